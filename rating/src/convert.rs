@@ -8,9 +8,9 @@ use arrow::array::{
 };
 use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use turnpike_schemas::{
-    AccountId, AgreementId, Aggregation, Amount, Currency, Instant, MeterId, PartyId, Per, Period,
-    PriceUnit, RatedLine, ResourceId, RunId, TariffId, TariffVersionId, TaxCategoryId, arrow as
-    tables, canonical,
+    AccountId, Aggregation, AgreementId, Amount, Currency, Instant, MeterId, PartyId, Per, Period,
+    PriceUnit, RatedLine, ResourceId, RunId, TariffId, TariffVersionId, TaxCategoryId,
+    arrow as tables, canonical,
 };
 
 use crate::error::RatingError;
@@ -46,7 +46,9 @@ pub fn lines_to_batch(lines: &[RatedLine]) -> Result<RecordBatch, RatingError> {
         };
         lines.iter().enumerate().map(narrow).collect()
     };
-    let scales = lines.iter().map(|line| i32::try_from(line.scale).unwrap_or(i32::MAX));
+    let scales = lines
+        .iter()
+        .map(|line| i32::try_from(line.scale).unwrap_or(i32::MAX));
     let columns: Vec<ArrayRef> = vec![
         text(lines, |line| Some(line.run.as_str().to_owned())),
         text(lines, |line| Some(line.line_id.clone())),
@@ -58,10 +60,14 @@ pub fn lines_to_batch(lines: &[RatedLine]) -> Result<RecordBatch, RatingError> {
         text(lines, |line| Some(line.resource_kind.clone())),
         text(lines, |line| Some(line.meter.as_str().to_owned())),
         text(lines, |line| Some(line.service.clone())),
-        text(lines, |line| Some(canonical::labels_to_json(&line.attributes))),
+        text(lines, |line| {
+            Some(canonical::labels_to_json(&line.attributes))
+        }),
         text(lines, |line| Some(line.tariff.as_str().to_owned())),
         text(lines, |line| Some(line.tariff_version.as_str().to_owned())),
-        text(lines, |line| line.agreement.as_ref().map(|id| id.as_str().to_owned())),
+        text(lines, |line| {
+            line.agreement.as_ref().map(|id| id.as_str().to_owned())
+        }),
         text(lines, |line| Some(line.tax_category.as_str().to_owned())),
         text(lines, |line| {
             Some(match line.aggregation {
@@ -83,7 +89,12 @@ pub fn lines_to_batch(lines: &[RatedLine]) -> Result<RecordBatch, RatingError> {
         instant(lines, |line| line.service_period.start()),
         instant(lines, |line| line.service_period.end()),
         long(lines, |line| line.intervals),
-        Arc::new(lines.iter().map(|line| Some(line.estimated)).collect::<BooleanArray>()),
+        Arc::new(
+            lines
+                .iter()
+                .map(|line| Some(line.estimated))
+                .collect::<BooleanArray>(),
+        ),
     ];
     Ok(RecordBatch::try_new(tables::rated_lines(), columns)?)
 }
@@ -106,11 +117,18 @@ struct LineReader<'a> {
 
 impl LineReader<'_> {
     fn bad(&self, column: &'static str, row: usize, problem: impl ToString) -> RatingError {
-        RatingError::Column { table: LINES, column, row, problem: problem.to_string() }
+        RatingError::Column {
+            table: LINES,
+            column,
+            row,
+            problem: problem.to_string(),
+        }
     }
 
     fn array(&self, name: &'static str) -> Result<&ArrayRef, RatingError> {
-        self.batch.column_by_name(name).ok_or_else(|| self.bad(name, 0, "the column is missing"))
+        self.batch
+            .column_by_name(name)
+            .ok_or_else(|| self.bad(name, 0, "the column is missing"))
     }
 
     fn optional(&self, name: &'static str, row: usize) -> Result<Option<String>, RatingError> {
@@ -122,7 +140,8 @@ impl LineReader<'_> {
     }
 
     fn text(&self, name: &'static str, row: usize) -> Result<String, RatingError> {
-        self.optional(name, row)?.ok_or_else(|| self.bad(name, row, "the value is missing"))
+        self.optional(name, row)?
+            .ok_or_else(|| self.bad(name, row, "the value is missing"))
     }
 
     fn long(&self, name: &'static str, row: usize) -> Result<i64, RatingError> {
@@ -189,7 +208,10 @@ impl LineReader<'_> {
                 .ok_or_else(|| self.bad("attributes", row, &attributes))?,
             tariff: TariffId::new(self.text("tariff", row)?)?,
             tariff_version: TariffVersionId::new(self.text("tariff_version", row)?)?,
-            agreement: self.optional("agreement", row)?.map(AgreementId::new).transpose()?,
+            agreement: self
+                .optional("agreement", row)?
+                .map(AgreementId::new)
+                .transpose()?,
             tax_category: TaxCategoryId::new(self.text("tax_category", row)?)?,
             aggregation,
             quantity: self.wide("quantity", row)?,
@@ -262,12 +284,11 @@ pub fn states_from_batches(batches: &[RecordBatch]) -> Result<Vec<Metered>, Rati
         };
         let (resources, details) = (text("resource")?, text("detail")?);
         for row in (0..batch.num_rows()).filter(|row| !resources.is_null(*row)) {
-            let known = serde_json::from_str(details.value(row)).map_err(|error| {
-                RatingError::State {
+            let known =
+                serde_json::from_str(details.value(row)).map_err(|error| RatingError::State {
                     resource: resources.value(row).to_owned(),
                     problem: error.to_string(),
-                }
-            })?;
+                })?;
             states.push(known);
         }
     }

@@ -61,7 +61,11 @@ pub async fn explain(
     for event in &events {
         fold.apply(event, &mut |interval| {
             let own = interval.aggregation == Aggregation::Sum;
-            let begin = if own { Some(event.key.clone()) } else { began.clone() };
+            let begin = if own {
+                Some(event.key.clone())
+            } else {
+                began.clone()
+            };
             keep(&mut found, &interval, meter, begin, Some(event.key.clone()));
         });
         if fold_starts(&fold, meter, event, &events) {
@@ -79,8 +83,15 @@ pub async fn explain(
 }
 
 /// Whether the meter's open interval starts with this event.
-fn fold_starts(fold: &Fold, meter: &MeterId, event: &MeteredEvent, events: &[MeteredEvent]) -> bool {
-    let Some(held) = fold.state().and_then(|known| known.held.get(meter)) else { return false };
+fn fold_starts(
+    fold: &Fold,
+    meter: &MeterId,
+    event: &MeteredEvent,
+    events: &[MeteredEvent],
+) -> bool {
+    let Some(held) = fold.state().and_then(|known| known.held.get(meter)) else {
+        return false;
+    };
     let since = event.since.unwrap_or(event.time).min(event.time);
     // An audit may begin an interval at an instant that is nobody's own time.
     let nobody = !events.iter().any(|other| other.time == held.from);

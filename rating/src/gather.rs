@@ -61,7 +61,11 @@ impl Harvest {
                     let owner = owner.map(ToString::to_string).unwrap_or_default();
                     let text = format!("owner `{owner}` belongs to {}", names.join(" and "));
                     for account in accounts {
-                        if lookup.periods.get(&account.id).is_some_and(|p| overlaps(p, &piece)) {
+                        if lookup
+                            .periods
+                            .get(&account.id)
+                            .is_some_and(|p| overlaps(p, &piece))
+                        {
                             self.park(account, ParkReason::new(ParkCode::OwnerOverlap, &*text));
                         }
                     }
@@ -94,7 +98,12 @@ impl Harvest {
 
     pub fn parked(&self) -> Vec<Parked> {
         let parked = self.parked.iter();
-        parked.map(|(account, reason)| Parked { account: account.clone(), reason: reason.clone() }).collect()
+        parked
+            .map(|(account, reason)| Parked {
+                account: account.clone(),
+                reason: reason.clone(),
+            })
+            .collect()
     }
 
     pub fn park_id(&mut self, account: AccountId, reason: ParkReason) {
@@ -132,15 +141,26 @@ impl Harvest {
     }
 
     fn add_for_account(&mut self, lookup: &Lookup<'_>, account: &Account, piece: &Piece<'_>) {
-        let Some(period) = lookup.periods.get(&account.id) else { return };
+        let Some(period) = lookup.periods.get(&account.id) else {
+            return;
+        };
         let mut cuts = vec![period.start(), period.end()];
         lookup.price_cuts(account, &mut cuts);
         let months = match period.local_months(account.time_zone) {
             Ok(months) => months,
-            Err(error) => return self.park(account, ParkReason::new(ParkCode::Overflow, error.to_string())),
+            Err(error) => {
+                return self.park(
+                    account,
+                    ParkReason::new(ParkCode::Overflow, error.to_string()),
+                );
+            }
         };
         cuts.extend(months.iter().flat_map(|month| [month.start(), month.end()]));
-        let within = UsageInterval { start: piece.start, end: piece.end, ..piece.interval.clone() };
+        let within = UsageInterval {
+            start: piece.start,
+            end: piece.end,
+            ..piece.interval.clone()
+        };
         for part in pieces(&within, piece.end, &cuts) {
             if !period.contains(part.start) {
                 continue;
@@ -169,7 +189,9 @@ impl Harvest {
         if held && !version.holds(&meter.id, meter.hold, interval.state) {
             return Ok(());
         }
-        let Some((rate_index, rate)) = lookup.rate(version, interval)? else { return Ok(()) };
+        let Some((rate_index, rate)) = lookup.rate(version, interval)? else {
+            return Ok(());
+        };
         let agreement = lookup.agreement(account, piece.start)?;
         let tax_category = account.tax_category.as_ref().unwrap_or(&rate.tax_category);
         if lookup.book.tax_category(tax_category).is_none() {
@@ -178,7 +200,9 @@ impl Harvest {
         }
         let quantity = scaled(interval, meter)?;
         let weight = if held { i128::from(seconds) } else { 1 };
-        let total = quantity.checked_mul(weight).ok_or_else(|| too_large(interval))?;
+        let total = quantity
+            .checked_mul(weight)
+            .ok_or_else(|| too_large(interval))?;
         let key = GatherKey {
             account: account.id.clone(),
             project: interval.holder.project.clone(),
@@ -218,7 +242,10 @@ fn overlaps(period: &Period, piece: &Piece<'_>) -> bool {
 }
 
 fn overflow(key: &GatherKey) -> ParkReason {
-    let text = format!("the usage of {} for meter `{}` is too large to sum", key.resource, key.meter);
+    let text = format!(
+        "the usage of {} for meter `{}` is too large to sum",
+        key.resource, key.meter
+    );
     ParkReason::new(ParkCode::Overflow, text)
 }
 
@@ -230,10 +257,7 @@ fn too_large(interval: &UsageInterval) -> ParkReason {
     ParkReason::new(ParkCode::Overflow, text)
 }
 
-fn known_meter<'a>(
-    lookup: &Lookup<'a>,
-    interval: &UsageInterval,
-) -> Result<&'a Meter, ParkReason> {
+fn known_meter<'a>(lookup: &Lookup<'a>, interval: &UsageInterval) -> Result<&'a Meter, ParkReason> {
     let meter = lookup.book.meters.get(&interval.meter).ok_or_else(|| {
         let text = format!(
             "meter `{}`, reported for {}, is not in the book",
@@ -261,10 +285,14 @@ fn known_meter<'a>(
 fn scaled(interval: &UsageInterval, meter: &Meter) -> Result<i128, ParkReason> {
     let quantity = i128::from(interval.quantity);
     let exact = if interval.scale <= meter.scale {
-        10_i128.checked_pow(meter.scale - interval.scale).and_then(|f| quantity.checked_mul(f))
+        10_i128
+            .checked_pow(meter.scale - interval.scale)
+            .and_then(|f| quantity.checked_mul(f))
     } else {
         let factor = 10_i128.checked_pow(interval.scale - meter.scale);
-        factor.filter(|factor| quantity % factor == 0).map(|factor| quantity / factor)
+        factor
+            .filter(|factor| quantity % factor == 0)
+            .map(|factor| quantity / factor)
     };
     exact.ok_or_else(|| {
         let text = format!(
@@ -314,12 +342,23 @@ fn pieces<'a>(interval: &'a UsageInterval, until: Instant, cuts: &[Instant]) -> 
     if interval.aggregation == Aggregation::Sum || interval.seconds.is_some() {
         let before_end = Instant::from_micros(interval.end.micros() - 1).unwrap_or(interval.end);
         let at = before_end.max(interval.start);
-        let counted = if at < until { vec![Piece { interval, start: at, end: at }] } else { vec![] };
+        let counted = if at < until {
+            vec![Piece {
+                interval,
+                start: at,
+                end: at,
+            }]
+        } else {
+            vec![]
+        };
         return counted;
     }
     let end = interval.end.min(until);
-    let mut edges: Vec<Instant> =
-        cuts.iter().copied().filter(|cut| interval.start < *cut && *cut < end).collect();
+    let mut edges: Vec<Instant> = cuts
+        .iter()
+        .copied()
+        .filter(|cut| interval.start < *cut && *cut < end)
+        .collect();
     edges.push(interval.start);
     edges.push(end);
     edges.sort_unstable();
@@ -327,7 +366,10 @@ fn pieces<'a>(interval: &'a UsageInterval, until: Instant, cuts: &[Instant]) -> 
     edges
         .windows(2)
         .filter(|pair| pair[0] < pair[1])
-        .map(|pair| Piece { interval, start: pair[0], end: pair[1] })
+        .map(|pair| Piece {
+            interval,
+            start: pair[0],
+            end: pair[1],
+        })
         .collect()
 }
-

@@ -19,6 +19,8 @@
 mod event;
 mod fold;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use event::{EventReader, MeteredEvent};
 pub use fold::Fold;

@@ -57,7 +57,10 @@ impl ParkCode {
 
 impl ParkReason {
     pub fn new(code: ParkCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+        Self {
+            code,
+            text: text.into(),
+        }
     }
 }
 

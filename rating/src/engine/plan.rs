@@ -50,7 +50,8 @@ async fn ordered_input(
     files: &[RunFile],
     tail: Vec<RecordBatch>,
 ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
-    let columns: Vec<&str> = read_columns();
+    let schema = usage();
+    let columns = read_columns(&schema);
     let mut union: Option<DataFrame> = None;
     let mut add = |frame: DataFrame| -> Result<(), DataFusionError> {
         union = Some(match union.take() {
@@ -60,22 +61,29 @@ async fn ordered_input(
         Ok(())
     };
     for file in files {
-        add(session.read_table(run_table(file)?)?.select_columns(&columns)?)?;
+        add(session
+            .read_table(run_table(file)?)?
+            .select_columns(&columns)?)?;
     }
     if !tail.is_empty() || files.is_empty() {
-        add(session.read_table(tail_table(tail)?)?.select_columns(&columns)?)?;
+        add(session
+            .read_table(tail_table(tail)?)?
+            .select_columns(&columns)?)?;
     }
     let all = union.ok_or_else(|| DataFusionError::Internal("a plan without input".to_owned()))?;
     all.sort(order())?.create_physical_plan().await
 }
 
 fn order() -> Vec<SortExpr> {
-    USAGE_ORDER.iter().map(|name| col(*name).sort(true, true)).collect()
+    USAGE_ORDER
+        .iter()
+        .map(|name| col(*name).sort(true, true))
+        .collect()
 }
 
-fn read_columns() -> Vec<&'static str> {
-    turnpike_schemas::arrow::usage_columns()
-        .into_iter()
+fn read_columns(schema: &Schema) -> Vec<&str> {
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    names
         .filter(|name| !UNREAD.contains(name) && !USAGE_PARTITIONS.contains(name))
         .collect()
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use turnpike_schemas::{
     AccountId, AgreementId, Instant, MeterId, ResourceId, TariffId, TariffVersionId, TaxCategoryId,
 };
 
 /// What is the same for all usage of one rated line, in the order in which lines are kept.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct GatherKey {
     pub account: AccountId,
     pub service: String,

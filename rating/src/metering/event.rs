@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use turnpike_schemas::event::{EventKind, Flow, Measurement, ResourceState, Window};
 use turnpike_schemas::{Instant, MeterId, OwnerRef, ResourceId, canonical};
@@ -49,7 +51,10 @@ impl EventReader {
     ) -> Result<(), RatingError> {
         let columns = Columns::of(batch)?;
         for row in 0..batch.num_rows() {
-            let same = self.open.as_ref().is_some_and(|event| columns.continues(event, row));
+            let same = self
+                .open
+                .as_ref()
+                .is_some_and(|event| columns.continues(event, row));
             if !same {
                 if let Some(complete) = self.open.take() {
                     each(complete)?;
@@ -101,12 +106,15 @@ type InstantColumn<'a> = &'a arrow::array::PrimitiveArray<TimestampMicrosecondTy
 const TABLE: &str = "usage";
 
 fn column<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a dyn Array, RatingError> {
-    batch.column_by_name(name).map(AsRef::as_ref).ok_or_else(|| RatingError::Column {
-        table: TABLE,
-        column: name,
-        row: 0,
-        problem: "the column is missing".to_owned(),
-    })
+    batch
+        .column_by_name(name)
+        .map(AsRef::as_ref)
+        .ok_or_else(|| RatingError::Column {
+            table: TABLE,
+            column: name,
+            row: 0,
+            problem: "the column is missing".to_owned(),
+        })
 }
 
 fn wrong_type(name: &'static str, array: &dyn Array) -> RatingError {
@@ -123,7 +131,9 @@ fn text_column<'a>(
     name: &'static str,
 ) -> Result<&'a StringArray, RatingError> {
     let array = column(batch, name)?;
-    array.as_string_opt::<i32>().ok_or_else(|| wrong_type(name, array))
+    array
+        .as_string_opt::<i32>()
+        .ok_or_else(|| wrong_type(name, array))
 }
 
 fn instant_column<'a>(
@@ -131,7 +141,9 @@ fn instant_column<'a>(
     name: &'static str,
 ) -> Result<InstantColumn<'a>, RatingError> {
     let array = column(batch, name)?;
-    array.as_primitive_opt().ok_or_else(|| wrong_type(name, array))
+    array
+        .as_primitive_opt()
+        .ok_or_else(|| wrong_type(name, array))
 }
 
 fn long_column<'a>(
@@ -139,7 +151,9 @@ fn long_column<'a>(
     name: &'static str,
 ) -> Result<&'a Int64Array, RatingError> {
     let array = column(batch, name)?;
-    array.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong_type(name, array))
+    array
+        .as_primitive_opt::<Int64Type>()
+        .ok_or_else(|| wrong_type(name, array))
 }
 
 fn optional(array: &StringArray, row: usize) -> Option<&str> {
@@ -147,14 +161,25 @@ fn optional(array: &StringArray, row: usize) -> Option<&str> {
 }
 
 fn bad(column: &'static str, row: usize, problem: impl ToString) -> RatingError {
-    RatingError::Column { table: TABLE, column, row, problem: problem.to_string() }
+    RatingError::Column {
+        table: TABLE,
+        column,
+        row,
+        problem: problem.to_string(),
+    }
 }
 
-fn instant(array: InstantColumn<'_>, name: &'static str, row: usize) -> Result<Option<Instant>, RatingError> {
+fn instant(
+    array: InstantColumn<'_>,
+    name: &'static str,
+    row: usize,
+) -> Result<Option<Instant>, RatingError> {
     if array.is_null(row) {
         return Ok(None);
     }
-    Instant::from_micros(array.value(row)).map(Some).map_err(|error| bad(name, row, error))
+    Instant::from_micros(array.value(row))
+        .map(Some)
+        .map_err(|error| bad(name, row, error))
 }
 
 impl<'a> Columns<'a> {
@@ -213,9 +238,7 @@ impl<'a> Columns<'a> {
         let owner = optional(self.owner, row).map(OwnerRef::new).transpose();
         let labels = |array: &StringArray, name| {
             optional(array, row)
-                .map(|text| {
-                    canonical::labels_from_json(text).ok_or_else(|| bad(name, row, text))
-                })
+                .map(|text| canonical::labels_from_json(text).ok_or_else(|| bad(name, row, text)))
                 .transpose()
         };
         let text = |array: &StringArray| optional(array, row).map(str::to_owned);
@@ -226,7 +249,9 @@ impl<'a> Columns<'a> {
             kind,
             state,
             terminal: !self.terminal.is_null(row) && self.terminal.value(row),
-            window: window_start.zip(window_end).map(|(start, end)| Window { start, end }),
+            window: window_start
+                .zip(window_end)
+                .map(|(start, end)| Window { start, end }),
             since: instant(self.since, "since", row)?,
             seconds: (!self.seconds.is_null(row)).then(|| self.seconds.value(row)),
             incarnation: text(self.incarnation),
@@ -244,7 +269,9 @@ impl<'a> Columns<'a> {
     }
 
     fn measurement(&self, row: usize) -> Result<Option<Measurement>, RatingError> {
-        let Some(meter) = optional(self.meter, row) else { return Ok(None) };
+        let Some(meter) = optional(self.meter, row) else {
+            return Ok(None);
+        };
         let flow = optional(self.flow, row).unwrap_or_default();
         if self.quantity.is_null(row) || self.scale.is_null(row) {
             return Err(bad("quantity", row, "a meter without a quantity"));
