@@ -4,6 +4,8 @@
 //! difference of two floored instants: pieces of an interval add up to the whole, exactly.
 
 mod key;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -161,7 +163,7 @@ impl Harvest {
             end: piece.end,
             ..piece.interval.clone()
         };
-        for part in pieces(&within, piece.end, &cuts) {
+        for part in pieces(&within, Instant::MAX, &cuts) {
             if !period.contains(part.start) {
                 continue;
             }

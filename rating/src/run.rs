@@ -175,7 +175,7 @@ fn assemble(
 
 /// Prices all that was gathered for accounts that are not parked. An account whose amounts fail is
 /// parked whole: no line of it is kept.
-fn priced(book: &PriceBook, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
+pub(crate) fn priced(book: &PriceBook, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
     let gathered = std::mem::take(&mut harvest.gathered);
     let mut lines = Vec::with_capacity(gathered.len());
     for (key, sums) in &gathered {
