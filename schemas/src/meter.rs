@@ -1,0 +1,388 @@
+//! [`Meter`]: how events become a quantity, in which base unit and at which decimal scale.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::ResourceState;
+use crate::{IdError, MeterId};
+
+/// How measurements add up over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aggregation {
+    /// A quantity held over time: billed as quantity x seconds.
+    Held,
+    /// A quantity consumed: billed by the unit.
+    Sum,
+}
+
+/// In which states of its resource a held quantity is billable, unless a tariff says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldClass {
+    /// Compute: while running or paused.
+    Running,
+    /// Local disks: until shelved and offloaded, or deleted.
+    Allocated,
+    /// Volumes, addresses, buckets: as long as they exist.
+    Existing,
+}
+
+impl HoldClass {
+    pub fn holds(self, state: ResourceState) -> bool {
+        use ResourceState as S;
+        match self {
+            HoldClass::Running => matches!(state, S::Active | S::Paused),
+            HoldClass::Allocated => !matches!(
+                state,
+                S::Building | S::ShelvedOffloaded | S::Deleted | S::Unknown
+            ),
+            HoldClass::Existing => !matches!(state, S::Building | S::Deleted | S::Unknown),
+        }
+    }
+}
+
+/// A unit in which a meter is priced and shown: an exact multiple of its base unit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PriceUnit {
+    pub name: String,
+    pub base_units: i64,
+}
+
+/// How events become a quantity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meter {
+    pub id: MeterId,
+    pub name: String,
+    /// The heading it stands under on an invoice: `Compute`, `Storage`.
+    pub service: String,
+    /// The base unit: `byte`, `vCPU`.
+    pub unit: String,
+    /// Decimals at which quantities are stored: 6 for vCPU, 0 for bytes.
+    pub scale: u32,
+    pub aggregation: Aggregation,
+    pub hold: HoldClass,
+    /// All units it may be sent, priced and shown in; the base unit is always the first.
+    pub units: Vec<PriceUnit>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MeterError {
+    #[error(transparent)]
+    Id(#[from] IdError),
+    #[error("meter `{meter}` has a scale of {scale} decimals; at most 9 are stored")]
+    Scale { meter: MeterId, scale: u32 },
+    #[error("unit `{unit}` of meter `{meter}` must be a positive multiple of its base unit")]
+    Unit { meter: MeterId, unit: String },
+}
+
+/// Decimals a stored quantity may have. At 9 a count still reaches 9.2 thousand million.
+pub const SCALE_MAX: u32 = 9;
+/// The scale at which quantities of a meter that nobody has declared yet are stored.
+pub const SCALE_UNDECLARED: u32 = 6;
+
+impl Meter {
+    pub fn new(
+        id: MeterId,
+        name: &str,
+        service: &str,
+        unit: &str,
+        scale: u32,
+        aggregation: Aggregation,
+        hold: HoldClass,
+        multiples: &[(&str, i64)],
+    ) -> Result<Self, MeterError> {
+        if scale > SCALE_MAX {
+            return Err(MeterError::Scale { meter: id, scale });
+        }
+        let mut units = vec![PriceUnit {
+            name: unit.to_owned(),
+            base_units: 1,
+        }];
+        for (name, base_units) in multiples {
+            if *base_units < 1 {
+                return Err(MeterError::Unit {
+                    meter: id,
+                    unit: (*name).to_owned(),
+                });
+            }
+            units.push(PriceUnit {
+                name: (*name).to_owned(),
+                base_units: *base_units,
+            });
+        }
+        Ok(Self {
+            id,
+            name: name.to_owned(),
+            service: service.to_owned(),
+            unit: unit.to_owned(),
+            scale,
+            aggregation,
+            hold,
+            units,
+        })
+    }
+
+    pub fn price_unit(&self, name: &str) -> Option<&PriceUnit> {
+        self.units.iter().find(|unit| unit.name == name)
+    }
+}
+
+pub const KIB: i64 = 1 << 10;
+pub const MIB: i64 = 1 << 20;
+pub const GIB: i64 = 1 << 30;
+pub const TIB: i64 = 1 << 40;
+const BYTES: [(&str, i64); 8] = [
+    ("KiB", KIB),
+    ("MiB", MIB),
+    ("GiB", GIB),
+    ("TiB", TIB),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+];
+
+/// Every meter that is known: the built-in ones and those that a book declares.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MeterCatalogue(BTreeMap<MeterId, Meter>);
+
+impl MeterCatalogue {
+    /// The meters that adapters of known systems fill.
+    pub fn builtin() -> Self {
+        use Aggregation::{Held, Sum};
+        use HoldClass::{Allocated, Existing, Running};
+        let rows: [(
+            &str,
+            &str,
+            &str,
+            &str,
+            u32,
+            Aggregation,
+            HoldClass,
+            &[(&str, i64)],
+        ); 20] = [
+            ("vcpu", "vCPU", "Compute", "vCPU", 6, Held, Running, &[]),
+            (
+                "memory", "Memory", "Compute", "byte", 0, Held, Running, &BYTES,
+            ),
+            (
+                "instance",
+                "Instance",
+                "Compute",
+                "instance",
+                0,
+                Held,
+                Running,
+                &[],
+            ),
+            (
+                "cpu-mhz",
+                "CPU clock",
+                "Compute",
+                "MHz",
+                6,
+                Held,
+                Running,
+                &[("GHz", 1_000)],
+            ),
+            (
+                "cpu-time",
+                "CPU time",
+                "Compute",
+                "second",
+                9,
+                Sum,
+                Existing,
+                &[("hour", 3_600)],
+            ),
+            (
+                "root-disk",
+                "Root disk",
+                "Storage",
+                "byte",
+                0,
+                Held,
+                Allocated,
+                &BYTES,
+            ),
+            (
+                "ephemeral-disk",
+                "Ephemeral disk",
+                "Storage",
+                "byte",
+                0,
+                Held,
+                Allocated,
+                &BYTES,
+            ),
+            (
+                "volume", "Volume", "Storage", "byte", 0, Held, Existing, &BYTES,
+            ),
+            (
+                "snapshot", "Snapshot", "Storage", "byte", 0, Held, Existing, &BYTES,
+            ),
+            (
+                "backup", "Backup", "Storage", "byte", 0, Held, Existing, &BYTES,
+            ),
+            (
+                "image", "Image", "Storage", "byte", 0, Held, Existing, &BYTES,
+            ),
+            (
+                "object-storage",
+                "Object storage",
+                "Storage",
+                "byte",
+                0,
+                Held,
+                Existing,
+                &BYTES,
+            ),
+            (
+                "requests", "Requests", "Storage", "request", 0, Sum, Existing, &REQUESTS,
+            ),
+            (
+                "disk-ops",
+                "Disk operations",
+                "Storage",
+                "operation",
+                0,
+                Sum,
+                Existing,
+                &OPERATIONS,
+            ),
+            (
+                "egress",
+                "Outgoing traffic",
+                "Network",
+                "byte",
+                0,
+                Sum,
+                Existing,
+                &BYTES,
+            ),
+            (
+                "ingress",
+                "Incoming traffic",
+                "Network",
+                "byte",
+                0,
+                Sum,
+                Existing,
+                &BYTES,
+            ),
+            (
+                "public-ip",
+                "Public address",
+                "Network",
+                "address",
+                0,
+                Held,
+                Existing,
+                &[],
+            ),
+            (
+                "load-balancer",
+                "Load balancer",
+                "Network",
+                "load balancer",
+                0,
+                Held,
+                Existing,
+                &[],
+            ),
+            (
+                "db-instance",
+                "Managed database",
+                "Database",
+                "instance",
+                0,
+                Held,
+                Running,
+                &[],
+            ),
+            (
+                "db-storage",
+                "Database storage",
+                "Database",
+                "byte",
+                0,
+                Held,
+                Existing,
+                &BYTES,
+            ),
+        ];
+        let mut catalogue = Self::default();
+        for (id, name, service, unit, scale, aggregation, hold, multiples) in rows {
+            let id = MeterId::new(id).expect("built-in ids are slugs");
+            let meter = Meter::new(id, name, service, unit, scale, aggregation, hold, multiples)
+                .expect("built-in meters are valid");
+            catalogue.insert(meter);
+        }
+        catalogue
+    }
+
+    pub fn get(&self, id: &MeterId) -> Option<&Meter> {
+        self.0.get(id)
+    }
+
+    /// Adds or replaces a meter.
+    pub fn insert(&mut self, meter: Meter) {
+        self.0.insert(meter.id.clone(), meter);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Meter> {
+        self.0.values()
+    }
+}
+
+const REQUESTS: [(&str, i64); 3] = [
+    ("1000 requests", 1_000),
+    ("10000 requests", 10_000),
+    ("million requests", 1_000_000),
+];
+const OPERATIONS: [(&str, i64); 1] = [("million operations", 1_000_000)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_valid_and_units_are_exact() {
+        let catalogue = MeterCatalogue::builtin();
+        let memory = catalogue
+            .get(&MeterId::new("memory").expect("id"))
+            .expect("memory");
+        assert_eq!(
+            memory.price_unit("GiB").map(|unit| unit.base_units),
+            Some(1_073_741_824)
+        );
+        assert_eq!(
+            memory.price_unit("byte").map(|unit| unit.base_units),
+            Some(1)
+        );
+        assert!(memory.price_unit("gib").is_none());
+    }
+
+    #[test]
+    fn the_hold_matrix_follows_the_state() {
+        use ResourceState as S;
+        let check = |state, running, allocated, existing| {
+            assert_eq!(HoldClass::Running.holds(state), running, "{state:?}");
+            assert_eq!(HoldClass::Allocated.holds(state), allocated, "{state:?}");
+            assert_eq!(HoldClass::Existing.holds(state), existing, "{state:?}");
+        };
+        check(S::Active, true, true, true);
+        check(S::Paused, true, true, true);
+        check(S::Suspended, false, true, true);
+        check(S::Stopped, false, true, true);
+        check(S::Shelved, false, true, true);
+        check(S::ShelvedOffloaded, false, false, true);
+        check(S::SoftDeleted, false, true, true);
+        check(S::Error, false, true, true);
+        check(S::Building, false, false, false);
+        check(S::Deleted, false, false, false);
+    }
+}
