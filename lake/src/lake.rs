@@ -73,11 +73,7 @@ impl Lake {
         unimplemented!()
     }
 
-    pub async fn put_rated_lines(
-        &self,
-        run: &RunId,
-        lines: RecordBatch,
-    ) -> Result<(), LakeError> {
+    pub async fn put_rated_lines(&self, run: &RunId, lines: RecordBatch) -> Result<(), LakeError> {
         unimplemented!()
     }
 
