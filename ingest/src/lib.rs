@@ -26,6 +26,7 @@ pub mod reason;
 pub mod redact;
 
 mod batch;
+mod capture;
 mod check;
 mod decode;
 mod error;
