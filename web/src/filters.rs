@@ -1,8 +1,8 @@
 //! Filters of the templates: those of the invoices crate, and counts.
 
 use askama::Values;
-use turnpike_invoices::format;
 pub use turnpike_invoices::filters::money;
+use turnpike_invoices::format;
 
 /// `12 345`, with a real minus.
 #[askama::filter_fn]

@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 
+use actix_web::HttpServer;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::Data;
-use actix_web::HttpServer;
 use futures::future::{Either, select, try_join};
 use thiserror::Error;
 
@@ -49,7 +49,15 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     check(&state.settings, listener.local_addr()?)?;
     let app = Data::new(App::new(state));
-    let pages = start(&app, listener, if admin.is_some() { Part::Pages } else { Part::Both })?;
+    let pages = start(
+        &app,
+        listener,
+        if admin.is_some() {
+            Part::Pages
+        } else {
+            Part::Both
+        },
+    )?;
     let mut handles = vec![pages.handle()];
     let servers = match admin {
         Some(admin) => {
@@ -102,6 +110,9 @@ fn start(app: &Data<App>, listener: TcpListener, part: Part) -> std::io::Result<
             .wrap(Compress::default())
             .wrap(from_fn(harden))
     });
-    let server = server.workers(workers).shutdown_timeout(drain).disable_signals();
+    let server = server
+        .workers(workers)
+        .shutdown_timeout(drain)
+        .disable_signals();
     Ok(server.listen(listener)?.run())
 }

@@ -7,13 +7,17 @@ use crate::WebSettings;
 /// From the loopback interface, to an address that names it. A proxy on this machine passes the
 /// public name on, so what it forwards is not local.
 pub fn is_local(request: &HttpRequest) -> bool {
-    let peer = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    let peer = request
+        .peer_addr()
+        .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
     peer && host(request).is_some_and(is_loopback_name)
 }
 
 /// Whether the `Host` header names this machine, or the address that the settings say.
 pub fn names_this_machine(request: &HttpRequest, settings: &WebSettings) -> bool {
-    let Some(host) = host(request) else { return false };
+    let Some(host) = host(request) else {
+        return false;
+    };
     let public = settings.public_url.as_deref().and_then(authority);
     is_loopback_name(host) || public.is_some_and(|public| public.eq_ignore_ascii_case(host))
 }
@@ -37,7 +41,9 @@ fn is_loopback_name(host: &str) -> bool {
         None => host.split(':').next().unwrap_or_default(),
     };
     name.eq_ignore_ascii_case("localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]

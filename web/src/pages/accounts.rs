@@ -1,10 +1,10 @@
 //! `GET /accounts`: all accounts, searched and paged in the address.
 
+use crate::filters;
 use actix_web::web::{Data, Query};
 use askama::Template;
 use serde::Deserialize;
 use turnpike_books::AccountSummary;
-use crate::filters;
 
 use super::shell::{Place, Shell};
 use super::{Page, html};
@@ -49,7 +49,10 @@ struct AccountsView {
 pub async fn accounts(operator: Operator, app: Data<App>, query: Query<AccountsQuery>) -> Page {
     let query = query.into_inner();
     let all = app.state.books.accounts(&operator.scope).await?;
-    let (known, parked) = (all.len(), all.iter().filter(|one| one.parked.is_some()).count());
+    let (known, parked) = (
+        all.len(),
+        all.iter().filter(|one| one.parked.is_some()).count(),
+    );
     let parked_only = query.show == Show::Parked;
     let wanted = query.q.trim().to_lowercase();
     let found: Vec<AccountSummary> = all
@@ -67,7 +70,11 @@ pub async fn accounts(operator: Operator, app: Data<App>, query: Query<AccountsQ
         parked_address: of("parked"),
         known,
         parked,
-        accounts: found.into_iter().skip(Paging::offset(paging.page)).take(PAGE_ROWS).collect(),
+        accounts: found
+            .into_iter()
+            .skip(Paging::offset(paging.page))
+            .take(PAGE_ROWS)
+            .collect(),
         paging,
         q: query.q,
     })

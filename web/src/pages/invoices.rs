@@ -1,10 +1,10 @@
 //! `GET /invoices`: drafts and invoices, filtered, searched and paged in the address.
 
+use crate::filters;
 use actix_web::web::{Data, Query};
 use askama::Template;
 use serde::Deserialize;
 use turnpike_books::InvoiceFilter;
-use crate::filters;
 use turnpike_schemas::invoice::InvoiceStatus;
 
 use super::account::InvoiceRow;
@@ -73,13 +73,19 @@ pub async fn invoices(operator: Operator, app: Data<App>, query: Query<InvoicesQ
     let query = query.into_inner();
     let (state, scope) = (&app.state, &operator.scope);
     let labels = reads::months(state, scope).await?.labels;
-    let mut found = state.books.invoices(scope, &query.filter(query.page)).await?;
+    let mut found = state
+        .books
+        .invoices(scope, &query.filter(query.page))
+        .await?;
     let total = usize::try_from(found.total).unwrap_or_default();
     let here = of(&query, query.status(), &query.period);
     let paging = Paging::new(query.page, total, &here);
     if found.invoices.is_empty() && total > 0 {
         // Past the last page: the last one is shown.
-        found = state.books.invoices(scope, &query.filter(paging.page)).await?;
+        found = state
+            .books
+            .invoices(scope, &query.filter(paging.page))
+            .await?;
     }
     html(&InvoicesView {
         shell: Shell::provider(&app, &operator, Place::Invoices),
@@ -95,7 +101,10 @@ pub async fn invoices(operator: Operator, app: Data<App>, query: Query<InvoicesQ
 }
 
 fn of(query: &InvoicesQuery, status: &str, period: &str) -> String {
-    address("/invoices", &[("q", &query.q), ("status", status), ("period", period)])
+    address(
+        "/invoices",
+        &[("q", &query.q), ("status", status), ("period", period)],
+    )
 }
 
 fn statuses(query: &InvoicesQuery) -> Vec<Chip> {
@@ -120,5 +129,7 @@ fn periods(query: &InvoicesQuery, labels: Vec<String>) -> Vec<Chip> {
         on: query.period == label,
         name: label,
     };
-    std::iter::once(every).chain(labels.into_iter().take(PERIODS).map(chip)).collect()
+    std::iter::once(every)
+        .chain(labels.into_iter().take(PERIODS).map(chip))
+        .collect()
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::filters;
 use actix_web::web::Data;
 use askama::Template;
 use turnpike_books::{ParkedRecord, PeriodTotal, UnassignedRecord};
-use crate::filters;
 use turnpike_lake::FinalCounts;
 use turnpike_schemas::{Currency, Money};
 
@@ -86,36 +86,63 @@ pub async fn overview(operator: Operator, app: Data<App>) -> Page {
 }
 
 fn currencies(months: &Months, breakdown: &Arc<Breakdown>) -> Result<Vec<CurrencyView>, WebError> {
-    let last = months.last.as_ref().map(|month| month.totals.as_slice()).unwrap_or_default();
+    let last = months
+        .last
+        .as_ref()
+        .map(|month| month.totals.as_slice())
+        .unwrap_or_default();
     let totals = months.running.totals.iter().chain(last);
     let mut known: Vec<Currency> = totals.map(|total| total.currency).collect();
     known.sort();
     known.dedup();
     let of = |totals: &[PeriodTotal], currency: Currency| {
-        totals.iter().find(|total| total.currency == currency).cloned()
+        totals
+            .iter()
+            .find(|total| total.currency == currency)
+            .cloned()
     };
     let view = |currency: Currency| {
         let (running, last) = (of(&months.running.totals, currency), of(last, currency));
-        let breakdown = breakdown.iter().find(|one| one.currency == currency).cloned();
+        let breakdown = breakdown
+            .iter()
+            .find(|one| one.currency == currency)
+            .cloned();
         let chart = breakdown.as_ref().map(by_site);
         let split = split(running.as_ref(), last.as_ref());
-        CurrencyView { currency, running, last, breakdown, chart, split }
+        CurrencyView {
+            currency,
+            running,
+            last,
+            breakdown,
+            chart,
+            split,
+        }
     };
     Ok(known.into_iter().map(view).collect())
 }
 
 fn split(running: Option<&PeriodTotal>, last: Option<&PeriodTotal>) -> Vec<SplitRow> {
     let mut rows: Vec<SplitRow> = Vec::new();
-    let shares = |total: Option<&PeriodTotal>| total.map(|total| total.shares.clone()).unwrap_or_default();
+    let shares =
+        |total: Option<&PeriodTotal>| total.map(|total| total.shares.clone()).unwrap_or_default();
     for (shares, is_running) in [(shares(running), true), (shares(last), false)] {
         for share in shares {
             let same = |row: &SplitRow| row.party == share.party.as_str() && row.role == share.role;
             let index = rows.iter().position(same).unwrap_or_else(|| {
                 let (party, role) = (share.party.to_string(), share.role.clone());
-                rows.push(SplitRow { party, role, running: None, last: None });
+                rows.push(SplitRow {
+                    party,
+                    role,
+                    running: None,
+                    last: None,
+                });
                 rows.len().saturating_sub(1)
             });
-            let cell = if is_running { &mut rows[index].running } else { &mut rows[index].last };
+            let cell = if is_running {
+                &mut rows[index].running
+            } else {
+                &mut rows[index].last
+            };
             *cell = Some(share.amount);
         }
     }

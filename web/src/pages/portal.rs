@@ -1,12 +1,12 @@
 //! `GET /portal`: a customer's own invoices.
 
+use crate::filters;
 use actix_web::web::Data;
 use askama::Template;
 use turnpike_books::InvoiceFilter;
-use crate::filters;
 
 use super::account::InvoiceRow;
-use super::shell::{Shell, Stamp};
+use super::shell::{Place, Shell, Stamp};
 use super::{Page, html};
 use crate::access::Customer;
 use crate::app::App;
@@ -27,7 +27,10 @@ pub async fn portal(customer: Customer, app: Data<App>) -> Page {
     let (books, scope) = (&app.state.books, &customer.scope);
     let account = books.account(scope, &customer.account).await?;
     let page = books.invoices(scope, &InvoiceFilter::default()).await?;
-    let newest = page.invoices.first().map(|invoice| invoice.account_name.clone());
+    let newest = page
+        .invoices
+        .first()
+        .map(|invoice| invoice.account_name.clone());
     // An account that has left the book keeps its invoices, and its name on them.
     let name = account.map(|account| account.name).or(newest);
     let rows = page.invoices.into_iter().map(InvoiceRow::new);

@@ -1,16 +1,16 @@
 //! `GET /portal/invoices/{invoice}`: a customer's own invoice, without any split.
 
+use crate::filters;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use askama::Template;
 use chrono::NaiveDate;
 use serde::Serialize;
-use crate::filters;
 use turnpike_schemas::invoice::TaxLine;
 use turnpike_schemas::{Charge, Currency, Invoice, Money, Party, Period};
 
 use super::invoice::{Paper, printable, read};
-use super::shell::{Shell, Stamp};
+use super::shell::{Place, Shell, Stamp};
 use super::{Page, html};
 use crate::access::Customer;
 use crate::app::App;

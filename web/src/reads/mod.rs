@@ -7,7 +7,7 @@ mod months;
 mod statement;
 
 pub use as_of::as_of;
-pub use breakdown::{Breakdown, BreakdownCache, CurrencyBreakdown, ServiceTotal, SiteTotal, TopAccount, breakdown};
+pub use breakdown::{Breakdown, BreakdownCache, CurrencyBreakdown, breakdown};
 pub use event_counts::{EventCountsCache, event_counts};
-pub use months::{Month, Months, months};
-pub use statement::{Section, Statement, statement};
+pub use months::{Months, months};
+pub use statement::{Section, statement};
