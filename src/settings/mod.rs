@@ -38,6 +38,7 @@ pub struct KafkaSettings {
     pub bootstrap: String,
     pub topics: Vec<String>,
     pub group: String,
+    pub epoch: u32,
     /// `earliest` or `latest`.
     pub start: Option<String>,
     pub options: BTreeMap<String, String>,
@@ -48,8 +49,9 @@ pub struct KafkaSettings {
 pub struct IngestSettings {
     pub flush_ms: u64,
     pub flush_bytes: usize,
+    pub flush_rows: usize,
     pub message_bytes_max: usize,
-    pub recent_keys: usize,
+    pub filter_events_max: usize,
 }
 
 /// The engine of a rating run.
@@ -57,6 +59,7 @@ pub struct IngestSettings {
 pub struct RatingSettings {
     pub threads: usize,
     pub batch_rows: usize,
+    pub memory_bytes: usize,
 }
 
 /// What `serve` does in the background.
@@ -70,10 +73,16 @@ pub struct SchedulerSettings {
 }
 
 /// Where pages are served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct WebSettings {
     pub listen: SocketAddr,
     pub admin_listen: Option<SocketAddr>,
+    pub public_url: Option<String>,
+    /// Never printed.
+    pub operator_token: Option<String>,
+    pub session_hours: u32,
+    pub portal_link_days: u32,
+    pub workers: usize,
     pub drain_seconds: u64,
 }
 
@@ -85,7 +94,7 @@ pub struct LogSettings {
 }
 
 /// All settings.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     pub data: DataSettings,
     pub books: BooksSettings,
@@ -133,12 +142,14 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
         ingest: IngestSettings {
             flush_ms: reader.number("ingest.flush_ms", 1, 600_000),
             flush_bytes: reader.number("ingest.flush_bytes", 1_024, 1 << 30),
+            flush_rows: reader.number("ingest.flush_rows", 1, 1 << 22),
             message_bytes_max: reader.number("ingest.message_bytes_max", 1_024, 1 << 30),
-            recent_keys: reader.number("ingest.recent_keys", 0, 100_000_000),
+            filter_events_max: reader.number("ingest.filter_events_max", 0, 100_000_000),
         },
         rating: RatingSettings {
             threads: reader.number("rating.threads", 0, 1_024),
             batch_rows: reader.number("rating.batch_rows", 1, 1 << 20),
+            memory_bytes: reader.number("rating.memory_mb", 16_usize, 1 << 20) << 20,
         },
         scheduler: SchedulerSettings {
             compact_seconds: reader.number("scheduler.compact_seconds", 0, 86_400),
@@ -150,6 +161,11 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
                 .address("web.listen")
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             admin_listen: reader.address("web.admin_listen"),
+            public_url: reader.text("web.public_url"),
+            operator_token: reader.text("web.operator_token"),
+            session_hours: reader.number("web.session_hours", 1, 24 * 31),
+            portal_link_days: reader.number("web.portal_link_days", 1, 3_660),
+            workers: reader.number("web.workers", 1, 256),
             drain_seconds: reader.number("web.drain_seconds", 0, 30),
         },
         log: LogSettings {
@@ -254,6 +270,7 @@ impl Reader<'_> {
             bootstrap: self.text("kafka.bootstrap").unwrap_or_default(),
             topics: topics.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect(),
             group: self.required("kafka.group"),
+            epoch: self.number("kafka.epoch", 0, 1_000_000),
             start: self.word("kafka.start", &["earliest", "latest"]),
             options,
         };
@@ -266,7 +283,7 @@ impl Reader<'_> {
 
 /// A value as it may be shown: passwords and keys are not.
 pub fn shown(key: &str, text: &str) -> String {
-    let secret = ["password", "secret", "ssl.key.pem", "sasl.jaas"];
+    let secret = ["password", "secret", "token", "ssl.key.pem", "sasl.jaas"];
     if secret.iter().any(|word| key.contains(word)) && !text.is_empty() {
         return "***".to_owned();
     }
@@ -315,7 +332,7 @@ mod tests {
     fn everything_wrong_is_reported_at_once() {
         let file = "[ingest]\nflush_msec = 1\n[data]\nbuckets = 0\n[kafka]\nstart = \"first\"\n";
         let variables = [("TURNPIKE__WEB__LISTEN", "nowhere:x"), ("TURNPIKE__X", "1")];
-        let error = from_layers(layered(file, &variables, None)).expect_err("problems");
+        let error = from_layers(layered(file, &variables, None)).err().expect("problems");
         let text = error.to_string();
         assert!(text.starts_with("5 settings are wrong:"), "{text}");
         for part in ["`ingest.flush_msec`; did you mean `ingest.flush_ms`?", "`data.buckets` is `0`",
@@ -328,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_toml_names_its_line() {
-        let error = from_layers(layered("[web]\nlisten = \n", &[], None)).expect_err("problem");
+        let error = from_layers(layered("[web]\nlisten = \n", &[], None)).err().expect("problem");
         assert!(error.to_string().starts_with("turnpike.toml:2: "), "{error}");
     }
 
