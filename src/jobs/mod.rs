@@ -10,7 +10,7 @@ mod invoice;
 mod rate;
 
 pub use finalize::{FinalizeReport, Refusal, finalize};
-pub use invoice::{DraftReport, draft, lines_of, periods_of, window_of};
+pub use invoice::{DraftReport, draft, draft_lines, drafts, lines_of, periods_of, window_of};
 pub use rate::{RateReport, rate, totals};
 
 use turnpike_schemas::Instant;
