@@ -16,14 +16,19 @@
 //! - Secrets are masked before anything is stored.
 
 pub mod adapters;
+pub mod cloudevents;
 pub mod file;
+pub mod json;
 pub mod kafka;
 pub mod kill;
 pub mod metrics;
 pub mod reason;
+pub mod redact;
 
+mod check;
 mod decode;
 mod error;
+mod quantity;
 mod report;
 mod settings;
 mod stop;

@@ -1,8 +1,21 @@
 //! One adapter per reporting system, behind one trait.
 
+pub mod native;
+pub mod openstack;
+
 use turnpike_schemas::UsageEvent;
 
+use crate::cloudevents::CloudEvent;
 use crate::decode::{DecodeContext, Reject};
+use openstack::Notification;
+
+/// A record in one of the wire forms, before anybody knows what it means.
+#[derive(Debug, Clone)]
+pub enum Message<'a> {
+    CloudEvent(CloudEvent<'a>),
+    /// An OpenStack notification, out of its envelope.
+    Notification(Notification<'a>),
+}
 
 /// Turns what one system reports into usage events.
 pub trait Adapter: Sync {
@@ -11,6 +24,8 @@ pub trait Adapter: Sync {
     /// One line for people: what it reads.
     fn reads(&self) -> &'static str;
     fn recognises(&self, message: &Message<'_>) -> bool;
+    /// The events of a message that it recognises: at least one. An event without a resource is
+    /// kept as `unmetered`.
     fn adapt(
         &self,
         message: &Message<'_>,
@@ -18,12 +33,7 @@ pub trait Adapter: Sync {
     ) -> Result<Vec<UsageEvent>, Reject>;
 }
 
-/// A record in one of the wire forms.
-pub enum Message<'a> {
-    Object(&'a str),
-}
-
-/// All adapters; the first that recognises a message reads it.
+/// All adapters; the first that recognises a message reads it, so the general one stands last.
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[]
+    &[&native::Native, &openstack::nova::Nova, &openstack::cinder::Cinder, &openstack::Other]
 }
