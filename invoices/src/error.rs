@@ -24,12 +24,7 @@ pub enum InvoiceError {
         "agreement `{agreement}` of rated line {line} is with `{franchisee}`, not with the seller \
          `{seller}`"
     )]
-    ForeignAgreement {
-        line: String,
-        agreement: AgreementId,
-        franchisee: PartyId,
-        seller: PartyId,
-    },
+    ForeignAgreement { line: String, agreement: AgreementId, franchisee: PartyId, seller: PartyId },
     #[error(
         "franchisee `{seller}` sells to account `{account}` without an agreement: rated line \
          {line} cannot be split"

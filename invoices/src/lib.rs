@@ -16,14 +16,19 @@
 //! - The shares of a charge sum to it, the charges to the net total, net and tax to the gross
 //!   total, for every sign and currency.
 //! - A customer's document holds no share, and no party but the seller.
-#![deny(clippy::arithmetic_side_effects)]
 
 mod check;
+mod describe;
 mod draft;
 mod error;
 mod finalize;
 pub mod format;
+mod group;
 mod html;
+mod split;
+mod tax;
+#[cfg(test)]
+mod tests;
 
 pub use check::check;
 pub use draft::draft;
