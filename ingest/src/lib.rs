@@ -25,13 +25,17 @@ pub mod metrics;
 pub mod reason;
 pub mod redact;
 
+mod batch;
+mod capture;
 mod check;
 mod decode;
 mod error;
+mod filter;
 mod quantity;
 mod report;
 mod settings;
 mod stop;
+mod writer;
 
 pub use adapters::{Adapter, adapters};
 pub use decode::{DecodeContext, Decoded, Record, Reject, decode};

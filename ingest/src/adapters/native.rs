@@ -44,9 +44,10 @@ impl Adapter for Native {
     ) -> Result<Vec<UsageEvent>, Reject> {
         let Message::CloudEvent(event) = message else { return Ok(Vec::new()) };
         let kind = kind(event)?;
-        let json = event.data.filter(|data| !data.is_null()).ok_or_else(|| {
-            Reject::new(reason::MISSING_FIELD, "data: the event has none")
-        })?;
+        let json = event
+            .data
+            .filter(|data| !data.is_null())
+            .ok_or_else(|| Reject::new(reason::MISSING_FIELD, "data: the event has none"))?;
         let data: NativeData =
             serde_json::from_str(json.text).map_err(|error| shape_error(&error, json))?;
         usage_event(event, kind, data, context).map(|event| vec![event])
