@@ -52,6 +52,8 @@ pub enum BooksError {
     NoBook,
     #[error("run `{run}` is recorded already, with another result")]
     RunExists { run: RunId },
+    #[error("run `{run}` was rated with book {hash}, which was never imported")]
+    UnknownBook { run: RunId, hash: String },
     #[error("invoice `{invoice}` was made from run `{run}`, which is not recorded")]
     UnknownRun { invoice: InvoiceId, run: RunId },
     #[error("invoice `{invoice}` does not add up: {detail}")]
@@ -65,6 +67,7 @@ impl BooksError {
             | Self::Newer { .. }
             | Self::NoBook
             | Self::RunExists { .. }
+            | Self::UnknownBook { .. }
             | Self::UnknownRun { .. } => Fault::Caller,
             Self::Open { .. } | Self::SqliteVersion { .. } | Self::Sql { .. } => Fault::External,
             Self::Migrate { .. } | Self::Corrupt { .. } | Self::Unsound { .. } => Fault::Us,
@@ -94,8 +97,8 @@ pub enum FinalizeError {
     #[error("series {series} belongs to `{owner}`, so `{seller}` cannot number invoices in it")]
     SeriesTaken { series: String, owner: String, seller: String },
     #[error(
-        "{kind} `{id}` stands in finalized invoices with other terms than in the book of this \
-         draft: rate and draft again"
+        "{kind} `{id}` of this draft does not stand in the newest book with the same terms: rate \
+         and draft again"
     )]
     TermsChanged { kind: &'static str, id: String },
     #[error("invoice {number} could not be made; the number stays free")]

@@ -1,7 +1,10 @@
 //! Rating runs: what each was made from and what it left unbilled.
 
+mod repo;
+
 use turnpike_schemas::{AccountId, Amount, Instant, OwnerRef, ResourceId, RunId, Scope};
 
+use crate::store::sql;
 use crate::{Books, BooksError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +76,9 @@ pub struct RunEntry {
     pub unassigned: i64,
 }
 
+/// Runs of one answer at most.
+const RUNS_MAX: u32 = 1_000;
+
 impl Books {
     /// Records a run with what it parked and could not assign, in one transaction. The same run
     /// with the same result again changes nothing; with another result it is refused.
@@ -82,14 +88,39 @@ impl Books {
         parked: &[ParkedRecord],
         unassigned: &[UnassignedRecord],
     ) -> Result<(), BooksError> {
-        let _ = (record, parked, unassigned);
-        unimplemented!()
+        let what = "recording a run";
+        let mut tx = self.write(what).await?;
+        if let Some(known) = repo::find(&mut tx, &record.run).await? {
+            let same = known.result_hash == record.result_hash;
+            return if same { Ok(()) } else { Err(BooksError::RunExists { run: known.run }) };
+        }
+        let book = self.cached_book(&mut tx, &record.book_hash).await?;
+        let book = book.ok_or_else(|| BooksError::UnknownBook {
+            run: record.run.clone(),
+            hash: record.book_hash.clone(),
+        })?;
+        repo::insert(&mut tx, record).await.map_err(sql(what))?;
+        for (position, entry) in (0_i64..).zip(parked) {
+            let seller = book.account(&entry.account).map_or("", |found| found.seller.as_str());
+            repo::insert_parked(&mut tx, &record.run, position, entry, seller)
+                .await
+                .map_err(sql(what))?;
+        }
+        for (position, entry) in (0_i64..).zip(unassigned) {
+            repo::insert_unassigned(&mut tx, &record.run, position, entry)
+                .await
+                .map_err(sql(what))?;
+        }
+        tx.commit().await.map_err(sql(what))
     }
 
     /// Newest first. Runs span the network, so only the provider sees them.
     pub async fn runs(&self, scope: &Scope, limit: u32) -> Result<Vec<RunEntry>, BooksError> {
-        let _ = (scope, limit);
-        unimplemented!()
+        if scope != &Scope::Provider {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.snapshot("listing runs").await?;
+        repo::newest(&mut tx, None, "", limit.min(RUNS_MAX)).await
     }
 
     /// The newest complete run, of one label where given. The provider's only.
@@ -98,8 +129,12 @@ impl Books {
         scope: &Scope,
         label: Option<&str>,
     ) -> Result<Option<RunEntry>, BooksError> {
-        let _ = (scope, label);
-        unimplemented!()
+        if scope != &Scope::Provider {
+            return Ok(None);
+        }
+        let mut tx = self.snapshot("reading the newest run").await?;
+        let newest = repo::newest(&mut tx, Some(RunStatus::Complete), label.unwrap_or(""), 1).await?;
+        Ok(newest.into_iter().next())
     }
 
     /// Accounts in scope that a run parked; of the newest complete run where none is named.
@@ -108,8 +143,12 @@ impl Books {
         scope: &Scope,
         run: Option<&RunId>,
     ) -> Result<Vec<ParkedRecord>, BooksError> {
-        let _ = (scope, run);
-        unimplemented!()
+        let what = "listing parked accounts";
+        let mut tx = self.snapshot(what).await?;
+        let Some(run) = repo::named_or_newest(&mut tx, run).await.map_err(sql(what))? else {
+            return Ok(Vec::new());
+        };
+        repo::parked(&mut tx, scope, &run).await.map_err(sql(what))
     }
 
     /// Usage without an account; of the newest complete run where none is named. The provider's
@@ -119,7 +158,17 @@ impl Books {
         scope: &Scope,
         run: Option<&RunId>,
     ) -> Result<Vec<UnassignedRecord>, BooksError> {
-        let _ = (scope, run);
-        unimplemented!()
+        let what = "listing unassigned usage";
+        if scope != &Scope::Provider {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.snapshot(what).await?;
+        let Some(run) = repo::named_or_newest(&mut tx, run).await.map_err(sql(what))? else {
+            return Ok(Vec::new());
+        };
+        repo::unassigned(&mut tx, &run).await.map_err(sql(what))
     }
 }
+
+#[cfg(test)]
+mod tests;
