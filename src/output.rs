@@ -18,6 +18,8 @@ pub enum Format {
     Json,
     /// RFC 4180 with a header row.
     Csv,
+    /// A document to print or send; `invoice show` only.
+    Html,
 }
 
 /// One value of a row.
@@ -90,7 +92,7 @@ impl Table {
 
     pub fn text(&self, format: Format) -> String {
         match format {
-            Format::Table => self.to_columns(),
+            Format::Table | Format::Html => self.to_columns(),
             Format::Json => {
                 let rows = self.rows.iter().map(|row| self.object(row)).collect();
                 pretty(&Value::Array(rows))
@@ -158,7 +160,7 @@ impl Record {
 
     pub fn text(&self, format: Format) -> String {
         match format {
-            Format::Table => {
+            Format::Table | Format::Html => {
                 let width = self.fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
                 let line = |(name, cell): &(&str, Cell)| format!("{name:width$}  {}\n", cell.shown());
                 self.fields.iter().map(line).collect()

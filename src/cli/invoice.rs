@@ -48,12 +48,9 @@ enum Action {
         #[arg(long)]
         accept_estimated: bool,
     },
-    /// Shows an invoice by number or id
+    /// Shows an invoice by number or id; --format html gives the document
     Show {
         id: String,
-        /// Prints the document as HTML instead of --format
-        #[arg(long)]
-        html: bool,
         /// For whom: a customer sees no split
         #[arg(long = "as", value_enum, default_value_t)]
         reader: Reader,
@@ -86,6 +83,11 @@ enum Status {
 }
 
 impl Invoice {
+    /// Whether it prints a document.
+    pub fn has_document(&self) -> bool {
+        matches!(self.command, Action::Show { .. })
+    }
+
     pub async fn run(self, app: &App) -> anyhow::Result<()> {
         let books = app.books().await?;
         match self.command {
@@ -104,7 +106,7 @@ impl Invoice {
                 };
                 finalize(app, &books, &drafts, accept_estimated).await
             }
-            Action::Show { id, html, reader } => show(app, &books, &id, html, reader).await,
+            Action::Show { id, reader } => show(app, &books, &id, reader).await,
             Action::List { status, period, account, limit } => {
                 let filter = InvoiceFilter {
                     status: status.map(|status| match status {
@@ -203,7 +205,6 @@ async fn show(
     app: &App,
     books: &Books,
     id: &str,
-    html: bool,
     reader: Reader,
 ) -> anyhow::Result<()> {
     let found = books.invoice(&Scope::Provider, id).await.context("looking for the invoice")?;
@@ -215,10 +216,8 @@ async fn show(
         let seen = books.invoice(&scope, id).await.context("looking for the invoice")?;
         invoice = seen.ok_or_else(|| fault(Kind::Data, format!("there is no invoice `{id}`")))?;
     }
-    if html {
-        return Ok(output::print(&document(books, &invoice, reader).await?)?);
-    }
     let text = match app.format {
+        Format::Html => document(books, &invoice, reader).await?,
         Format::Json => {
             let value = serde_json::to_value(&invoice).context("writing the invoice")?;
             output::pretty(&value)

@@ -107,6 +107,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
+    let document = matches!(&cli.command, Command::Invoice(command) if command.has_document());
+    if cli.global.format == Format::Html && !document {
+        return Err(fault::fault(Kind::Usage, "--format html is for `turnpike invoice show`"));
+    }
     // These need no settings, and must work where the settings are wrong.
     match &cli.command {
         Command::Completions(command) => return command.run(),

@@ -94,7 +94,7 @@ pub fn rounded_text(amount: &Amount) -> String {
 fn text(report: &RateReport, format: Format) -> String {
     let record = &report.record;
     match format {
-        Format::Table => {
+        Format::Table | Format::Html => {
             let mut totals = Table::new(&["currency", "exact total", "rounded"]);
             for total in &record.totals {
                 totals.push(vec![

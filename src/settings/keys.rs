@@ -32,7 +32,7 @@ pub const KEYS: &[Key] = &[
     key("rating.batch_rows", "8192", "rows per batch of the engine"),
     key("rating.memory_mb", "512", "memory that the engine may take before it spills"),
     key("scheduler.compact_seconds", "60", "pause between compactions while serving; 0: never"),
-    key("scheduler.rate_seconds", "60", "pause between ratings of the running month; 0: never"),
+    key("scheduler.rate_seconds", "300", "pause between ratings of the running month; 0: never"),
     key("scheduler.draft", "true", "draft the running month's invoices after each rating"),
     key("web.listen", "127.0.0.1:8080", "address of the pages"),
     key("web.admin_listen", "", "address of health and metrics; empty: with the pages"),
