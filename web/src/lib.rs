@@ -14,13 +14,23 @@
 //!   script or style, and no template turns escaping off.
 //! - Causes of failures go to the log, never into a page: a page has a request id.
 
-pub mod access;
+mod access;
+mod app;
+mod assets;
+mod chart;
+mod envelope;
+mod error;
+mod filters;
 mod metrics;
+mod pages;
+mod paging;
+mod reads;
 mod serve;
 mod settings;
 mod state;
 mod status;
 
+pub use access::portal_link;
 pub use metrics::Metrics;
 pub use serve::{ServeError, serve};
 pub use settings::{SECRET_CHARS_MIN, Secret, SecretError, WebSettings};
