@@ -404,7 +404,7 @@ def figures(case):
     """All figures of a case folder, in the shape of expected.json."""
     settings = tomllib.loads((case / "case.toml").read_text())
     book = Book(case / "book.toml")
-    events, counts = wire.read(case / "events.jsonl", book.meters)
+    events, counts = wire.read(case, book.meters)
     as_of = instant(settings.get("as_of", "2999-12-31T00:00:00Z")) // 1_000_000
     limit = {"label": settings["period"], "as_of": as_of}
     charges, parked, unassigned = rate(book, metered(events), limit)

@@ -110,13 +110,20 @@ def read_line(text, meters):
     return event
 
 
-def read(path, meters):
-    """The accepted events in arrival order, and what became of every line."""
+def payloads(case):
+    """What a case sends, in order: the lines of a file, or the values of Kafka records."""
+    lines = case / "events.jsonl"
+    if lines.exists():
+        return [line for line in lines.read_text().splitlines() if line.strip()]
+    records = (case / "records.jsonl").read_text().splitlines()
+    return [json.loads(record).get("value", "") for record in records]
+
+
+def read(case, meters):
+    """The accepted events in arrival order, and what became of every record."""
     counts = dict.fromkeys(("read", "accepted", "duplicate", "conflict", "dead"), 0)
     seen, events = {}, []
-    for line in path.read_text().splitlines():
-        if not line.strip():
-            continue
+    for line in payloads(case):
         counts["read"] += 1
         try:
             event = read_line(line, meters)
