@@ -49,7 +49,7 @@ class Meter:
     def __init__(self):
         self.stretches = []  # (start, end or None, holding), microseconds
         self.consumed = []  # (counted at, meter, quantity, holding)
-        self.aggregated = []  # (start, end, seconds, meter, quantity, holding)
+        self.aggregated = []  # (counted at, seconds held, holding)
         self.holding = None
         self.start = None
         self.evidence = None
@@ -117,9 +117,12 @@ class Meter:
 
     def interval(self, event):
         start, end = event["window"]
-        for meter, quantity in event["held"].items():
-            holding = merged(self.holding, {**event, "held": {}}, event["state"] or "active")
-            self.aggregated.append((start, end, event["seconds"], meter, quantity, holding))
+        holding = merged(self.holding, event, event["state"] or "active")
+        holding["held"] = event["held"]
+        if event["seconds"] is None:
+            self.stretches.append((start, end, holding))
+        else:
+            self.aggregated.append((end - 1, event["seconds"], holding))
 
     def count(self, event):
         at = event["window"][1] - 1 if event["window"] else event["time"]
@@ -251,8 +254,8 @@ def month(label, zone):
 
 
 def pieces(book, resources, limit):
-    """(start second, end second, meter, quantity x seconds, holding, resource): nothing in the book
-    changes within a piece."""
+    """(start second, end second, seconds held, meter, quantity, holding, resource): nothing in the
+    book changes within a piece. What counts at one instant has no end."""
     cuts = [cut // 1_000_000 for cut in book.instants()]
     for account in book.accounts.values():
         cuts += month(limit["label"], account["time_zone"])
@@ -266,14 +269,12 @@ def pieces(book, resources, limit):
             for a, b in zip(inner, inner[1:]):
                 for name, quantity in holding["held"].items():
                     yield a, b, b - a, name, quantity * (b - a), holding, resource
-        for start, end, seconds, name, quantity, holding in meter.aggregated:
-            a, b = start // 1_000_000, end // 1_000_000
-            held = b - a if seconds is None else seconds
-            yield a, b, held, name, quantity * held, holding, resource
+        for at, held, holding in meter.aggregated:
+            # Where in its window it was held is unknown: like a sum, it counts as the window ends.
+            for name, quantity in holding["held"].items():
+                yield at // 1_000_000, None, held, name, quantity * held, holding, resource
         for at, name, quantity, holding in meter.consumed:
-            a = at // 1_000_000
-            if a < limit["as_of"]:
-                yield a, a + 1, 0, name, quantity, holding, resource
+            yield at // 1_000_000, None, 0, name, quantity, holding, resource
 
 
 def rate(book, resources, limit):
@@ -284,11 +285,11 @@ def rate(book, resources, limit):
         account = book.account_of(holding["owner"], at)
         if account is None:
             first, last = month(limit["label"], "UTC")
-            if start < last and end > first:
+            if start < last and (end or start + 1) > first:
                 unassigned.add((holding["owner"], resource, name))
             continue
         first, last = month(limit["label"], account["time_zone"])
-        if not first <= start < last:
+        if not first <= start < min(last, limit["as_of"]) or quantity == 0:
             continue
         tariff, version = book.version(account, at)
         if version is None or name not in book.meters:
@@ -317,10 +318,11 @@ def rate(book, resources, limit):
         line = charges.setdefault(key, {
             "quantity": 0, "seconds": 0, "start": start, "end": end, "scale": scale,
             "base": units[row["unit"]], "per_seconds": per_seconds, "tariff": tariff,
-            "agreement": agreement, "aggregation": aggregation, "meter": name, "spans": []})
+            "agreement": agreement, "aggregation": aggregation, "meter": name})
         line["quantity"] += quantity
-        line["spans"].append((start, end, held))
-        line["start"], line["end"] = min(line["start"], start), max(line["end"], end)
+        line["seconds"] += held
+        if end is not None:
+            line["start"], line["end"] = min(line["start"], start), max(line["end"], end)
     return charges, parked, unassigned
 
 
@@ -378,13 +380,13 @@ def invoice(book, account, charges, label):
             "resource": resource, "service": service, "meter": meter, "project": project,
             "site": site, "attributes": json.loads(attributes), "tariff_version": version,
             "agreement": agreement, "tax_category": tax, "price": price, "unit": unit, "per": per,
-            "seconds": sum(held for _, _, held in line["spans"]),
+            "seconds": line["seconds"],
             "quantity": str(line["quantity"]), "scale": line["scale"],
             "numerator": str(exact.numerator), "denominator": str(exact.denominator),
             "net": money(minor, digits),
             "shares": shares(book, account, line, service, minor, digits),
         })
-        if line["aggregation"] == "held":
+        if line["end"] is not None:
             lines[-1]["service_period"] = [iso(line["start"]), iso(line["end"])]
     taxes, tax_total = [], 0
     for tax, base in sorted(bases.items()):
