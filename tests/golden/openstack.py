@@ -11,6 +11,10 @@ def instant(text):
     return micros(text) if text else None
 
 
+def labels(**known):
+    return {name: text for name, text in known.items() if text}
+
+
 def adapted(message):
     nova = message["event_type"].startswith("instance.")
     event = (nova_event if nova else cinder_event)(message)
@@ -46,7 +50,9 @@ def nova_event(message):
             "ephemeral-disk": int(flavor["ephemeral_gb"]) * GIB,
             "instance": 1,
         },
-        "attributes": {"flavor": flavor["name"]},
+        "project": data["tenant_id"],
+        "attributes": labels(flavor=flavor["name"], os_type=data["os_type"],
+                             availability_zone=data["availability_zone"]),
     }
     if launched is None:
         # Never ran: nothing is held.
@@ -71,7 +77,9 @@ def cinder_event(message):
         "since": launched,
         "time": launched if name == "volume.create.end" else seen,
         "held": {"volume": int(data["size"]) * GIB},
-        "attributes": {"volume_type": data["volume_type"]},
+        "project": data["tenant_id"],
+        "attributes": labels(tier=data["volume_type"],
+                             availability_zone=data["availability_zone"]),
     }
     if name == "volume.exists":
         audit_window(event, data)
