@@ -236,11 +236,13 @@ class Book:
 
 
 def version_id(tariff, version):
+    """As short as it is exact: standard.2026-01, standard.2026-01-15, standard.2026-01-15t103000z."""
     if "id" in version:
         return version["id"]
-    day, _, clock = version["valid_from"].partition("T")
-    clock = clock.removesuffix("Z").replace(":", "")
-    return f"{tariff['id']}.{day}" + ("" if clock in ("", "000000") else f"t{clock}z")
+    start = datetime.fromtimestamp(instant(version["valid_from"]) // 1_000_000, timezone.utc)
+    midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
+    form = "%Y-%m-%dt%H%M%Sz" if not midnight else "%Y-%m" if start.day == 1 else "%Y-%m-%d"
+    return f"{tariff['id']}.{start.strftime(form)}"
 
 
 def month(label, zone):
