@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// A command of a test works on a handful of events. The bound is for a machine that compiles beside.
 const COMMAND_MAX: Duration = Duration::from_secs(120);
 
+/// Few, since each costs a file: what depends on their number is tested in the properties.
+pub const BUCKETS: u32 = 4;
+
 /// An installation: the binary, a data folder and settings in the environment.
 pub struct Turnpike {
     folder: TempDir,
@@ -34,8 +37,9 @@ impl Turnpike {
     pub fn new() -> Turnpike {
         let folder = tempfile::Builder::new().prefix("turnpike-test.").tempdir().unwrap();
         let installation = Turnpike { folder, variables: Vec::new(), now: None };
-        // Few buckets, since each costs a file: what depends on their number is tested apart.
-        installation.with("TURNPIKE__DATA__BUCKETS", "4").with("TURNPIKE__RATING__THREADS", "1")
+        installation
+            .with("TURNPIKE__DATA__BUCKETS", &BUCKETS.to_string())
+            .with("TURNPIKE__RATING__THREADS", "1")
     }
 
     /// The same with a setting or another variable in the environment.
