@@ -1,1 +1,6 @@
-fn _nothing() {}
+//! The integration tests: one binary, one module per subject.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic, in its helpers too")]
+
+mod support;
+mod tidy;
