@@ -1,68 +1,132 @@
 //! [`Lake`]: a handle to the four tables.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use tokio::sync::Mutex;
 use turnpike_schemas::{Instant, RunId};
 
+use crate::disk::{Disk, NoProbe, Probe};
+use crate::log::Table;
+use crate::manifest::COMPACT_APP;
+use crate::snapshot::Tables;
+use crate::spec::{RATED_LINES, TableSpec, USAGE, USAGE_EVENTS, USAGE_STATE};
 use crate::{
     AppId, Append, CompactProgress, CompactReport, CompactSettings, LakeError, LakeSettings,
-    LakeSnapshot, OffsetAdvance, Recovered,
+    LakeSnapshot, OffsetAdvance, Recovered, append, compact, quarantine, rated, state,
 };
 
-/// A cheap handle to the tables; clones share it.
+/// A cheap handle to the tables; clones share it. Several processes may hold one each.
 #[derive(Clone)]
 pub struct Lake {
     inner: Arc<Inner>,
 }
 
 struct Inner {
+    tables: Arc<Tables>,
     recovered: Vec<Recovered>,
-    buckets: u32,
+    /// One compaction at a time in this process; others are fenced by their commits.
+    compacting: Mutex<()>,
 }
 
-#[expect(unused_variables, clippy::unimplemented, reason = "signatures first")]
 impl Lake {
+    /// Opens the tables, creates those that are missing, and moves torn newest commits away first
+    /// (see [`Lake::recovered`]).
     pub async fn open(settings: LakeSettings, now: Instant) -> Result<Lake, LakeError> {
-        unimplemented!()
+        Self::open_with(settings, now, Arc::new(NoProbe)).await
     }
 
+    pub(crate) async fn open_with(
+        settings: LakeSettings,
+        now: Instant,
+        probe: Arc<dyn Probe>,
+    ) -> Result<Lake, LakeError> {
+        let LakeSettings { root, buckets, fsync } = settings;
+        if !(1..=i32::MAX.unsigned_abs()).contains(&buckets) {
+            let reason = format!("{buckets} buckets");
+            return Err(LakeError::Batch { operation: "open", table: "usage", reason });
+        }
+        let disk = Disk::new(fsync, probe);
+        let root = tokio::task::spawn_blocking({
+            let disk = disk.clone();
+            move || create_root(&disk, &root)
+        })
+        .await
+        .map_err(|source| LakeError::Task { operation: "open", source: source.into() })??;
+
+        let mut recovered = Vec::new();
+        let mut opened = Vec::new();
+        for spec in [&USAGE_EVENTS, &USAGE, &USAGE_STATE, &RATED_LINES] {
+            let table = open_table(spec, &root, &disk, buckets, now, &mut recovered).await?;
+            opened.push(table);
+        }
+        let [events, usage, states, rated] =
+            <[Table; 4]>::try_from(opened).unwrap_or_else(|_| unreachable!("four were opened"));
+        let tables = Tables { events, usage: Arc::new(usage), states, rated, buckets };
+        check_not_ahead(&tables).await?;
+        let inner = Inner { tables: Arc::new(tables), recovered, compacting: Mutex::new(()) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What start-up moved away.
     pub fn recovered(&self) -> &[Recovered] {
         &self.inner.recovered
     }
 
     pub fn buckets(&self) -> u32 {
-        self.inner.buckets
+        self.inner.tables.buckets
     }
 
+    /// The next offset to read of each source partition, as the newest commit says.
     pub async fn offsets(&self, apps: &[AppId]) -> Result<Vec<Option<i64>>, LakeError> {
-        unimplemented!()
+        let state = self.inner.tables.events.refreshed().await?;
+        Ok(apps.iter().map(|app| state.txn(app.as_str())).collect())
     }
 
+    /// All source partitions whose name starts so, with their next offset to read.
     pub async fn apps_with_prefix(&self, prefix: &str) -> Result<Vec<(AppId, i64)>, LakeError> {
-        unimplemented!()
+        let state = self.inner.tables.events.refreshed().await?;
+        let from = state.txns.range(prefix.to_owned()..);
+        let found = from.take_while(|(app, _)| app.starts_with(prefix));
+        Ok(found.map(|(app, offset)| (AppId::new(app), *offset)).collect())
     }
 
+    /// Commits rows of `usage_events` together with the progress of their sources, if each stands
+    /// where its advance starts. All or nothing; durable when it returns.
+    ///
+    /// An error means that the outcome is unknown: reading the offsets again tells it.
     pub async fn append_events(
         &self,
         rows: RecordBatch,
         advances: &[OffsetAdvance],
     ) -> Result<Append, LakeError> {
-        unimplemented!()
+        append::append(&self.inner.tables.events, self.buckets(), rows, advances).await
     }
 
+    /// The newest consistent view.
     pub async fn snapshot(&self) -> Result<LakeSnapshot, LakeError> {
-        unimplemented!()
+        LakeSnapshot::take(&self.inner.tables).await
     }
 
+    /// Compacts all that `usage_events` holds now, and writes checkpoints where they are due: the
+    /// one place that does.
     pub async fn compact(
         &self,
         settings: &CompactSettings,
         progress: &(dyn Fn(CompactProgress) + Send + Sync),
     ) -> Result<CompactReport, LakeError> {
-        unimplemented!()
+        let tables = &self.inner.tables;
+        let _one = self.inner.compacting.lock().await;
+        let report = compact::compact(&tables.events, &tables.usage, settings, progress).await?;
+        for table in [&tables.events, &*tables.usage, &tables.states, &tables.rated] {
+            table.checkpoint_if_due().await?;
+        }
+        Ok(report)
     }
 
+    /// Replaces the states of (bucket, month) for the given buckets. `raw_version` is that of the
+    /// snapshot they were computed from.
     pub async fn put_states(
         &self,
         month: i32,
@@ -70,18 +134,55 @@ impl Lake {
         raw_version: i64,
         fold: &str,
     ) -> Result<(), LakeError> {
-        unimplemented!()
+        let tables = &self.inner.tables;
+        state::put(&tables.states, tables.buckets, month, states, raw_version, fold).await
     }
 
-    pub async fn put_rated_lines(
-        &self,
-        run: &RunId,
-        lines: RecordBatch,
-    ) -> Result<(), LakeError> {
-        unimplemented!()
+    /// Stores the lines of a rating run in one commit; a repeat changes nothing.
+    pub async fn put_rated_lines(&self, run: &RunId, lines: RecordBatch) -> Result<(), LakeError> {
+        rated::put(&self.inner.tables.rated, run, lines).await
     }
 
+    /// The lines of a rating run; none where it is not known.
     pub async fn rated_lines(&self, run: &RunId) -> Result<Vec<RecordBatch>, LakeError> {
-        unimplemented!()
+        rated::read(&self.inner.tables.rated, run).await
     }
+}
+
+fn create_root(disk: &Disk, root: &Path) -> Result<std::path::PathBuf, LakeError> {
+    let failed = |source: std::io::Error| LakeError::File {
+        operation: "create",
+        path: root.to_path_buf(),
+        source: source.into(),
+    };
+    let absolute = std::path::absolute(root).map_err(failed)?;
+    disk.create_root(&absolute).map_err(failed)?;
+    // One name per folder: links in the path would make two.
+    let root = absolute.canonicalize().map_err(failed)?;
+    disk.create_root(&root).map_err(failed)?;
+    Ok(root)
+}
+
+async fn open_table(
+    spec: &'static TableSpec,
+    root: &Path,
+    disk: &Disk,
+    buckets: u32,
+    now: Instant,
+    recovered: &mut Vec<Recovered>,
+) -> Result<Table, LakeError> {
+    let table = Table::new(spec, root, disk.clone(), buckets)?;
+    recovered.extend(quarantine::recover(&table, now)?);
+    table.open().await?;
+    Ok(table)
+}
+
+/// Runs made from a raw commit that is gone would count events that are read again.
+async fn check_not_ahead(tables: &Tables) -> Result<(), LakeError> {
+    let compacted_to = tables.usage.known().await.txn(COMPACT_APP).unwrap_or(0);
+    let raw = tables.events.known().await.version;
+    if compacted_to > raw + 1 {
+        return Err(LakeError::Diverged { compacted: compacted_to - 1, raw });
+    }
+    Ok(())
 }

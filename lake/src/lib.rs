@@ -11,10 +11,36 @@
 //! - What is acknowledged is on disk: file, folder, commit, folder of the commit.
 //! - The first committed event of a key counts, for all time; a scan and a compaction agree on it.
 
+mod append;
+mod checkpoint;
+mod commit;
+mod compact;
+mod counts;
+mod data_file;
+mod disk;
 mod error;
+mod events;
+mod explode;
+mod keys;
 mod lake;
+mod log;
+mod manifest;
 mod model;
+mod order;
+mod parquet_file;
+mod quarantine;
+mod rated;
+mod raw;
+mod run;
 mod snapshot;
+mod spec;
+mod state;
+mod store;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod tier;
+mod verdict;
 
 pub use error::{Fault, LakeError};
 pub use lake::Lake;

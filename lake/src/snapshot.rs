@@ -1,26 +1,81 @@
 //! [`LakeSnapshot`]: one consistent view of the tables.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use tokio::sync::OnceCell;
 
-use crate::{EventFilter, FinalCounts, LakeError, RunFile};
+use crate::append::MONTHS_TAG;
+use crate::events::read_events;
+use crate::log::Table;
+use crate::manifest::Manifest;
+use crate::raw::{self, RawCommit};
+use crate::run::{Run, runs_of, with_partition};
+use crate::state::{StateFile, states_of};
+use crate::tail::Tail;
+use crate::{EventFilter, FinalCounts, LakeError, RunFile, order, parquet_file};
 
-/// One consistent view of the tables; clones share it.
+/// One consistent view of the tables; clones share it, and what it has read of the tail.
 #[derive(Clone)]
 pub struct LakeSnapshot {
     inner: Arc<Inner>,
 }
 
 struct Inner {
+    tables: Arc<Tables>,
     raw_version: i64,
     usage_version: i64,
-    compacted_to: i64,
-    buckets: u32,
+    manifest: Manifest,
+    /// By bucket, month and age.
+    runs: Vec<Run>,
+    states: Vec<StateFile>,
+    tail_commits: Vec<RawCommit>,
+    tail: OnceCell<Tail>,
 }
 
-#[expect(unused_variables, clippy::unimplemented, reason = "signatures first")]
+/// The four tables.
+pub(crate) struct Tables {
+    pub(crate) events: Table,
+    pub(crate) usage: Arc<Table>,
+    pub(crate) states: Table,
+    pub(crate) rated: Table,
+    pub(crate) buckets: u32,
+}
+
 impl LakeSnapshot {
+    /// Reads the tables in the order opposite to that in which they follow each other, so that
+    /// nothing here knows more than the raw events do.
+    pub(crate) async fn take(tables: &Arc<Tables>) -> Result<Self, LakeError> {
+        let states = states_of(&*tables.states.refreshed().await?)?;
+        let (usage_version, runs, manifest) = {
+            let usage = tables.usage.refreshed().await?;
+            (usage.version, runs_of(&usage)?, Manifest::load(&tables.usage, &usage)?)
+        };
+        let raw_version = tables.events.refreshed().await?.version;
+        let compacted_to = manifest.compacted_to;
+        if compacted_to > raw_version + 1 {
+            return Err(LakeError::Diverged { compacted: compacted_to - 1, raw: raw_version });
+        }
+        tables.events.forget_added(compacted_to).await;
+        let tail_commits = raw::commits(&tables.events, compacted_to..=raw_version).await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                tables: tables.clone(),
+                raw_version,
+                usage_version,
+                manifest,
+                runs,
+                states,
+                tail_commits,
+                tail: OnceCell::new(),
+            }),
+        })
+    }
+
+    /// The newest commit of `usage_events` that this view holds.
     pub fn raw_version(&self) -> i64 {
         self.inner.raw_version
     }
@@ -29,59 +84,151 @@ impl LakeSnapshot {
         self.inner.usage_version
     }
 
+    /// The first commit of `usage_events` that no run holds.
     pub fn compacted_to(&self) -> i64 {
-        self.inner.compacted_to
+        self.inner.manifest.compacted_to
     }
 
     pub fn buckets(&self) -> u32 {
-        self.inner.buckets
+        self.inner.tables.buckets
     }
 
+    /// Months with usage, ascending. A month that only got conflicts since the last compaction is
+    /// among them.
     pub fn months(&self) -> Vec<i32> {
-        unimplemented!()
+        let runs = self.inner.runs.iter().map(|run| run.month);
+        let tags = self.inner.tail_commits.iter().flat_map(|commit| &commit.files);
+        let tags = tags.filter_map(|file| file.tag(MONTHS_TAG));
+        let tail = tags.flat_map(|months| months.split(',').filter_map(|text| text.parse().ok()));
+        runs.chain(tail).collect::<BTreeSet<i32>>().into_iter().collect()
     }
 
+    /// Compacted files of a bucket, for months `from..=to`.
     pub fn runs(&self, bucket: u32, from: i32, to: i32) -> Vec<RunFile> {
-        unimplemented!()
+        let folder = &self.inner.tables.usage.folder;
+        self.runs_in(bucket, from, to).map(|run| run.to_run_file(folder)).collect()
     }
 
+    /// Raw rows past the compaction as rows of `usage`, decided against the runs and among
+    /// themselves, in order, for months `from..=to`. The first call reads all buckets.
     pub async fn tail(
         &self,
         bucket: u32,
         from: i32,
         to: i32,
     ) -> Result<Vec<RecordBatch>, LakeError> {
-        unimplemented!()
+        Ok(self.load_tail().await?.rows(number(bucket), from, to)?.into_iter().collect())
     }
 
+    /// Runs and tail of one bucket merged into one order, for months `from..=to`.
     pub async fn scan(
         &self,
         bucket: u32,
         from: i32,
         to: i32,
     ) -> Result<Vec<RecordBatch>, LakeError> {
-        unimplemented!()
+        let tail = self.tail(bucket, from, to).await?;
+        let folder = self.inner.tables.usage.folder.clone();
+        let runs: Vec<Run> = self.runs_in(bucket, from, to).cloned().collect();
+        let task = tokio::task::spawn_blocking(move || {
+            let mut parts = tail;
+            for run in &runs {
+                for batch in parquet_file::read("usage", &folder.join(&run.file.path), None)? {
+                    parts.push(with_partition(run, &batch).map_err(failed)?);
+                }
+            }
+            order::merge(&parts).map_err(failed)
+        });
+        task.await.map_err(|source| LakeError::Task { operation: "scan", source: source.into() })?
     }
 
+    /// The state of a bucket at the newest month start up to `month` that still holds: computed by
+    /// this fold from a view that had all events of earlier months which this one has. `None`:
+    /// start from nothing.
     pub async fn state(
         &self,
         bucket: u32,
         month: i32,
         fold: &str,
     ) -> Result<Option<(i32, Vec<RecordBatch>)>, LakeError> {
-        unimplemented!()
+        let mut candidates: Vec<&StateFile> = self.inner.states.iter().collect();
+        candidates.retain(|state| state.bucket == number(bucket) && state.month <= month);
+        candidates.sort_unstable_by_key(|state| std::cmp::Reverse(state.month));
+        for state in candidates {
+            if state.is_of_fold(fold) && self.holds(state).await? {
+                let rows = state.read(&self.inner.tables.states).await?;
+                return Ok(Some((state.month, rows)));
+            }
+        }
+        Ok(None)
     }
 
+    /// Raw events, newest file first, for explanations, dead letters and checks. Their status is
+    /// what ingest found; compaction may know better.
     pub async fn events(
         &self,
         filter: &EventFilter,
         columns: Option<&[&str]>,
         limit: usize,
     ) -> Result<Vec<RecordBatch>, LakeError> {
-        unimplemented!()
+        let events = &self.inner.tables.events;
+        read_events(events, self.raw_version(), filter, columns, limit).await
     }
 
+    /// Rows of `usage_events` by what became of them, however far compaction got.
     pub async fn final_counts(&self) -> Result<FinalCounts, LakeError> {
-        unimplemented!()
+        let mut counts = FinalCounts::default();
+        for count in &self.inner.manifest.counts {
+            counts.add(&count.key, count.rows);
+        }
+        counts.add_all(&self.load_tail().await?.counts);
+        assert_eq!(
+            counts.read,
+            counts.accepted + counts.duplicate + counts.conflict + counts.dead,
+            "every row read has one fate"
+        );
+        Ok(counts)
     }
+
+    async fn holds(&self, state: &StateFile) -> Result<bool, LakeError> {
+        if state.raw_version > self.raw_version() {
+            return Ok(false);
+        }
+        let runs = &self.inner.runs[self.bucket_range(state.bucket)];
+        let late = |run: &Run| run.month < state.month && run.raw_to > state.raw_version;
+        if runs.iter().any(late) {
+            return Ok(false);
+        }
+        let tail = self.load_tail().await?;
+        Ok(!tail.changes_before(state.bucket, state.month, state.raw_version))
+    }
+
+    fn runs_in(&self, bucket: u32, from: i32, to: i32) -> impl Iterator<Item = &Run> {
+        let runs = &self.inner.runs[self.bucket_range(number(bucket))];
+        runs.iter().filter(move |run| (from..=to).contains(&run.month))
+    }
+
+    fn bucket_range(&self, bucket: i32) -> Range<usize> {
+        let runs = &self.inner.runs;
+        let start = runs.partition_point(|run| run.bucket < bucket);
+        start..runs.partition_point(|run| run.bucket <= bucket)
+    }
+
+    async fn load_tail(&self) -> Result<&Tail, LakeError> {
+        let inner = &self.inner;
+        let load = || {
+            let key_paths = inner.manifest.key_paths(&inner.tables.usage);
+            Tail::load(&inner.tables.events, inner.tail_commits.clone(), key_paths)
+        };
+        inner.tail.get_or_try_init(load).await
+    }
+}
+
+/// Buckets fit: their number was checked when the tables were opened.
+fn number(bucket: u32) -> i32 {
+    i32::try_from(bucket).unwrap_or(i32::MAX)
+}
+
+fn failed(source: ArrowError) -> LakeError {
+    LakeError::Rows { operation: "scan", table: "usage", source: source.into() }
 }

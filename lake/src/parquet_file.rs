@@ -1,0 +1,161 @@
+//! Writing and reading the Parquet files of a table.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowFilter,
+};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::WriterProperties;
+
+use crate::LakeError;
+use crate::data_file::DataFile;
+use crate::disk::Publish;
+use crate::log::Table;
+
+/// Rows decoded at once: large enough that the kernels' fixed costs vanish.
+const READ_ROWS: usize = 32_768;
+
+/// A data file to write.
+pub(crate) struct NewFile {
+    /// Relative to the table's folder.
+    pub(crate) path: String,
+    pub(crate) partition: HashMap<String, Option<String>>,
+    pub(crate) tags: HashMap<String, Option<String>>,
+    /// Rows without the partition columns.
+    pub(crate) batches: Vec<RecordBatch>,
+    /// Columns that the rows are sorted by, ascending, nulls first.
+    pub(crate) order: &'static [&'static str],
+}
+
+/// Encodes a file and returns when it is on disk. No commit names it yet.
+pub(crate) async fn write(table: &Table, file: NewFile) -> Result<DataFile, LakeError> {
+    let path = table.folder.join(&file.path);
+    let (name, schema, disk) = (table.spec.name, table.spec.file_schema(), table.disk.clone());
+    let task = tokio::task::spawn_blocking(move || {
+        let rows = file.batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+        let bytes = encode(&schema, &file).map_err(|source| LakeError::Rows {
+            operation: "encode",
+            table: name,
+            source: source.into(),
+        })?;
+        let failed = |source: std::io::Error| LakeError::File {
+            operation: "write",
+            path: path.clone(),
+            source: source.into(),
+        };
+        disk.write(&path, Publish::Create, |file| file.write_all(&bytes)).map_err(failed)?;
+        Ok(DataFile {
+            path: file.path,
+            bytes: bytes.len() as i64,
+            rows: rows as i64,
+            modified: modified_millis(&path).map_err(failed)?,
+            partition: file.partition,
+            tags: file.tags,
+        })
+    });
+    task.await.map_err(|source| LakeError::Task { operation: "write", source: source.into() })?
+}
+
+fn encode(schema: &SchemaRef, file: &NewFile) -> Result<Vec<u8>, ParquetError> {
+    let position = |name: &&str| schema.index_of(name).map(|at| at as i32);
+    let sorting = file.order.iter().map(position).collect::<Result<Vec<_>, _>>()?;
+    let sorting = sorting.into_iter().map(|column_idx| SortingColumn {
+        column_idx,
+        descending: false,
+        nulls_first: true,
+    });
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_created_by("turnpike".to_owned())
+        .set_sorting_columns((!file.order.is_empty()).then(|| sorting.collect()))
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
+    for batch in &file.batches {
+        writer.write(batch)?;
+    }
+    writer.into_inner()
+}
+
+/// When the file system says that the file was written: this crate reads no clock.
+fn modified_millis(path: &Path) -> std::io::Result<i64> {
+    let modified = fs::metadata(path)?.modified()?;
+    let since = modified.duration_since(UNIX_EPOCH).map_err(std::io::Error::other)?;
+    i64::try_from(since.as_millis()).map_err(std::io::Error::other)
+}
+
+/// Reads columns of a file, all for `None`, in the order of `schema`.
+pub(crate) fn read(
+    table: &'static str,
+    path: &Path,
+    columns: Option<&[&str]>,
+) -> Result<Vec<RecordBatch>, LakeError> {
+    let reader = open(path, columns, |_, builder| Ok(builder));
+    let read = reader.and_then(|reader| Ok(reader.collect::<Result<Vec<_>, _>>()?));
+    read.map_err(|source| read_failed(table, path, source))
+}
+
+/// Opens a file on some columns, with a chance to add a filter.
+pub(crate) fn open(
+    path: &Path,
+    columns: Option<&[&str]>,
+    with: impl FnOnce(&FileColumns, Builder) -> Result<Builder, ParquetError>,
+) -> Result<ParquetRecordBatchReader, ParquetError> {
+    let file = File::open(path)?;
+    let metadata = ArrowReaderMetadata::load(&file, Default::default())?;
+    let file_columns = FileColumns { metadata: metadata.clone() };
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+    let mut builder = with(&file_columns, builder.with_batch_size(READ_ROWS))?;
+    if let Some(columns) = columns {
+        builder = builder.with_projection(file_columns.mask(columns)?);
+    }
+    builder.build()
+}
+
+pub(crate) type Builder = ParquetRecordBatchReaderBuilder<File>;
+
+/// Adds the filter to a builder.
+pub(crate) fn filtered(builder: Builder, filter: RowFilter) -> Builder {
+    builder.with_row_filter(filter)
+}
+
+/// Finds columns of a file by name.
+pub(crate) struct FileColumns {
+    metadata: ArrowReaderMetadata,
+}
+
+impl FileColumns {
+    pub(crate) fn mask(&self, columns: &[&str]) -> Result<ProjectionMask, ParquetError> {
+        let schema: &Schema = self.metadata.schema();
+        let roots = columns.iter().map(|name| Ok(schema.index_of(name)?));
+        let roots = roots.collect::<Result<Vec<_>, ParquetError>>()?;
+        Ok(ProjectionMask::roots(self.metadata.parquet_schema(), roots))
+    }
+}
+
+pub(crate) fn read_failed(table: &'static str, path: &Path, source: ParquetError) -> LakeError {
+    let source = format!("{}: {source}", path.display());
+    LakeError::Rows { operation: "read", table, source: source.into() }
+}
+
+/// Reads several files, each whole, one after another on a thread that may wait.
+pub(crate) async fn read_all(
+    table: &'static str,
+    paths: Vec<PathBuf>,
+    columns: Option<&'static [&'static str]>,
+) -> Result<Vec<Vec<RecordBatch>>, LakeError> {
+    tokio::task::spawn_blocking(move || {
+        paths.iter().map(|path| read(table, path, columns)).collect()
+    })
+    .await
+    .map_err(|source| LakeError::Task { operation: "read", source: source.into() })?
+}
