@@ -1,1 +1,46 @@
-//! turnpike ingest.
+//! From a record that a hypervisor or storage system sent to a row of `usage_events`.
+//!
+//! Owns: the sources (files, Kafka), the three wire forms (CloudEvents, oslo.messaging, plain
+//! JSON), one adapter per reporting system, the reasons for dead letters, redaction, and the
+//! best-effort duplicate filter.
+//!
+//! Does not own: the tables and what finally counts as a duplicate (`lake`), accounts, prices,
+//! how usage is metered.
+//!
+//! Invariants:
+//! - Every record ends as at least one row: accepted, duplicate, conflict or dead. Nothing is
+//!   dropped, and nothing that a record holds can stop the records after it.
+//! - Rows and the progress of their source are one commit. A source is read from where the table
+//!   says, never from where a broker or a local file remembers.
+//! - No number passes through a float.
+//! - Secrets are masked before anything is stored.
+
+pub mod adapters;
+pub mod cloudevents;
+pub mod file;
+pub mod json;
+pub mod kafka;
+pub mod kill;
+pub mod metrics;
+pub mod reason;
+pub mod redact;
+
+mod batch;
+mod capture;
+mod check;
+mod decode;
+mod error;
+mod filter;
+mod quantity;
+mod report;
+mod settings;
+mod stop;
+mod writer;
+
+pub use adapters::{Adapter, adapters};
+pub use decode::{DecodeContext, Decoded, Record, Reject, decode};
+pub use error::{Fault, IngestError};
+pub use metrics::{IngestMetrics, MetricsSnapshot};
+pub use report::{IngestProgress, IngestReport};
+pub use settings::IngestSettings;
+pub use stop::StopSignal;

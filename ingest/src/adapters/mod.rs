@@ -1,0 +1,39 @@
+//! One adapter per reporting system, behind one trait.
+
+pub mod native;
+pub mod openstack;
+
+use turnpike_schemas::UsageEvent;
+
+use crate::cloudevents::CloudEvent;
+use crate::decode::{DecodeContext, Reject};
+use openstack::Notification;
+
+/// A record in one of the wire forms, before anybody knows what it means.
+#[derive(Debug, Clone)]
+pub enum Message<'a> {
+    CloudEvent(CloudEvent<'a>),
+    /// An OpenStack notification, out of its envelope.
+    Notification(Notification<'a>),
+}
+
+/// Turns what one system reports into usage events.
+pub trait Adapter: Sync {
+    /// The word in `usage_events.system`.
+    fn name(&self) -> &'static str;
+    /// One line for people: what it reads.
+    fn reads(&self) -> &'static str;
+    fn recognises(&self, message: &Message<'_>) -> bool;
+    /// The events of a message that it recognises: at least one. An event without a resource is
+    /// kept as `unmetered`.
+    fn adapt(
+        &self,
+        message: &Message<'_>,
+        context: &DecodeContext,
+    ) -> Result<Vec<UsageEvent>, Reject>;
+}
+
+/// All adapters; the first that recognises a message reads it, so the general one stands last.
+pub fn adapters() -> &'static [&'static dyn Adapter] {
+    &[&native::Native, &openstack::nova::Nova, &openstack::cinder::Cinder, &openstack::Other]
+}

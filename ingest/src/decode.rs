@@ -1,0 +1,256 @@
+//! [`decode`]: one record in, its events or the reason why it is a dead letter out.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+use turnpike_schemas::meter::MeterCatalogue;
+use turnpike_schemas::{Instant, UsageEvent};
+
+use crate::adapters::openstack::{Notification, envelope};
+use crate::adapters::{Message, adapters};
+use crate::cloudevents::{self, CloudEvent, Mode};
+use crate::json::{Json, JsonError};
+use crate::settings::IngestSettings;
+use crate::{capture, check, reason, redact};
+
+/// Payload kept of a dead letter. Enough to read and replay what is not absurd.
+pub const DEAD_BYTES_MAX: usize = 64 << 10;
+/// Payload kept of a record that is too large.
+pub const TOO_LARGE_BYTES_KEPT: usize = 4 << 10;
+
+/// A record as a source delivers it. Files have neither headers nor keys.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    pub headers: &'a [(String, Vec<u8>)],
+    pub key: Option<&'a [u8]>,
+    /// `None`: a Kafka tombstone.
+    pub value: Option<&'a [u8]>,
+    pub topic: Option<&'a str>,
+}
+
+impl<'a> Record<'a> {
+    /// A record that is nothing but its value: a line of a file, the body of a request.
+    pub fn of(value: &'a [u8]) -> Self {
+        Self { headers: &[], key: None, value: Some(value), topic: None }
+    }
+}
+
+/// What decoding needs to know besides the record.
+#[derive(Debug, Clone)]
+pub struct DecodeContext {
+    pub meters: MeterCatalogue,
+    pub now: Instant,
+    /// A longer value is a dead letter.
+    pub bytes_max: usize,
+}
+
+impl DecodeContext {
+    pub fn new(settings: &IngestSettings, now: Instant) -> Self {
+        Self { meters: settings.meters.clone(), now, bytes_max: settings.bytes_max }
+    }
+}
+
+/// What one event of a record turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decoded {
+    Event(Box<UsageEvent>),
+    /// Understood, and of no use to billing: it names no resource.
+    Unmetered(Box<UsageEvent>),
+    Dead(Reject),
+}
+
+/// Why a record is a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// One of [`crate::reason::ALL`].
+    pub code: &'static str,
+    /// Names the field and the offending text.
+    pub message: String,
+    /// The adapter that recognised it, if any did.
+    pub system: Option<&'static str>,
+}
+
+impl Reject {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), system: None }
+    }
+}
+
+/// Decodes a record. Never panics, never returns nothing.
+pub fn decode(record: &Record<'_>, context: &DecodeContext) -> Vec<Decoded> {
+    read(record, context).decoded
+}
+
+/// A decoded record with the payload to store, its secrets masked.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub decoded: Vec<Decoded>,
+    pub raw: Vec<u8>,
+}
+
+impl Outcome {
+    fn dead(reject: Reject, raw: Vec<u8>) -> Self {
+        Self { decoded: vec![Decoded::Dead(reject)], raw }
+    }
+}
+
+/// Decodes a record and masks its payload.
+pub(crate) fn read(record: &Record<'_>, context: &DecodeContext) -> Outcome {
+    let value = record.value.unwrap_or_default();
+    if value.len() > context.bytes_max {
+        let digest = hex::encode(Sha256::digest(value));
+        return too_large(value, value.len(), &digest, context.bytes_max);
+    }
+    let Ok(text) = std::str::from_utf8(value) else {
+        let reject = not_utf8(value);
+        return Outcome::dead(reject, dead_text(&String::from_utf8_lossy(value)));
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mode = match cloudevents::mode(record) {
+        Ok(mode) => mode,
+        Err(reject) => return Outcome::dead(reject, dead_text(text)),
+    };
+    if text.trim_ascii().is_empty() {
+        let what = if record.value.is_none() { "no value (a tombstone)" } else { "an empty value" };
+        return Outcome::dead(Reject::new(reason::EMPTY, format!("the record has {what}")), vec![]);
+    }
+    match Json::parse(text) {
+        Ok(json) => read_json(record, mode, &json, context),
+        Err(error) => Outcome::dead(invalid_json(&error, "value"), dead_text(text)),
+    }
+}
+
+/// The dead letter of a record that is longer than `bytes_max`, of which `head` is the start.
+pub(crate) fn too_large(head: &[u8], bytes: usize, sha256: &str, bytes_max: usize) -> Outcome {
+    let head = &head[..head.len().min(TOO_LARGE_BYTES_KEPT)];
+    let message =
+        format!("the record has {bytes} bytes, at most {bytes_max} are read; sha256 {sha256}");
+    let raw = redact::text(&String::from_utf8_lossy(head)).into_owned().into_bytes();
+    Outcome::dead(Reject::new(reason::TOO_LARGE, message), raw)
+}
+
+fn read_json(record: &Record<'_>, mode: Mode, json: &Json<'_>, context: &DecodeContext) -> Outcome {
+    if mode == Mode::Binary {
+        let result = CloudEvent::binary(record, Some(json)).map(Message::CloudEvent);
+        let raw = cloudevents::structured_text(record, &redact::json(json));
+        return outcome(result.and_then(|message| adapt(&message, context)), raw.into_bytes());
+    }
+    if !json.is_object() {
+        let reject = Reject::new(
+            reason::NOT_AN_OBJECT,
+            format!("the value is {}, not an object", json.kind()),
+        );
+        return Outcome::dead(reject, cut(redact::json(json)));
+    }
+    if mode == Mode::Structured || cloudevents::looks_structured(json) {
+        let result = CloudEvent::structured(json).map(Message::CloudEvent);
+        let raw = redact::json(json).into_owned().into_bytes();
+        return outcome(result.and_then(|message| adapt(&message, context)), raw);
+    }
+    if let Some(carrier) = envelope::carrier(json) {
+        let text = carrier.as_text().unwrap_or_default();
+        return match Json::parse(text) {
+            Ok(inner) => {
+                let raw = redact::json_with(json, carrier, &inner).into_owned().into_bytes();
+                outcome(notification(&inner, context), raw)
+            }
+            Err(error) => {
+                let reject = invalid_json(&error, envelope::MESSAGE_KEY);
+                Outcome::dead(reject, cut(redact::json(json)))
+            }
+        };
+    }
+    if let Some(captured) = capture::read(json).filter(|_| record.topic.is_none()) {
+        let captured_topic = json.text_of("topic").unwrap_or_default();
+        let record = Record {
+            headers: &captured.headers,
+            key: None,
+            value: captured.value.as_deref(),
+            topic: Some(captured_topic),
+        };
+        return read(&record, context);
+    }
+    let raw = redact::json(json).into_owned().into_bytes();
+    outcome(notification(json, context), raw)
+}
+
+fn notification(json: &Json<'_>, context: &DecodeContext) -> Result<Vec<UsageEvent>, Reject> {
+    let Some(notification) = Notification::from_json(json) else {
+        let keys: Vec<&str> = json
+            .entries()
+            .unwrap_or_default()
+            .iter()
+            .take(8)
+            .map(|(key, _)| key.as_ref())
+            .collect();
+        return Err(Reject::new(
+            reason::UNRECOGNISED,
+            format!(
+                "neither a CloudEvent nor an OpenStack notification; its keys are `{}`",
+                keys.join("`, `").chars().take(200).collect::<String>()
+            ),
+        ));
+    };
+    adapt(&Message::Notification(notification), context)
+}
+
+fn adapt(message: &Message<'_>, context: &DecodeContext) -> Result<Vec<UsageEvent>, Reject> {
+    let Some(adapter) = adapters().iter().find(|adapter| adapter.recognises(message)) else {
+        return Err(unrecognised(message));
+    };
+    let named = |reject: Reject| Reject { system: Some(adapter.name()), ..reject };
+    let mut events = adapter.adapt(message, context).map_err(named)?;
+    for event in &mut events {
+        check::event(event, context.now).map_err(named)?;
+        check::mask_labels(event);
+    }
+    Ok(events)
+}
+
+fn unrecognised(message: &Message<'_>) -> Reject {
+    let what = match message {
+        Message::CloudEvent(event) => format!("CloudEvents of type `{}`", event.event_type),
+        Message::Notification(notification) => {
+            format!("notifications of type `{}`", notification.event_type)
+        }
+    };
+    let what: String = what.chars().take(160).collect();
+    Reject::new(reason::UNRECOGNISED, format!("no adapter reads {what}"))
+}
+
+/// One dead letter for the whole record if anything in it is wrong: half a record would be worse.
+fn outcome(result: Result<Vec<UsageEvent>, Reject>, raw: Vec<u8>) -> Outcome {
+    match result {
+        Ok(events) => {
+            let decoded = events.into_iter().map(|event| match event.resource {
+                Some(_) => Decoded::Event(Box::new(event)),
+                None => Decoded::Unmetered(Box::new(event)),
+            });
+            Outcome { decoded: decoded.collect(), raw }
+        }
+        Err(reject) => Outcome::dead(reject, cut(String::from_utf8_lossy(&raw))),
+    }
+}
+
+fn not_utf8(value: &[u8]) -> Reject {
+    let at = std::str::from_utf8(value).err().map_or(0, |error| error.valid_up_to());
+    Reject::new(reason::NOT_UTF8, format!("the value is not UTF-8 at byte {at}"))
+}
+
+fn invalid_json(error: &JsonError, field: &str) -> Reject {
+    let code = match error {
+        JsonError::TooDeep => reason::JSON_TOO_DEEP,
+        JsonError::Syntax { .. } | JsonError::DuplicateKey(_) => reason::JSON_INVALID,
+    };
+    Reject::new(code, format!("{field}: {error}"))
+}
+
+/// What is kept of text that could not be parsed.
+fn dead_text(text: &str) -> Vec<u8> {
+    cut(redact::text(text))
+}
+
+fn cut(text: Cow<'_, str>) -> Vec<u8> {
+    let end = text.floor_char_boundary(DEAD_BYTES_MAX);
+    text.as_bytes()[..end].to_vec()
+}

@@ -1,0 +1,258 @@
+//! Files and folders of JSON lines as a source.
+//!
+//! A file is known by the SHA-256 of what is in it, and its lines count from one. What a table has
+//! of a file is never read again, whatever the file is called now.
+
+mod lines;
+mod open;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use turnpike_lake::{AppId, Append, Lake};
+use turnpike_schemas::Instant;
+
+use crate::batch::{Batch, Batcher};
+use crate::decode::{Record, too_large};
+use crate::{IngestError, IngestProgress, IngestReport, IngestSettings, kill};
+use lines::{Line, Records};
+
+/// How often another writer of the same file may be faster before giving up.
+const ATTEMPTS_MAX: u32 = 5;
+/// How often progress is told while a long batch is read.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Reads a file, or the files of a folder in the order of their names, into the lake. Content that
+/// was read before is skipped, whatever the file is called now.
+pub async fn ingest(
+    lake: &Lake,
+    path: &Path,
+    settings: &IngestSettings,
+    now: Instant,
+    progress: &(dyn Fn(IngestProgress) + Send + Sync),
+) -> Result<IngestReport, IngestError> {
+    let files = open::list(path)?;
+    let mut told = IngestProgress {
+        bytes_total: files.iter().map(|file| file.bytes).sum(),
+        files_total: files.len() as u64,
+        ..Default::default()
+    };
+    progress(told);
+    let mut report = IngestReport::default();
+    let mut batcher = Batcher::new(settings, lake.buckets(), now);
+    let mut bytes_before = 0;
+    for file in files {
+        let bytes = file.bytes;
+        let read = Arc::new(AtomicU64::new(0));
+        let tell = |rows: u64| {
+            let bytes = bytes_before + read.load(Ordering::Relaxed).min(bytes);
+            progress(IngestProgress { bytes, rows, ..told });
+        };
+        let job = Job { lake, now, read: Arc::clone(&read), tell: &tell };
+        batcher = job.file(file.path, batcher, &mut report).await?;
+        bytes_before += bytes;
+        told.files += 1;
+        progress(IngestProgress { bytes: bytes_before, rows: report.read, ..told });
+    }
+    Ok(report)
+}
+
+/// What the reading of one file needs.
+struct Job<'a> {
+    lake: &'a Lake,
+    now: Instant,
+    /// Bytes of the file read so far.
+    read: Arc<AtomicU64>,
+    tell: &'a (dyn Fn(u64) + Send + Sync),
+}
+
+/// How an attempt to read a file ended.
+enum End {
+    Done { records: u64 },
+    Fenced,
+}
+
+impl Job<'_> {
+    async fn file(
+        &self,
+        path: PathBuf,
+        mut batcher: Batcher,
+        report: &mut IngestReport,
+    ) -> Result<Batcher, IngestError> {
+        let hashed = path.clone();
+        let origin: Arc<str> =
+            blocking("hashes a file", move || open::content_id(&hashed)).await??;
+        let app = AppId::new(origin.as_ref());
+        for _ in 0..ATTEMPTS_MAX {
+            let known = self.lake.offsets(std::slice::from_ref(&app)).await.map_err(|source| {
+                IngestError::Lake { operation: "read the progress of a file", source }
+            })?;
+            let start = known.into_iter().next().flatten();
+            batcher.open(Arc::clone(&origin), start);
+            self.read.store(0, Ordering::Relaxed);
+            let (back, end) =
+                self.attempt(&path, &origin, start.unwrap_or(1), batcher, report).await?;
+            batcher = back;
+            if let End::Done { records } = end {
+                batcher.close(&origin);
+                if records == 0 {
+                    report.skipped_files += 1;
+                }
+                return Ok(batcher);
+            }
+        }
+        Err(IngestError::Contended { app: app.to_string(), attempts: ATTEMPTS_MAX })
+    }
+
+    /// Decodes on a thread of its own while the batch before is being committed.
+    async fn attempt(
+        &self,
+        path: &Path,
+        origin: &Arc<str>,
+        start: i64,
+        batcher: Batcher,
+        report: &mut IngestReport,
+    ) -> Result<(Batcher, End), IngestError> {
+        let (send, mut receive) = mpsc::channel(1);
+        let reader = Reader {
+            path: path.to_owned(),
+            origin: Arc::clone(origin),
+            start,
+            now: self.now,
+            read: Arc::clone(&self.read),
+            batcher,
+            send,
+        };
+        let reading = tokio::task::spawn_blocking(move || reader.run());
+        let mut fenced = None;
+        let mut failed = None;
+        loop {
+            let batch = tokio::select! {
+                batch = receive.recv() => batch,
+                () = tokio::time::sleep(PROGRESS_INTERVAL) => {
+                    (self.tell)(report.read);
+                    continue;
+                }
+            };
+            let Some(batch) = batch else { break };
+            match commit(self.lake, &batch).await {
+                Ok(true) => report.add(&batch.counts.report()),
+                Ok(false) => fenced = Some(batch.sequence),
+                Err(error) => failed = Some(error),
+            }
+            (self.tell)(report.read);
+            if fenced.is_some() || failed.is_some() {
+                // The reader ends at its next batch; what it has read is read again.
+                break;
+            }
+        }
+        drop(receive);
+        let (mut batcher, result) =
+            reading.await.map_err(|_| IngestError::Task { operation: "reads a file" })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if let Some(sequence) = fenced {
+            batcher.rollback(sequence);
+            return Ok((batcher, End::Fenced));
+        }
+        result.map(|records| (batcher, End::Done { records }))
+    }
+}
+
+/// Whether a batch was committed; if not, it was fenced.
+async fn commit(lake: &Lake, batch: &Batch) -> Result<bool, IngestError> {
+    kill::at("before_parquet");
+    let append = lake
+        .append_events(batch.rows.clone(), &batch.advances)
+        .await
+        .map_err(|source| IngestError::Lake { operation: "append events of a file", source })?;
+    match append {
+        Append::Committed { .. } => {
+            kill::at("after_commit");
+            Ok(true)
+        }
+        Append::Fenced { app, expected, found } => {
+            tracing::warn!(%app, ?expected, ?found, "another writer reads this file; reading on");
+            Ok(false)
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    operation: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, IngestError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| IngestError::Task { operation })
+}
+
+/// Reads one file from a record on and sends it in batches.
+struct Reader {
+    path: PathBuf,
+    origin: Arc<str>,
+    /// The first record to read, from one.
+    start: i64,
+    now: Instant,
+    read: Arc<AtomicU64>,
+    batcher: Batcher,
+    send: mpsc::Sender<Batch>,
+}
+
+impl Reader {
+    /// The number of records, all of which are sent, unless nobody listens any more.
+    fn run(mut self) -> (Batcher, Result<u64, IngestError>) {
+        let result = self.records();
+        (self.batcher, result)
+    }
+
+    fn records(&mut self) -> Result<u64, IngestError> {
+        let path = self.path.clone();
+        let failed = |source| IngestError::File { operation: "read", path: path.clone(), source };
+        let input = open::decompressed(&self.path, Arc::clone(&self.read)).map_err(failed)?;
+        let bytes_max = self.batcher.context.bytes_max;
+        let mut records = Records::new(input, bytes_max).map_err(failed)?;
+        let mut count = 0;
+        loop {
+            // What precedes a damaged end of a file is committed before the damage is reported.
+            let next = records.next();
+            let (position, line) = match next {
+                Ok(Some(record)) => record,
+                Ok(None) => break,
+                Err(source) => {
+                    self.flush()?;
+                    return Err(failed(source));
+                }
+            };
+            if position < self.start {
+                continue;
+            }
+            match line {
+                Line::Whole(value) => {
+                    self.batcher.push(&self.origin, position, &Record::of(value));
+                }
+                Line::TooLong { head, bytes, sha256 } => {
+                    let outcome = too_large(head, bytes, &sha256, bytes_max);
+                    self.batcher.push_outcome(&self.origin, position, bytes, outcome);
+                }
+            }
+            count += 1;
+            if self.batcher.is_full() && !self.flush()? {
+                return Ok(count);
+            }
+        }
+        self.flush()?;
+        Ok(count)
+    }
+
+    /// Whether anybody still listens.
+    fn flush(&mut self) -> Result<bool, IngestError> {
+        kill::at("after_decode");
+        match self.batcher.take(self.now)? {
+            Some(batch) => Ok(self.send.blocking_send(batch).is_ok()),
+            None => Ok(true),
+        }
+    }
+}

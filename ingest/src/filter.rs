@@ -1,0 +1,108 @@
+//! The best-effort duplicate filter: what this process saw lately. Compaction decides for all time;
+//! the filter spares it most of the work and the table most of the payloads.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+use turnpike_schemas::UsageEvent;
+use turnpike_schemas::event::KEY_SEPARATOR;
+
+/// The identity of an event, hashed. 128 bits of SHA-256: a collision would lose an event, and
+/// nobody can make one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key(u128);
+
+impl Key {
+    pub fn of(event: &UsageEvent) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(&event.source);
+        hash.update(KEY_SEPARATOR.encode_utf8(&mut [0; 4]));
+        hash.update(&event.id);
+        let first: [u8; 16] = hash.finalize()[..16].try_into().expect("a SHA-256 has 32 bytes");
+        Self(u128::from_be_bytes(first))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    New,
+    Duplicate,
+    Conflict,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    content_hash: i64,
+    /// The batch that the first of its kind is in.
+    batch: u64,
+}
+
+/// Two generations: when the young one is full, the old one is forgotten and the young grows old.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    young: HashMap<Key, Seen>,
+    old: HashMap<Key, Seen>,
+    generation_max: usize,
+}
+
+impl Filter {
+    pub fn new(events_max: usize) -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            generation_max: events_max.div_ceil(2).max(1),
+        }
+    }
+
+    /// Whether an event was seen before; one that was not is remembered as part of `batch`.
+    pub fn judge(&mut self, key: Key, content_hash: i64, batch: u64) -> Verdict {
+        if let Some(seen) = self.young.get(&key).or_else(|| self.old.get(&key)) {
+            return if seen.content_hash == content_hash {
+                Verdict::Duplicate
+            } else {
+                Verdict::Conflict
+            };
+        }
+        if self.young.len() >= self.generation_max {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, Seen { content_hash, batch });
+        Verdict::New
+    }
+
+    /// Forgets an event whose row is dropped: were it remembered, its next delivery would count as
+    /// the duplicate of nothing.
+    pub fn forget(&mut self, key: Key) {
+        self.young.remove(&key);
+        self.old.remove(&key);
+    }
+
+    /// Forgets the events of a batch that was not committed, and of those after it.
+    pub fn forget_from(&mut self, batch: u64) {
+        self.young.retain(|_, seen| seen.batch < batch);
+        self.old.retain(|_, seen| seen.batch < batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filter_is_bounded_and_forgets_what_was_not_committed() {
+        let mut filter = Filter::new(4);
+        assert_eq!(filter.judge(Key(1), 10, 0), Verdict::New);
+        assert_eq!(filter.judge(Key(1), 10, 0), Verdict::Duplicate);
+        assert_eq!(filter.judge(Key(1), 11, 1), Verdict::Conflict);
+        assert_eq!(filter.judge(Key(2), 10, 1), Verdict::New);
+        filter.forget_from(1);
+        assert_eq!(filter.judge(Key(2), 10, 2), Verdict::New);
+        filter.forget(Key(1));
+        assert_eq!(filter.judge(Key(1), 10, 2), Verdict::New);
+        for key in 3..100 {
+            assert_eq!(filter.judge(Key(key), 1, 3), Verdict::New);
+            assert!(filter.young.len() + filter.old.len() <= 4);
+        }
+        assert_eq!(filter.judge(Key(1), 10, 4), Verdict::New);
+    }
+}

@@ -1,0 +1,41 @@
+//! Settings that all sources share.
+
+use turnpike_schemas::meter::MeterCatalogue;
+
+/// How records are decoded and batched.
+#[derive(Debug, Clone)]
+pub struct IngestSettings {
+    /// Units and scales of the meters: the built-in ones and those that the book declares.
+    pub meters: MeterCatalogue,
+    /// A longer record is a dead letter.
+    pub bytes_max: usize,
+    /// Bytes of payload after which a batch is committed.
+    pub flush_bytes: usize,
+    /// Rows after which a batch is committed.
+    pub flush_rows: usize,
+    /// Events that the duplicate filter remembers.
+    pub filter_events_max: usize,
+}
+
+impl IngestSettings {
+    /// OpenStack notifications are some 4 KiB; one with a hundred attached volumes is 60 KiB.
+    pub const BYTES_MAX: usize = 1 << 20;
+    /// A commit of this size is written in well under a second and keeps the files few.
+    pub const FLUSH_BYTES: usize = 64 << 20;
+    /// Bounds the memory of a batch of very small events.
+    pub const FLUSH_ROWS: usize = 65_536;
+    /// At 48 bytes an entry, some 24 MB.
+    pub const FILTER_EVENTS_MAX: usize = 500_000;
+}
+
+impl Default for IngestSettings {
+    fn default() -> Self {
+        Self {
+            meters: MeterCatalogue::builtin(),
+            bytes_max: Self::BYTES_MAX,
+            flush_bytes: Self::FLUSH_BYTES,
+            flush_rows: Self::FLUSH_ROWS,
+            filter_events_max: Self::FILTER_EVENTS_MAX,
+        }
+    }
+}
