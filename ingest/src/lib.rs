@@ -44,3 +44,6 @@ pub use metrics::{IngestMetrics, MetricsSnapshot};
 pub use report::{IngestProgress, IngestReport};
 pub use settings::IngestSettings;
 pub use stop::StopSignal;
+
+#[cfg(test)]
+mod tests;
