@@ -28,7 +28,9 @@ pub enum AmountError {
 }
 
 /// How an exact amount becomes minor units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rounding {
     /// 0.5 goes away from zero, so that a reversal cancels exactly. The default.
@@ -103,8 +105,7 @@ impl Amount {
         currency: Currency,
     ) -> Result<Self, AmountError> {
         let parse = |text: &str| {
-            text.parse::<I256>()
-                .map_err(|_| AmountError::Text(text.chars().take(90).collect()))
+            text.parse::<I256>().map_err(|_| AmountError::Text(text.chars().take(90).collect()))
         };
         Self::new(parse(numerator)?, parse(denominator)?, currency)
     }
@@ -205,8 +206,7 @@ impl Amount {
             I256::ONE
         };
         let minor = checked(whole.checked_add(step))?;
-        let minor =
-            i64::try_from(minor).map_err(|_| AmountError::MoneyOverflow(self.currency))?;
+        let minor = i64::try_from(minor).map_err(|_| AmountError::MoneyOverflow(self.currency))?;
         Ok(Money::from_minor(minor, self.currency))
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgreementId, Aggregation, Amount, MeterId, Money, PartyId, Per, Period, PriceUnit, ResourceId,
+    Aggregation, AgreementId, Amount, MeterId, Money, PartyId, Per, Period, PriceUnit, ResourceId,
     Rounding, TariffId, TariffVersionId, TaxCategoryId,
 };
 

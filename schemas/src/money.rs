@@ -83,10 +83,8 @@ impl Money {
         if self.currency != other.currency {
             return Err(MoneyError::Currencies { left: self.currency, right: other.currency });
         }
-        let minor = self
-            .minor
-            .checked_add(other.minor)
-            .ok_or(MoneyError::Overflow(self.currency))?;
+        let minor =
+            self.minor.checked_add(other.minor).ok_or(MoneyError::Overflow(self.currency))?;
         Ok(Self { minor, ..*self })
     }
 
@@ -104,9 +102,7 @@ impl Money {
         parts: impl IntoIterator<Item = &'a Money>,
         currency: Currency,
     ) -> Result<Self, MoneyError> {
-        parts
-            .into_iter()
-            .try_fold(Self::zero(currency), |total, part| total.checked_add(part))
+        parts.into_iter().try_fold(Self::zero(currency), |total, part| total.checked_add(part))
     }
 
     /// `-12.34`, without the currency code and without grouping.

@@ -63,7 +63,9 @@ fn read_decimal(text: &str) -> Result<Decimal, DecimalError> {
 pub fn scaled_to_decimal(value: i128, scale: u32) -> String {
     let sign = if value < 0 { "-" } else { "" };
     let digits = value.unsigned_abs().to_string();
-    let Ok(scale) = usize::try_from(scale) else { return format!("{sign}{digits}") };
+    let Ok(scale) = usize::try_from(scale) else {
+        return format!("{sign}{digits}");
+    };
     if scale == 0 {
         return format!("{sign}{digits}");
     }

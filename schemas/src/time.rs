@@ -112,7 +112,14 @@ impl fmt::Debug for Instant {
 /// The first instant of a UTC month given as `yyyymm`, or `None` where that is no month.
 pub fn utc_month_start(month: i32) -> Option<Instant> {
     let start = Utc
-        .with_ymd_and_hms(month.div_euclid(100), u32::try_from(month.rem_euclid(100)).ok()?, 1, 0, 0, 0)
+        .with_ymd_and_hms(
+            month.div_euclid(100),
+            u32::try_from(month.rem_euclid(100)).ok()?,
+            1,
+            0,
+            0,
+            0,
+        )
         .single()?;
     Instant::from_chrono(start).ok()
 }

@@ -58,7 +58,9 @@ pub struct NativeEvent {
     pub source: String,
     /// `dev.turnpike.usage.KIND.v1`, where KIND is transition, snapshot, audit, delta or interval.
     #[serde(rename = "type")]
-    #[schemars(regex(pattern = r"^dev\.turnpike\.usage\.(transition|snapshot|audit|delta|interval)\.v1$"))]
+    #[schemars(regex(
+        pattern = r"^dev\.turnpike\.usage\.(transition|snapshot|audit|delta|interval)\.v1$"
+    ))]
     pub event_type: String,
     /// `resource_kind/resource_id`, for readers; `data.resource` decides.
     pub subject: Option<String>,

@@ -1,0 +1,206 @@
+//! Tariffs and their dated versions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Datelike, Timelike};
+use turnpike_schemas::event::ResourceState;
+use turnpike_schemas::meter::MeterCatalogue;
+use turnpike_schemas::{
+    Aggregation, Instant, MeterId, Rounding, Tariff, TariffId, TariffVersion, TariffVersionId,
+};
+
+use super::Places;
+use super::check_rate;
+use super::known::{Ids, Known};
+use super::reader::{At, Log, Place, Table, listed, texts_of};
+use super::span::{self, Dated, Overlap, Span};
+use super::value;
+
+const ROUNDINGS: [(&str, Rounding); 2] =
+    [("half-away-from-zero", Rounding::HalfAwayFromZero), ("half-even", Rounding::HalfEven)];
+
+/// What the parts of a tariff are checked against.
+pub(super) struct Context<'a> {
+    pub known: &'a Known,
+    pub meters: &'a MeterCatalogue,
+}
+
+pub(super) fn tariffs(
+    root: &mut Table<'_, '_>,
+    log: &mut Log,
+    known: &mut Known,
+    meters: &MeterCatalogue,
+    places: &mut Places,
+) -> Vec<Tariff> {
+    let mut tariffs = Vec::new();
+    let mut version_ids = Ids::new("tariff version");
+    for mut table in root.tables(log, "tariff") {
+        let id = table.parsed::<TariffId>(log, "id");
+        if let Some(id) = &id {
+            known.tariffs.declare(log, id);
+        }
+        let name = table.text(log, "name");
+        let currency = table.parsed_opt(log, "currency");
+        if !table.has("currency") {
+            log.warn(&table.place, "tariff without a currency: accounts on it will be parked");
+        }
+        let rounding = value::word(&mut table, log, "rounding", &ROUNDINGS).unwrap_or_default();
+        let context = Context { known, meters };
+        let versions = versions(&mut table, log, &context, id.as_ref(), &mut version_ids, places);
+        table.finish(log);
+        if let (Some(id), Some(name)) = (id, name) {
+            let currency = currency.map(|at| at.value);
+            tariffs.push(Tariff { id: id.value, name: name.value, currency, rounding, versions });
+        }
+    }
+    tariffs.sort_by(|a, b| a.id.cmp(&b.id));
+    tariffs
+}
+
+fn versions(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    context: &Context<'_>,
+    tariff: Option<&At<TariffId>>,
+    ids: &mut Ids<TariffVersionId>,
+    places: &mut Places,
+) -> Vec<TariffVersion> {
+    let mut versions: Vec<(TariffVersion, Place)> = Vec::new();
+    let tables = table.tables(log, "version");
+    if tables.is_empty() {
+        log.warn(&table.place, "tariff without a version: it prices nothing");
+    }
+    for mut inner in tables {
+        let place = inner.place.clone();
+        let version = version(&mut inner, log, context, tariff);
+        inner.finish(log);
+        let Some(version) = version else { continue };
+        ids.declare(log, &At { value: version.id.clone(), place: place.clone() });
+        places.insert(
+            (super::TARIFF_VERSION, version.id.to_string()),
+            (place.line, place.path.clone()),
+        );
+        versions.push((version, place));
+    }
+    let dated = || {
+        versions
+            .iter()
+            .map(|(version, place)| Dated {
+                name: version.id.as_str(),
+                span: Span { from: Some(version.valid_from), to: version.valid_to },
+                place,
+            })
+            .collect::<Vec<_>>()
+    };
+    span::check_overlaps(log, "tariff version", dated(), Overlap::Mistake);
+    span::warn_gaps(log, "tariff", dated());
+    versions.sort_by(|a, b| a.0.valid_from.cmp(&b.0.valid_from));
+    versions.into_iter().map(|(version, _)| version).collect()
+}
+
+fn version(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    context: &Context<'_>,
+    tariff: Option<&At<TariffId>>,
+) -> Option<TariffVersion> {
+    let given = table.parsed_opt::<TariffVersionId>(log, "id");
+    let id_is_given = table.has("id");
+    let dated = span::read_dated(table, log);
+    let rates = check_rate::rates(table, log, context);
+    let included = included(table, log, context, &rates);
+    let hold = hold(table, log, context);
+    let (valid_from, span) = dated?;
+    let id = if id_is_given { given?.value } else { version_id(log, table, tariff?, valid_from)? };
+    Some(TariffVersion { id, valid_from, valid_to: span.to, rates, included, hold })
+}
+
+/// The id of a version that gives none: the tariff's id and the start, as short as it is exact.
+/// `standard.2026-01`, `standard.2026-01-15`, `standard.2026-01-15t103000z`.
+fn version_id(
+    log: &mut Log,
+    table: &Table<'_, '_>,
+    tariff: &At<TariffId>,
+    from: Instant,
+) -> Option<TariffVersionId> {
+    let time = from.to_chrono();
+    let midnight = time.num_seconds_from_midnight() == 0;
+    let form = match (midnight, time.day()) {
+        (true, 1) => "%Y-%m",
+        (true, _) => "%Y-%m-%d",
+        (false, _) => "%Y-%m-%dt%H%M%Sz",
+    };
+    match TariffVersionId::new(format!("{}.{}", tariff.value, time.format(form))) {
+        Ok(id) => Some(id),
+        Err(error) => {
+            log.mistake(&table.place, format!("{error}: give the version an `id` of its own"));
+            None
+        }
+    }
+}
+
+fn included(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    context: &Context<'_>,
+    rates: &[turnpike_schemas::Rate],
+) -> BTreeSet<MeterId> {
+    let mut included = BTreeSet::new();
+    for meter in context.known.meters.all_named(table, log, "included") {
+        let priced =
+            rates.iter().any(|rate| rate.meter == meter.value && rate.conditions.is_empty());
+        if priced {
+            let message = format!("meter `{}` is included, and priced by a rate too", meter.value);
+            log.mistake(&meter.place, message);
+        }
+        included.insert(meter.value);
+    }
+    included
+}
+
+/// `[tariff.version.hold]`: the states in which a held meter is billable, by meter.
+fn hold(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    context: &Context<'_>,
+) -> BTreeMap<MeterId, BTreeSet<ResourceState>> {
+    let mut hold = BTreeMap::new();
+    let Some(inner) = table.table_opt(log, "hold") else { return hold };
+    for (key, raw) in inner.entries(log) {
+        let name = At { value: key.clone(), place: raw.place.clone() };
+        let Some(meter) = super::reader::parse_at::<MeterId>(log, name)
+            .and_then(|id| context.known.meters.check(log, id))
+        else {
+            continue;
+        };
+        let aggregation = context.meters.get(&meter.value).map(|meter| meter.aggregation);
+        if aggregation == Some(Aggregation::Sum) {
+            log.mistake(&raw.place, format!("meter `{key}` is a sum: nothing of it is held"));
+        }
+        let texts = texts_of(log, &key, &raw);
+        if texts.is_empty() {
+            let message = format!("`{key}` names no state; to charge nothing use `included`");
+            log.mistake(&raw.place, message);
+        }
+        let states = texts.into_iter().filter_map(|text| state(log, text)).collect();
+        hold.insert(meter.value, states);
+    }
+    hold
+}
+
+fn state(log: &mut Log, text: At<String>) -> Option<ResourceState> {
+    // What is gone, or not known to be there, is never billable.
+    let billable =
+        |state: &ResourceState| !matches!(state, ResourceState::Deleted | ResourceState::Unknown);
+    let state = ResourceState::from_word(&text.value).filter(billable);
+    if state.is_none() {
+        let words = ResourceState::ALL.iter().filter(|state| billable(state));
+        let allowed = listed(words.map(|state| state.as_str()));
+        let message = format!(
+            "`{}` is not a billable state; allowed are {allowed}",
+            value::short(&text.value)
+        );
+        log.mistake(&text.place, message);
+    }
+    state
+}

@@ -1,0 +1,226 @@
+//! Values of a book with a form of their own: prices, percentages, durations, instants, words.
+
+use chrono_tz::Tz;
+use toml::de::DeValue;
+use turnpike_schemas::agreement::PPM;
+use turnpike_schemas::parse::{DecimalError, decimal_to_scaled};
+use turnpike_schemas::period::parse_day_or_instant;
+use turnpike_schemas::{Instant, PeriodError};
+
+use super::reader::{At, Log, Raw, Table, listed, wrong_type};
+
+/// Decimals of a price: nano-currency.
+const PRICE_DECIMALS: u32 = 9;
+/// Decimals of a percentage: parts per million.
+const PERCENT_DECIMALS: u32 = 4;
+
+/// A price in nano-currency, from a decimal string or an integer. A float is refused: 0.0416 has no
+/// exact binary form, so what was meant could only be guessed.
+pub(super) fn price(table: &mut Table<'_, '_>, log: &mut Log, key: &'static str) -> Option<i64> {
+    let allowed = "a decimal string such as \"0.0416\", with at most 9 decimals";
+    let Some(raw) = table.raw(log, key) else { return table.missing(log, key, allowed) };
+    let text = match raw.value {
+        DeValue::String(text) => text.as_ref(),
+        DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+        DeValue::Float(number) => {
+            let number = number.as_str();
+            log.mistake(
+                &raw.place,
+                format!(
+                    "`{key}` is a float, which is not exact: write it as a string, \"{number}\""
+                ),
+            );
+            return None;
+        }
+        other => return wrong_type(log, &raw.place, key, other, allowed),
+    };
+    match decimal_to_scaled(text, PRICE_DECIMALS) {
+        Ok(nano) if nano < 0 => {
+            log.mistake(&raw.place, format!("`{key}` is {text}; a price is zero or more"));
+            None
+        }
+        Ok(nano) => Some(nano),
+        Err(DecimalError::TooManyDecimals { .. }) => {
+            log.mistake(&raw.place, format!("`{key}` is `{text}`; at most 9 decimals are kept"));
+            None
+        }
+        Err(_) => {
+            log.mistake(&raw.place, format!("`{key}` is `{}`; write {allowed}", short(text)));
+            None
+        }
+    }
+}
+
+/// A share of the whole in parts per million, from `"33.333%"`.
+pub(super) fn percent(table: &mut Table<'_, '_>, log: &mut Log, key: &'static str) -> Option<u32> {
+    let allowed = "a percentage such as \"33.333%\", from 0% to 100%, with at most 4 decimals";
+    let Some(raw) = table.raw(log, key) else { return table.missing(log, key, allowed) };
+    let DeValue::String(text) = raw.value else {
+        return wrong_type(log, &raw.place, key, raw.value, allowed);
+    };
+    let ppm = text
+        .strip_suffix('%')
+        .and_then(|number| decimal_to_scaled(number.trim_end(), PERCENT_DECIMALS).ok())
+        .and_then(|ppm| u32::try_from(ppm).ok())
+        .filter(|ppm| *ppm <= PPM);
+    if ppm.is_none() {
+        log.mistake(&raw.place, format!("`{key}` is `{}`; write {allowed}", short(text)));
+    }
+    ppm
+}
+
+/// Seconds, from `"90s"`, `"15m"`, `"1h"`, `"1d"` or a sequence such as `"1h30m"`.
+pub(super) fn duration(table: &mut Table<'_, '_>, log: &mut Log, key: &'static str) -> Option<i64> {
+    let allowed = "a duration such as \"15m\", \"1h\" or \"1h30m\"";
+    let Some(raw) = table.raw(log, key) else { return table.missing(log, key, allowed) };
+    let DeValue::String(text) = raw.value else {
+        return wrong_type(log, &raw.place, key, raw.value, allowed);
+    };
+    let seconds = duration_seconds(text);
+    if seconds.is_none() {
+        log.mistake(&raw.place, format!("`{key}` is `{}`; write {allowed}", short(text)));
+    }
+    seconds
+}
+
+fn duration_seconds(text: &str) -> Option<i64> {
+    let mut seconds = 0_i64;
+    let mut digits = String::new();
+    for character in text.chars() {
+        if character.is_ascii_digit() {
+            digits.push(character);
+            continue;
+        }
+        let factor = match character {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        let count: i64 = digits.parse().ok()?;
+        seconds = seconds.checked_add(count.checked_mul(factor)?)?;
+        digits.clear();
+    }
+    (digits.is_empty() && seconds > 0).then_some(seconds)
+}
+
+/// An RFC 3339 instant, or a day, which is its midnight in `zone`. As a string or as TOML's own
+/// date. Whole seconds only, since rating floors every instant to its second.
+pub(super) fn instant(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    key: &'static str,
+    zone: Tz,
+) -> Option<At<Instant>> {
+    let allowed = "an instant such as 2026-01-01T00:00:00Z or a day such as 2026-01-01";
+    let raw = table.raw(log, key)?;
+    let text = match raw.value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Datetime(datetime) => datetime.to_string(),
+        other => return wrong_type(log, &raw.place, key, other, allowed),
+    };
+    match parse_day_or_instant(&text, zone) {
+        Ok(instant) if instant.floored() == instant => {
+            Some(At { value: instant, place: raw.place })
+        }
+        Ok(_) => {
+            log.mistake(&raw.place, format!("`{key}` is `{text}`; only whole seconds are allowed"));
+            None
+        }
+        Err(PeriodError::OutOfRange) => {
+            log.mistake(&raw.place, format!("`{key}` lies outside the years 1970 to 2999"));
+            None
+        }
+        Err(_) => {
+            log.mistake(&raw.place, format!("`{key}` is `{}`; write {allowed}", short(&text)));
+            None
+        }
+    }
+}
+
+/// A whole number within bounds.
+pub(super) fn integer(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    key: &'static str,
+    bounds: std::ops::RangeInclusive<i64>,
+) -> Option<i64> {
+    let raw = table.raw(log, key)?;
+    integer_of(log, key, &raw, bounds)
+}
+
+pub(super) fn integer_of(
+    log: &mut Log,
+    key: &str,
+    raw: &Raw<'_, '_>,
+    bounds: std::ops::RangeInclusive<i64>,
+) -> Option<i64> {
+    let allowed = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+    let DeValue::Integer(number) = raw.value else {
+        return wrong_type(log, &raw.place, key, raw.value, &allowed);
+    };
+    let value = i64::from_str_radix(number.as_str(), number.radix()).ok();
+    let value = value.filter(|value| bounds.contains(value));
+    if value.is_none() {
+        log.mistake(&raw.place, format!("`{key}` is {}; write {allowed}", short(number.as_str())));
+    }
+    value
+}
+
+/// One of a few words; `None` where the key is absent or the word is none of them.
+pub(super) fn word<T: Copy>(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    key: &'static str,
+    words: &[(&str, T)],
+) -> Option<T> {
+    let text = table.text_opt(log, key)?;
+    let found = words.iter().find(|(word, _)| *word == text.value).map(|(_, value)| *value);
+    if found.is_none() {
+        let allowed = listed(words.iter().map(|(word, _)| word));
+        let message = format!("`{key}` is `{}`; allowed are {allowed}", short(&text.value));
+        log.mistake(&text.place, message);
+    }
+    found
+}
+
+/// [`word`] for a key that must be there.
+pub(super) fn word_needed<T: Copy>(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    key: &'static str,
+    words: &[(&str, T)],
+) -> Option<T> {
+    if !table.has(key) {
+        table.raw(log, key);
+        let allowed = listed(words.iter().map(|(word, _)| word));
+        return table.missing(log, key, &format!("one of {allowed}"));
+    }
+    word(table, log, key, words)
+}
+
+/// Enough of a text to be recognised in a message.
+pub(super) fn short(text: &str) -> String {
+    text.chars().take(48).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration_seconds;
+
+    #[test]
+    fn durations_are_sums_of_their_parts() {
+        let check = |text: &str, expect: Option<i64>| assert_eq!(duration_seconds(text), expect);
+        check("1h", Some(3_600));
+        check("1h30m", Some(5_400));
+        check("1d", Some(86_400));
+        check("90s", Some(90));
+        check("", None);
+        check("90", None);
+        check("0s", None);
+        check("h", None);
+        check("1w", None);
+        check("99999999999999999999d", None);
+    }
+}

@@ -1,0 +1,75 @@
+//! Health for supervisors, metrics for Prometheus.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use serde::Serialize;
+use tokio::time::timeout;
+
+use super::Page;
+use crate::access::is_local;
+use crate::app::App;
+use crate::envelope::SpeaksForItself;
+use crate::error::WebError;
+use crate::serve::OwnListener;
+
+/// A store that takes longer does not serve anybody.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// `GET /healthz`: the process answers.
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "status": "ok" }))
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    reasons: Vec<String>,
+}
+
+/// `GET /readyz`: whether pages can be served, and why not.
+pub async fn readyz(app: Data<App>) -> HttpResponse {
+    let reasons = reasons(&app).await;
+    let ready = reasons.is_empty();
+    let mut response = match ready {
+        true => HttpResponse::Ok(),
+        false => HttpResponse::ServiceUnavailable(),
+    };
+    let mut response = response.json(Readiness { ready, reasons });
+    response.extensions_mut().insert(SpeaksForItself);
+    response
+}
+
+async fn reasons(app: &App) -> Vec<String> {
+    let status = app.state.status.look();
+    let mut reasons = status.problems;
+    if status.draining {
+        reasons.push("draining".to_owned());
+    }
+    let (books, lake) = futures::join!(
+        timeout(PATIENCE, app.state.books.ping()),
+        timeout(PATIENCE, app.state.lake.snapshot()),
+    );
+    // The causes may name paths and hosts, so they stay in the log.
+    if !matches!(books, Ok(Ok(()))) {
+        tracing::warn!(cause = ?books, "the books do not answer");
+        reasons.push("the books do not answer".to_owned());
+    }
+    if !matches!(lake, Ok(Ok(_))) {
+        tracing::warn!(cause = ?lake.map(|lake| lake.err()), "the lake does not answer");
+        reasons.push("the lake does not answer".to_owned());
+    }
+    reasons
+}
+
+/// `GET /metrics`. On the listener of the pages, for this machine alone.
+pub async fn metrics(request: HttpRequest, app: Data<App>, own: Data<OwnListener>) -> Page {
+    if !own.0 && !is_local(&request) {
+        return Err(WebError::NotFound);
+    }
+    let text = app.state.metrics.text(&app.state.status.look());
+    let text = text.map_err(|error| WebError::internal("writing the metrics", error))?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(text))
+}
