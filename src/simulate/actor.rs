@@ -215,8 +215,12 @@ impl Actor {
             }
             (Thing::Volume, _) => {
                 let wait = self.life.wait(18 * DAY);
-                let steps = [Life::Resize, Life::Resize, Life::Resize, Life::Delete, Life::Transfer];
-                (*self.life.pick(&steps), wait)
+                let step = match self.life.below(40) {
+                    0..=2 => Life::Transfer,
+                    3..=9 => Life::Delete,
+                    _ => Life::Resize,
+                };
+                (step, wait)
             }
             (_, _) => (Life::Delete, self.life.wait(200 * DAY)),
         };
