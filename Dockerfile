@@ -2,10 +2,8 @@
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
-# librdkafka is built from source: a C++ compiler and make are in this image, cmake serves aws-lc.
-RUN apt-get update \
- && apt-get install -y --no-install-recommends cmake \
- && rm -rf /var/lib/apt/lists/*
+# The C sources among the dependencies (librdkafka, SQLite, zstd, aws-lc) need the compiler and make
+# of this image and nothing more.
 COPY . .
 # The caches outlive the layer: after a change of our own code only that is compiled again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
@@ -15,7 +13,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates libstdc++6 zlib1g \
+ && apt-get install -y --no-install-recommends ca-certificates zlib1g \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --home-dir /var/lib/turnpike --create-home --shell /usr/sbin/nologin turnpike
 COPY --from=build /out/turnpike /usr/local/bin/turnpike

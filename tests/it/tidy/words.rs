@@ -12,7 +12,6 @@ const NAMES: &[(&str, &str)] = &[
     ("Organisation", "Party or Account"),
     ("Commission", "Royalty"),
     ("Partner", "Franchisee"),
-    ("Plan", "Tariff"),
     ("Pricing", "Tariff or Price"),
     ("Refund", "CreditNote"),
     ("Surcharge", "Adjustment"),
