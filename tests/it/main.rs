@@ -2,5 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, in its helpers too")]
 
+mod bad_input;
+mod faults;
+mod golden;
+mod pipeline;
+mod properties;
 mod support;
 mod tidy;
