@@ -18,9 +18,18 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
     #[error("cannot create table {table}")]
-    Create { table: &'static str, #[source] source: Cause },
+    Create {
+        table: &'static str,
+        #[source]
+        source: Cause,
+    },
     #[error("cannot read the log of table {table} at version {version}")]
-    ReadLog { table: &'static str, version: i64, #[source] source: Cause },
+    ReadLog {
+        table: &'static str,
+        version: i64,
+        #[source]
+        source: Cause,
+    },
     #[error("table {table} is not one of turnpike's: {reason}")]
     Protocol { table: &'static str, reason: String },
     #[error("table {table} was created with {stored} buckets, the settings say {configured}")]
@@ -34,17 +43,42 @@ pub enum LakeError {
     #[error("cannot {operation} a batch for table {table}: {reason}")]
     Batch { operation: &'static str, table: &'static str, reason: String },
     #[error("cannot {operation} {}", path.display())]
-    File { operation: &'static str, path: PathBuf, #[source] source: Cause },
+    File {
+        operation: &'static str,
+        path: PathBuf,
+        #[source]
+        source: Cause,
+    },
     #[error("cannot commit version {version} of table {table} after {attempts} attempts")]
-    Commit { table: &'static str, version: i64, attempts: u32, #[source] source: Cause },
+    Commit {
+        table: &'static str,
+        version: i64,
+        attempts: u32,
+        #[source]
+        source: Cause,
+    },
     #[error("version {version} of table {table} is committed but may not survive a power cut")]
-    NotDurable { table: &'static str, version: i64, #[source] source: Cause },
+    NotDurable {
+        table: &'static str,
+        version: i64,
+        #[source]
+        source: Cause,
+    },
     #[error("cannot {operation} rows of table {table}")]
-    Rows { operation: &'static str, table: &'static str, #[source] source: Cause },
+    Rows {
+        operation: &'static str,
+        table: &'static str,
+        #[source]
+        source: Cause,
+    },
     #[error("the key index of table usage is damaged: {reason}")]
     KeyIndex { reason: String },
     #[error("a background task of {operation} ended early")]
-    Task { operation: &'static str, #[source] source: Cause },
+    Task {
+        operation: &'static str,
+        #[source]
+        source: Cause,
+    },
 }
 
 impl LakeError {
