@@ -158,7 +158,8 @@ impl Batcher {
         for (part, decoded) in decoded.into_iter().enumerate() {
             // The payload is kept once, with the first event of its record.
             let raw = raw.take();
-            let row = self.row(origin, position, i32::try_from(part).unwrap_or(i32::MAX), decoded, raw);
+            let row =
+                self.row(origin, position, i32::try_from(part).unwrap_or(i32::MAX), decoded, raw);
             self.bytes += row.raw.as_ref().map_or(0, Vec::len) + ROW_BYTES;
             self.rows.push(row);
         }
@@ -173,8 +174,9 @@ impl Batcher {
         span.next = span.next.max(Some(next));
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// Some partition has come further than the table says.
+    pub fn has_progress(&self) -> bool {
+        self.spans.values().any(|span| span.next.is_some())
     }
 
     pub fn is_full(&self) -> bool {
@@ -195,9 +197,9 @@ impl Batcher {
         self.bytes = self.rows.iter().map(row_bytes).sum();
     }
 
-    /// The buffer as one commit; `None` where nothing is buffered.
+    /// The buffer as one commit; `None` where there is neither a row nor progress.
     pub fn take(&mut self, now: Instant) -> Result<Option<Batch>, IngestError> {
-        if self.rows.is_empty() {
+        if !self.has_progress() {
             return Ok(None);
         }
         let rows = std::mem::take(&mut self.rows);

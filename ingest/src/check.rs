@@ -52,9 +52,12 @@ pub fn event(event: &UsageEvent, now: Instant) -> Result<(), Reject> {
 /// Masks values of attributes and tags whose name says that they are secret.
 pub fn mask_labels(event: &mut UsageEvent) {
     let tags = event.tags.iter_mut().flatten();
-    for (_, value) in event.attributes.iter_mut().chain(tags).filter(|(name, value)| {
-        !value.is_empty() && crate::redact::is_sensitive(name)
-    }) {
+    for (_, value) in event
+        .attributes
+        .iter_mut()
+        .chain(tags)
+        .filter(|(name, value)| !value.is_empty() && crate::redact::is_sensitive(name))
+    {
         *value = crate::redact::MASK.to_owned();
     }
 }

@@ -69,7 +69,10 @@ impl<'a> CloudEvent<'a> {
             Some(Value::Text(text)) => Ok(Some(Cow::Borrowed(text.as_ref()))),
             Some(_) => Err(Reject::new(
                 reason::INVALID_FIELD,
-                format!("{name}: {} where a string is expected", json.get(name).map_or("", Json::kind)),
+                format!(
+                    "{name}: {} where a string is expected",
+                    json.get(name).map_or("", Json::kind)
+                ),
             )),
         };
         let required = |name: &'static str| optional(name)?.ok_or_else(|| missing(name));
@@ -104,10 +107,12 @@ impl<'a> CloudEvent<'a> {
 pub fn structured_text(record: &Record<'_>, data: &str) -> String {
     let mut text = String::from("{");
     for (name, value) in record.headers {
-        let (Some(attribute), Ok(value)) = (attribute_name(name), std::str::from_utf8(value)) else {
+        let (Some(attribute), Ok(value)) = (attribute_name(name), std::str::from_utf8(value))
+        else {
             continue;
         };
-        let value = if crate::redact::is_sensitive(&attribute) { crate::redact::MASK } else { value };
+        let value =
+            if crate::redact::is_sensitive(&attribute) { crate::redact::MASK } else { value };
         text.push_str(&quoted(&attribute));
         text.push(':');
         text.push_str(&quoted(value));

@@ -11,7 +11,7 @@ use crate::adapters::{Message, adapters};
 use crate::cloudevents::{self, CloudEvent, Mode};
 use crate::json::{Json, JsonError};
 use crate::settings::IngestSettings;
-use crate::{check, reason, redact};
+use crate::{capture, check, reason, redact};
 
 /// Payload kept of a dead letter. Enough to read and replay what is not absurd.
 pub const DEAD_BYTES_MAX: usize = 64 << 10;
@@ -123,19 +123,13 @@ pub(crate) fn read(record: &Record<'_>, context: &DecodeContext) -> Outcome {
 /// The dead letter of a record that is longer than `bytes_max`, of which `head` is the start.
 pub(crate) fn too_large(head: &[u8], bytes: usize, sha256: &str, bytes_max: usize) -> Outcome {
     let head = &head[..head.len().min(TOO_LARGE_BYTES_KEPT)];
-    let message = format!(
-        "the record has {bytes} bytes, at most {bytes_max} are read; sha256 {sha256}"
-    );
+    let message =
+        format!("the record has {bytes} bytes, at most {bytes_max} are read; sha256 {sha256}");
     let raw = redact::text(&String::from_utf8_lossy(head)).into_owned().into_bytes();
     Outcome::dead(Reject::new(reason::TOO_LARGE, message), raw)
 }
 
-fn read_json(
-    record: &Record<'_>,
-    mode: Mode,
-    json: &Json<'_>,
-    context: &DecodeContext,
-) -> Outcome {
+fn read_json(record: &Record<'_>, mode: Mode, json: &Json<'_>, context: &DecodeContext) -> Outcome {
     if mode == Mode::Binary {
         let result = CloudEvent::binary(record, Some(json)).map(Message::CloudEvent);
         let raw = cloudevents::structured_text(record, &redact::json(json));
@@ -166,14 +160,29 @@ fn read_json(
             }
         };
     }
+    if let Some(captured) = capture::read(json).filter(|_| record.topic.is_none()) {
+        let captured_topic = json.text_of("topic").unwrap_or_default();
+        let record = Record {
+            headers: &captured.headers,
+            key: None,
+            value: captured.value.as_deref(),
+            topic: Some(captured_topic),
+        };
+        return read(&record, context);
+    }
     let raw = redact::json(json).into_owned().into_bytes();
     outcome(notification(json, context), raw)
 }
 
 fn notification(json: &Json<'_>, context: &DecodeContext) -> Result<Vec<UsageEvent>, Reject> {
     let Some(notification) = Notification::from_json(json) else {
-        let keys: Vec<&str> =
-            json.entries().unwrap_or_default().iter().take(8).map(|(key, _)| key.as_ref()).collect();
+        let keys: Vec<&str> = json
+            .entries()
+            .unwrap_or_default()
+            .iter()
+            .take(8)
+            .map(|(key, _)| key.as_ref())
+            .collect();
         return Err(Reject::new(
             reason::UNRECOGNISED,
             format!(

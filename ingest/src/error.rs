@@ -20,19 +20,33 @@ pub enum Fault {
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     #[error("cannot {operation} {}", path.display())]
-    File { operation: &'static str, path: PathBuf, #[source] source: std::io::Error },
+    File {
+        operation: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{} holds no .json, .jsonl or .ndjson file (plain, .gz or .zst)", path.display())]
     NoFiles { path: PathBuf },
     #[error("the folder {} holds more than {max} files", path.display())]
     TooManyFiles { path: PathBuf, max: usize },
     #[error("cannot {operation} in the lake")]
-    Lake { operation: &'static str, #[source] source: LakeError },
+    Lake {
+        operation: &'static str,
+        #[source]
+        source: LakeError,
+    },
     #[error("another writer keeps moving `{app}`; gave up after {attempts} attempts")]
     Contended { app: String, attempts: u32 },
     #[error("cannot build a batch of usage_events")]
     Batch(#[source] ArrowError),
     #[error("cannot {operation} at the brokers `{brokers}`")]
-    Kafka { operation: &'static str, brokers: String, #[source] source: KafkaError },
+    Kafka {
+        operation: &'static str,
+        brokers: String,
+        #[source]
+        source: KafkaError,
+    },
     #[error("no answer from the brokers `{brokers}` within {seconds} s")]
     Unreachable { brokers: String, seconds: u64 },
     #[error(

@@ -47,7 +47,11 @@ pub(crate) struct Filter {
 
 impl Filter {
     pub fn new(events_max: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), generation_max: events_max.div_ceil(2).max(1) }
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            generation_max: events_max.div_ceil(2).max(1),
+        }
     }
 
     /// Whether an event was seen before; one that was not is remembered as part of `batch`.

@@ -338,15 +338,32 @@ mod tests {
     fn what_is_not_json_is_refused() {
         let check = |text: &str| assert!(Json::parse(text).is_err(), "{text}");
         for text in [
-            "", " ", "{", "[", "nul", "{\"a\"}", "{\"a\":1,}", "[1,]", "01", "1.", "-", "1e", "\"",
-            "\"\\", "\"\\x\"", "\"\n\"", "{} {}", "NaN", "{a:1}", "\"\\ud800\"", "+1", ".5",
+            "",
+            " ",
+            "{",
+            "[",
+            "nul",
+            "{\"a\"}",
+            "{\"a\":1,}",
+            "[1,]",
+            "01",
+            "1.",
+            "-",
+            "1e",
+            "\"",
+            "\"\\",
+            "\"\\x\"",
+            "\"\n\"",
+            "{} {}",
+            "NaN",
+            "{a:1}",
+            "\"\\ud800\"",
+            "+1",
+            ".5",
         ] {
             check(text);
         }
-        assert_eq!(
-            Json::parse(r#"{"a":1,"a":2}"#),
-            Err(JsonError::DuplicateKey("a".to_owned()))
-        );
+        assert_eq!(Json::parse(r#"{"a":1,"a":2}"#), Err(JsonError::DuplicateKey("a".to_owned())));
         let many: Vec<String> = (0..40).map(|n| format!("\"k{}\":{n}", n % 39)).collect();
         assert_eq!(
             Json::parse(&format!("{{{}}}", many.join(","))),

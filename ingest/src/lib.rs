@@ -26,6 +26,7 @@ pub mod reason;
 pub mod redact;
 
 mod batch;
+mod capture;
 mod check;
 mod decode;
 mod error;
@@ -43,3 +44,6 @@ pub use metrics::{IngestMetrics, MetricsSnapshot};
 pub use report::{IngestProgress, IngestReport};
 pub use settings::IngestSettings;
 pub use stop::StopSignal;
+
+#[cfg(test)]
+mod tests;

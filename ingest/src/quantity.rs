@@ -44,10 +44,7 @@ pub fn read(written: Written<'_>, base_units: i64, scale: u32) -> Result<i64, Re
     if mantissa < 0 {
         return Err(Reject::new(
             reason::QUANTITY_NEGATIVE,
-            format!(
-                "{field}: `{}` is negative",
-                scaled_to_short_decimal(mantissa, decimals)
-            ),
+            format!("{field}: `{}` is negative", scaled_to_short_decimal(mantissa, decimals)),
         ));
     }
     let units = mantissa.checked_mul(i128::from(base_units)).ok_or_else(out_of_range)?;
@@ -68,9 +65,7 @@ pub fn read(written: Written<'_>, base_units: i64, scale: u32) -> Result<i64, Re
 fn is_number(digits: &str) -> bool {
     let plain = digits.strip_prefix('-').unwrap_or(digits);
     let (number, exponent) = match plain.split_once(['e', 'E']) {
-        Some((number, exponent)) => {
-            (number, exponent.strip_prefix(['-', '+']).unwrap_or(exponent))
-        }
+        Some((number, exponent)) => (number, exponent.strip_prefix(['-', '+']).unwrap_or(exponent)),
         None => (plain, "0"),
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));

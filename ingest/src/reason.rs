@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn codes_are_distinct_words() {
-        let codes: std::collections::BTreeSet<&str> = ALL.iter().map(|reason| reason.code).collect();
+        let codes: std::collections::BTreeSet<&str> =
+            ALL.iter().map(|reason| reason.code).collect();
         assert_eq!(codes.len(), ALL.len());
         for code in codes {
             assert!(code.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'));

@@ -14,8 +14,16 @@ pub const MASK: &str = "[redacted]";
 
 /// A key that holds one of these, in any case, names a secret.
 pub const WORDS: [&str; 10] = [
-    "token", "password", "passwd", "secret", "authorization", "credential", "service_catalog",
-    "adminpass", "admin_pass", "private_key",
+    "token",
+    "password",
+    "passwd",
+    "secret",
+    "authorization",
+    "credential",
+    "service_catalog",
+    "adminpass",
+    "admin_pass",
+    "private_key",
 ];
 
 /// Keys of request contexts: masked as a whole.
@@ -65,7 +73,13 @@ struct Edit {
     text: Cow<'static, str>,
 }
 
-fn collect(json: &Json<'_>, base: usize, depth: usize, known: Known<'_, '_>, edits: &mut Vec<Edit>) {
+fn collect(
+    json: &Json<'_>,
+    base: usize,
+    depth: usize,
+    known: Known<'_, '_>,
+    edits: &mut Vec<Edit>,
+) {
     match &json.value {
         Value::Object(entries) => {
             for (key, child) in entries {
@@ -226,9 +240,15 @@ mod tests {
         let check = |text: &str, expect: &str| assert_eq!(masked(text), expect);
         check(r#"{"a":1}"#, r#"{"a":1}"#);
         check(r#"{"_context":{"x":1},"b":2}"#, r#"{"_context":"[redacted]","b":2}"#);
-        check(r#"{"_context_auth_token":"x","b":2}"#, r#"{"_context_auth_token":"[redacted]","b":2}"#);
+        check(
+            r#"{"_context_auth_token":"x","b":2}"#,
+            r#"{"_context_auth_token":"[redacted]","b":2}"#,
+        );
         check(r#"[{"X-Auth-Token": "abc"}, 2]"#, r#"[{"X-Auth-Token": "[redacted]"}, 2]"#);
-        check(r#"{"m":{"adminPass":"x","token":null}}"#, r#"{"m":{"adminPass":"[redacted]","token":null}}"#);
+        check(
+            r#"{"m":{"adminPass":"x","token":null}}"#,
+            r#"{"m":{"adminPass":"[redacted]","token":null}}"#,
+        );
         check(
             r#"{"oslo.message":"{\"ctxt\": {\"a\": 1}, \"b\": \"c\"}"}"#,
             r#"{"oslo.message":"{\"ctxt\": \"[redacted]\", \"b\": \"c\"}"}"#,

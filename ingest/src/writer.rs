@@ -57,7 +57,8 @@ fn columns(rows: &[Row], now: Instant) -> Result<RecordBatch, ArrowError> {
     let mut days = Date32Builder::with_capacity(rows.len());
     days.append_value_n(day, rows.len());
     let text = |get: EventText| event_text(rows, get);
-    let instant = |get: EventInstant| instants(rows.iter().map(|row| row.event.as_deref().and_then(get)));
+    let instant =
+        |get: EventInstant| instants(rows.iter().map(|row| row.event.as_deref().and_then(get)));
     let arrays: Vec<ArrayRef> = vec![
         Arc::new(days.finish()),
         instants(rows.iter().map(|_| Some(now))),

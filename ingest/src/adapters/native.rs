@@ -44,9 +44,10 @@ impl Adapter for Native {
     ) -> Result<Vec<UsageEvent>, Reject> {
         let Message::CloudEvent(event) = message else { return Ok(Vec::new()) };
         let kind = kind(event)?;
-        let json = event.data.filter(|data| !data.is_null()).ok_or_else(|| {
-            Reject::new(reason::MISSING_FIELD, "data: the event has none")
-        })?;
+        let json = event
+            .data
+            .filter(|data| !data.is_null())
+            .ok_or_else(|| Reject::new(reason::MISSING_FIELD, "data: the event has none"))?;
         let data: NativeData =
             serde_json::from_str(json.text).map_err(|error| shape_error(&error, json))?;
         usage_event(event, kind, data, context).map(|event| vec![event])
@@ -319,7 +320,14 @@ fn shape_error(error: &serde_json::Error, json: &Json<'_>) -> Reject {
     } else {
         reason::INVALID_FIELD
     };
-    let path = json.path_at(offset_of(error, json.text).saturating_sub(1));
+    // serde stops at the end of what is wrong, or just past it.
+    let end = offset_of(error, json.text);
+    let path = [1, 2].map(|back| json.path_at(end.saturating_sub(back)));
+    let path = if path[1].len() > path[0].len() && code == reason::INVALID_FIELD {
+        &path[1]
+    } else {
+        &path[0]
+    };
     let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
     let message: String = message.chars().take(300).collect();
     Reject::new(code, format!("data{dot}{path}: {message}"))

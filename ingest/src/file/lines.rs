@@ -161,10 +161,13 @@ mod tests {
         let mut records = Records::new(input, bytes_max).expect("opens");
         let mut all = Vec::new();
         while let Some((position, line)) = records.next().expect("reads") {
-            all.push((position, match line {
-                Line::Whole(line) => String::from_utf8_lossy(line).into_owned(),
-                Line::TooLong { bytes, .. } => format!("<{bytes}>"),
-            }));
+            all.push((
+                position,
+                match line {
+                    Line::Whole(line) => String::from_utf8_lossy(line).into_owned(),
+                    Line::TooLong { bytes, .. } => format!("<{bytes}>"),
+                },
+            ));
         }
         all
     }
@@ -186,7 +189,10 @@ mod tests {
         check("broken\n{\"b\":2}\n", &[(1, "broken"), (2, "{\"b\":2}")]);
         check("[1\n{\"b\":2}\n", &[(1, "[1"), (2, "{\"b\":2}")]);
         check("\u{feff}{\"a\":1}\n2\n", &[(1, "\u{feff}{\"a\":1}"), (2, "2")]);
-        check("{\"b\":2}\n{\"a\":\"0123456789012345\"}\n3", &[(1, "{\"b\":2}"), (2, "<24>"), (3, "3")]);
+        check(
+            "{\"b\":2}\n{\"a\":\"0123456789012345\"}\n3",
+            &[(1, "{\"b\":2}"), (2, "<24>"), (3, "3")],
+        );
     }
 
     #[test]

@@ -83,14 +83,13 @@ impl Job<'_> {
         report: &mut IngestReport,
     ) -> Result<Batcher, IngestError> {
         let hashed = path.clone();
-        let origin: Arc<str> = blocking("hashes a file", move || open::content_id(&hashed)).await??;
+        let origin: Arc<str> =
+            blocking("hashes a file", move || open::content_id(&hashed)).await??;
         let app = AppId::new(origin.as_ref());
         for _ in 0..ATTEMPTS_MAX {
-            let known = self
-                .lake
-                .offsets(std::slice::from_ref(&app))
-                .await
-                .map_err(|source| IngestError::Lake { operation: "read the progress of a file", source })?;
+            let known = self.lake.offsets(std::slice::from_ref(&app)).await.map_err(|source| {
+                IngestError::Lake { operation: "read the progress of a file", source }
+            })?;
             let start = known.into_iter().next().flatten();
             batcher.open(Arc::clone(&origin), start);
             self.read.store(0, Ordering::Relaxed);

@@ -81,8 +81,7 @@ fn is_named_so(name: &str) -> bool {
 
 /// The app id of a file: `file:` and the SHA-256 of its bytes on disk.
 pub fn content_id(path: &Path) -> Result<Arc<str>, IngestError> {
-    let failed =
-        |source| IngestError::File { operation: "read", path: path.to_owned(), source };
+    let failed = |source| IngestError::File { operation: "read", path: path.to_owned(), source };
     let mut file = File::open(path).map_err(failed)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; READ_BYTES];

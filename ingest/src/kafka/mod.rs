@@ -1,5 +1,18 @@
 //! Apache Kafka as a source, and as a target of simulated events.
+//!
+//! The protocol (docs/adr/0004): the table says from where a partition is read; rows and the next
+//! offset are one commit, which only happens while the table still says where the rows begin. The
+//! group's own offsets are written after it, for lag tools, and never read.
+//!
+//! One thread polls, decodes and commits. librdkafka fetches ahead meanwhile, in bounded memory, so
+//! a slow disk slows the fetching and nothing else. Rebalance callbacks run within the poll, so
+//! they never meet a commit.
 
+mod connect;
+mod consumer;
+mod context;
+mod partitions;
+mod produce;
 mod settings;
 
 use std::sync::Arc;
@@ -9,19 +22,14 @@ use turnpike_schemas::Instant;
 
 use crate::{IngestError, IngestMetrics, IngestReport, StopSignal};
 
+pub use produce::{ProduceReport, produce};
 pub use settings::{KafkaSettings, ProduceSettings, StartAt};
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
-/// What [`produce`] did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ProduceReport {
-    pub sent: u64,
-    pub bytes: u64,
-}
-
-/// Reads topics into the lake until `stop`, or until their end where the settings say so.
+/// Reads topics into the lake until `stop`, or until their end where the settings say so. On
+/// `stop` it commits what it has and leaves the group.
 pub async fn run(
     lake: Lake,
     settings: KafkaSettings,
@@ -29,17 +37,24 @@ pub async fn run(
     metrics: Arc<IngestMetrics>,
     stop: StopSignal,
 ) -> Result<IngestReport, IngestError> {
-    let _ = (lake, settings, clock, metrics, stop);
-    unimplemented!()
+    let (done, outcome) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    let _stop_on_drop = StopOnDrop(stop.clone());
+    let thread = std::thread::Builder::new().name("kafka".to_owned()).spawn(move || {
+        let result = consumer::run(lake, runtime, settings, clock, metrics, stop);
+        // Nobody listens any more where the caller was cancelled.
+        let _ = done.send(result);
+    });
+    thread.map_err(|_| IngestError::Task { operation: "reads Kafka" })?;
+    outcome.await.map_err(|_| IngestError::Task { operation: "reads Kafka" })?
 }
 
-/// Writes lines to a topic, keyed by their `partitionkey` or `subject`. Blocks the calling thread
-/// until all are acknowledged. `progress` is told how many lines were handed over so far.
-pub fn produce(
-    settings: &ProduceSettings,
-    lines: &mut dyn Iterator<Item = Vec<u8>>,
-    progress: &(dyn Fn(u64) + Send + Sync),
-) -> Result<ProduceReport, IngestError> {
-    let _ = (settings, lines, progress);
-    unimplemented!()
+/// A caller that is cancelled takes its thread with it; once the thread has ended, stopping it
+/// changes nothing.
+struct StopOnDrop(StopSignal);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }

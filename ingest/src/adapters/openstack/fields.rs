@@ -54,12 +54,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A quantity in units of `base_units`.
-    pub fn quantity(
-        &self,
-        key: &str,
-        base_units: i64,
-        scale: u32,
-    ) -> Result<Option<i64>, Reject> {
+    pub fn quantity(&self, key: &str, base_units: i64, scale: u32) -> Result<Option<i64>, Reject> {
         let Some(field) = self.present(key) else { return Ok(None) };
         let digits = match &field.value {
             Value::Number(digits) => digits,
@@ -78,7 +73,9 @@ impl<'a> Fields<'a> {
             _ => value.text.to_owned(),
         };
         if let Some(entries) = field.entries() {
-            return Some(entries.iter().map(|(name, value)| (name.to_string(), text(value))).collect());
+            return Some(
+                entries.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            );
         }
         let pair = |item: &Json<'_>| {
             Some((item.text_of("key")?.to_owned(), item.get("value").map(text).unwrap_or_default()))

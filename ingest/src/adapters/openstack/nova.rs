@@ -189,7 +189,10 @@ fn reported_state(data: Fields<'_>) -> Result<Option<ResourceState>, Reject> {
         _ => {
             return Err(Reject::new(
                 reason::UNKNOWN_STATE,
-                format!("payload.state: `{}` is no state of an instance", word.chars().take(40).collect::<String>()),
+                format!(
+                    "payload.state: `{}` is no state of an instance",
+                    word.chars().take(40).collect::<String>()
+                ),
             ));
         }
     }))

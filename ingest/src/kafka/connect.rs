@@ -1,0 +1,78 @@
+//! The consumer's librdkafka properties, and the first answer of a broker.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::KafkaSettings;
+use super::context::Context;
+use crate::{IngestError, StopSignal};
+
+/// The longest record that a broker is asked for. What is longer than `bytes_max` still arrives, so
+/// that it can be a dead letter; a broker sends a record that is longer than this all the same, as
+/// the only one of its fetch.
+const FETCH_BYTES: &str = "16777216";
+/// Fetched and not yet polled, in all: bounds memory, since a commit pauses the polling.
+const QUEUED_KBYTES: &str = "65536";
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+
+/// What the protocol with the lake depends on, whatever the operator sets.
+const FIXED: [(&str, &str); 8] = [
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    // An offset that is gone is lost usage: an error, never a silent jump.
+    ("auto.offset.reset", "error"),
+    ("isolation.level", "read_committed"),
+    ("check.crcs", "true"),
+    ("partition.assignment.strategy", "cooperative-sticky"),
+    ("enable.partition.eof", "true"),
+    ("allow.auto.create.topics", "false"),
+];
+
+pub(super) fn config(settings: &KafkaSettings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("client.id", "turnpike")
+        .set("fetch.message.max.bytes", FETCH_BYTES)
+        .set("queued.max.messages.kbytes", QUEUED_KBYTES)
+        .set("reconnect.backoff.max.ms", BACKOFF_MAX.as_millis().to_string())
+        .set("statistics.interval.ms", "5000");
+    for (name, value) in &settings.client {
+        config.set(name, value);
+    }
+    config.set("bootstrap.servers", &settings.brokers).set("group.id", &settings.group);
+    for (name, value) in FIXED {
+        config.set(name, value);
+    }
+    config
+}
+
+/// The id of the cluster, as soon as a broker tells it. `None`: stopped before one did.
+pub(super) fn cluster_id(
+    consumer: &BaseConsumer<Context>,
+    settings: &KafkaSettings,
+    stop: &StopSignal,
+) -> Result<Option<String>, IngestError> {
+    let began = Instant::now();
+    let ends = settings.until_end || settings.until_idle.is_some();
+    let mut pause = Duration::from_millis(50);
+    while !stop.is_stopped() {
+        // Serves logs and errors; nothing is subscribed yet.
+        let _ = consumer.poll(Duration::ZERO);
+        if let Some(id) = consumer.client().fetch_cluster_id(ANSWER_TIMEOUT) {
+            return Ok(Some(id));
+        }
+        if ends && began.elapsed() >= settings.connect_timeout {
+            return Err(IngestError::Unreachable {
+                brokers: settings.brokers.clone(),
+                seconds: settings.connect_timeout.as_secs(),
+            });
+        }
+        tracing::warn!(brokers = settings.brokers, "no answer from Kafka yet");
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(BACKOFF_MAX);
+    }
+    Ok(None)
+}

@@ -1,0 +1,250 @@
+//! What librdkafka calls back: rebalances, logs, statistics.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::runtime::Handle;
+use turnpike_lake::Lake;
+
+use super::KafkaSettings;
+use super::partitions::{self, Partition, Partitions};
+use crate::batch::Batcher;
+use crate::{IngestError, IngestMetrics};
+
+/// How long a broker may take to say where a partition begins and ends.
+pub(super) const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Shared by the polling thread and the callbacks, which run on the same thread within its poll.
+pub(super) struct Context {
+    pub lake: Lake,
+    pub runtime: Handle,
+    pub settings: KafkaSettings,
+    pub metrics: Arc<IngestMetrics>,
+    pub cluster: OnceLock<String>,
+    state: Mutex<State>,
+}
+
+pub(super) struct State {
+    pub batcher: Batcher,
+    pub partitions: Partitions,
+    /// A rebalance has happened, so an empty assignment means that others have everything.
+    pub assigned: bool,
+    /// What went wrong in a callback, for the polling thread to end with.
+    pub error: Option<IngestError>,
+}
+
+impl Context {
+    pub fn new(
+        lake: Lake,
+        runtime: Handle,
+        settings: KafkaSettings,
+        metrics: Arc<IngestMetrics>,
+        batcher: Batcher,
+    ) -> Self {
+        let state =
+            State { batcher, partitions: Partitions::default(), assigned: false, error: None };
+        Self {
+            lake,
+            runtime,
+            settings,
+            metrics,
+            cluster: OnceLock::new(),
+            state: Mutex::new(state),
+        }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        // After a panic the thread that owns the state is gone, and nothing is committed any more.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn origin(&self, topic: &str, number: i32) -> Arc<str> {
+        format!("{}{number}", self.prefix(topic)).into()
+    }
+
+    fn prefix(&self, topic: &str) -> String {
+        let cluster = self.cluster.get().map_or("", String::as_str);
+        partitions::prefix(cluster, topic, self.settings.epoch)
+    }
+
+    /// Sets the offsets of newly assigned partitions to what the table says.
+    fn assign(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        list: &mut TopicPartitionList,
+    ) -> Result<(), IngestError> {
+        let given = list.elements();
+        let given: Vec<(String, i32)> =
+            given.iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
+        for ((topic, number), seek) in given.iter().zip(self.open(consumer, &given)?) {
+            list.set_partition_offset(topic, *number, seek)
+                .map_err(|source| self.kafka("set the start of a partition", source))?;
+        }
+        Ok(())
+    }
+
+    /// Begins partitions at what the table says; the offsets to read them from, in their order.
+    pub fn open(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        given: &[(String, i32)],
+    ) -> Result<Vec<Offset>, IngestError> {
+        let origins: Vec<Arc<str>> =
+            given.iter().map(|(topic, number)| self.origin(topic, *number)).collect();
+        let table = self.runtime.block_on(partitions::table_offsets(&self.lake, &origins))?;
+        // A broker that does not answer is asked once, not once for each partition.
+        let mut answers = true;
+        let mut seeks = Vec::with_capacity(given.len());
+        for (((topic, number), origin), table) in given.iter().zip(origins).zip(table) {
+            let marks = if answers { self.watermarks(consumer, topic, *number) } else { None };
+            answers = marks.is_some();
+            let seek = self.start(topic, *number, table, marks)?;
+            let (low, high) = marks.unzip();
+            let next = match seek {
+                Offset::Offset(offset) => Some(offset),
+                _ => low,
+            };
+            let mut state = self.state();
+            state.batcher.open(Arc::clone(&origin), table);
+            if let (None, Offset::Offset(pinned)) = (table, seek) {
+                // A start at the latest record is fixed by the next commit, even one without rows.
+                state.batcher.advance(&origin, pinned);
+            }
+            let partition = Partition { origin, next, end: high, at_end: false };
+            state.partitions.insert(topic, *number, partition);
+            seeks.push(seek);
+        }
+        Ok(seeks)
+    }
+
+    fn watermarks(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        topic: &str,
+        number: i32,
+    ) -> Option<(i64, i64)> {
+        consumer
+            .fetch_watermarks(topic, number, WATERMARK_TIMEOUT)
+            // Not needed to go on; an offset that is lost comes up at the first fetch too.
+            .inspect_err(|error| {
+                tracing::warn!(topic, partition = number, %error, "cannot ask where a partition ends");
+            })
+            .ok()
+    }
+
+    fn start(
+        &self,
+        topic: &str,
+        number: i32,
+        table: Option<i64>,
+        marks: Option<(i64, i64)>,
+    ) -> Result<Offset, IngestError> {
+        if let Some(wanted) = table {
+            check(topic, number, wanted, marks)?;
+            return Ok(Offset::Offset(wanted));
+        }
+        let prefix = self.prefix(topic);
+        let first = partitions::first_offset(&self.lake, &self.settings, &prefix, topic, number);
+        Ok(match (self.runtime.block_on(first)?, marks) {
+            (Offset::End, Some((_, high))) => Offset::Offset(high),
+            (seek, _) => seek,
+        })
+    }
+
+    fn revoke(&self, list: &TopicPartitionList) {
+        let mut state = self.state();
+        for element in list.elements() {
+            let (topic, number) = (element.topic(), element.partition());
+            if let Some(partition) = state.partitions.remove(topic, number) {
+                state.batcher.close(&partition.origin);
+            }
+            self.metrics.drop_lag(topic, number);
+        }
+    }
+
+    fn kafka(&self, operation: &'static str, source: KafkaError) -> IngestError {
+        IngestError::Kafka { operation, brokers: self.settings.brokers.clone(), source }
+    }
+}
+
+/// Refuses an offset that the topic does not hold.
+pub(super) fn check(
+    topic: &str,
+    number: i32,
+    wanted: i64,
+    marks: Option<(i64, i64)>,
+) -> Result<(), IngestError> {
+    let Some((low, high)) = marks else { return Ok(()) };
+    if (low..=high).contains(&wanted) {
+        return Ok(());
+    }
+    Err(IngestError::OffsetLost { topic: topic.to_owned(), partition: number, wanted, low, high })
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => tracing::warn!(facility, "{message}"),
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::info!(facility, "{message}")
+            }
+            RDKafkaLogLevel::Debug => tracing::debug!(facility, "{message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "Kafka reports an error");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        for (name, topic) in &statistics.topics {
+            for (number, partition) in &topic.partitions {
+                // -1 is the unassigned partition, and a lag that is not known yet.
+                if *number >= 0 && partition.consumer_lag >= 0 {
+                    self.metrics.set_lag(name, *number, partition.consumer_lag);
+                }
+            }
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        error: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        use std::sync::atomic::Ordering;
+        self.metrics.rebalances.fetch_add(1, Ordering::Relaxed);
+        let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let result = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.state().assigned = true;
+            match self.assign(consumer, list) {
+                Ok(()) if cooperative => consumer.incremental_assign(list),
+                Ok(()) => consumer.assign(list),
+                Err(error) => {
+                    self.state().error = Some(error);
+                    return;
+                }
+            }
+        } else {
+            self.revoke(list);
+            if cooperative { consumer.incremental_unassign(list) } else { consumer.unassign() }
+        };
+        if let Err(source) = result {
+            self.state().error = Some(self.kafka("take part in a rebalance", source));
+        }
+    }
+}
