@@ -1,1 +1,35 @@
-//! turnpike rating.
+//! Rating: from usage to exact, unrounded rated lines.
+//!
+//! Owns: metering (the fold from events to usage intervals), the look-up of account, tariff version
+//! and agreement in force at an instant, the exact sums per price term, the price models, the
+//! DataFusion plan that runs all of it by bucket, and the walk back from a line to its events.
+//!
+//! Does not own: how events were decoded or stored (`ingest`, `lake`), the price book's storage
+//! (`books`; here it is a value), rounding, splitting and documents (`invoices`).
+//!
+//! Invariants:
+//! - A run is a pure function of (lake snapshot, price book, window, as-of): the same inputs give
+//!   the same hash, whatever the batch size, thread count or arrival order.
+//! - Money and quantities are added and multiplied by checked functions only. DataFusion moves
+//!   rows; it does no arithmetic on them.
+//! - What cannot be priced parks its account with a reason, and what has no account is unassigned:
+//!   nothing is billed at zero and nothing is dropped in silence.
+//! - There is no clock: `as_of` is an argument.
+
+pub mod convert;
+pub mod engine;
+pub mod error;
+pub mod explain;
+pub mod gather;
+pub mod metering;
+pub mod parked;
+pub mod price;
+pub mod request;
+pub mod run;
+pub mod tariff_lookup;
+
+pub use error::RatingError;
+pub use explain::{ExplainedInterval, explain};
+pub use parked::{ParkReason, Parked, Unassigned};
+pub use request::{RatingProgress, RatingRequest, Window};
+pub use run::{RatingOutcome, RunInputs, rate, store};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgreementId, Aggregation, Amount, MeterId, Money, PartyId, Per, Period, PriceUnit, ResourceId,
+    Aggregation, AgreementId, Amount, MeterId, Money, PartyId, Per, Period, PriceUnit, ResourceId,
     Rounding, TariffId, TariffVersionId, TaxCategoryId,
 };
 
@@ -67,6 +67,8 @@ pub mod text_i128 {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }

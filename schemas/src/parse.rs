@@ -20,7 +20,10 @@ pub fn decimal_to_scaled(text: &str, scale: u32) -> Result<i64, DecimalError> {
     let short = || text.chars().take(48).collect::<String>();
     let decimal = read_decimal(text)?.normalize();
     if decimal.scale() > scale {
-        return Err(DecimalError::TooManyDecimals { text: short(), decimals: scale });
+        return Err(DecimalError::TooManyDecimals {
+            text: short(),
+            decimals: scale,
+        });
     }
     let factor = scale
         .checked_sub(decimal.scale())
@@ -63,7 +66,9 @@ fn read_decimal(text: &str) -> Result<Decimal, DecimalError> {
 pub fn scaled_to_decimal(value: i128, scale: u32) -> String {
     let sign = if value < 0 { "-" } else { "" };
     let digits = value.unsigned_abs().to_string();
-    let Ok(scale) = usize::try_from(scale) else { return format!("{sign}{digits}") };
+    let Ok(scale) = usize::try_from(scale) else {
+        return format!("{sign}{digits}");
+    };
     if scale == 0 {
         return format!("{sign}{digits}");
     }
@@ -89,7 +94,11 @@ mod tests {
     #[test]
     fn decimals_are_read_exactly_or_refused() {
         let check = |text: &str, scale: u32, expect: Option<i64>| {
-            assert_eq!(decimal_to_scaled(text, scale).ok(), expect, "{text} at {scale}");
+            assert_eq!(
+                decimal_to_scaled(text, scale).ok(),
+                expect,
+                "{text} at {scale}"
+            );
         };
         check("12.34", 2, Some(1234));
         check("12.340", 2, Some(1234));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, AgreementId, Aggregation, Amount, Currency, MeterId, PartyId, Per, Period,
+    AccountId, Aggregation, AgreementId, Amount, Currency, MeterId, PartyId, Per, Period,
     PriceUnit, ResourceId, RunId, TariffId, TariffVersionId, TaxCategoryId,
 };
 

@@ -1,0 +1,123 @@
+//! The walk back: from a resource and meter to the intervals behind a rated line, and the events
+//! that began and ended each.
+
+use serde::Serialize;
+use turnpike_lake::LakeSnapshot;
+use turnpike_schemas::event::ResourceState;
+use turnpike_schemas::{
+    Aggregation, Instant, MeterId, OwnerRef, Period, PriceBook, ResourceId, UsageInterval,
+    canonical,
+};
+
+use crate::error::RatingError;
+use crate::metering::{EventReader, Fold, MeteredEvent};
+use crate::request::MonthRange;
+
+/// An interval with the keys of the events that bear on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExplainedInterval {
+    pub start: Instant,
+    pub end: Instant,
+    pub aggregation: Aggregation,
+    pub quantity: i64,
+    pub scale: u32,
+    pub state: ResourceState,
+    pub owner: Option<OwnerRef>,
+    pub estimated: bool,
+    /// The event that began it, as far as the period's rows tell.
+    pub began_with: Option<String>,
+    /// The event that ended it; `None` where it is open at the period's end.
+    pub ended_with: Option<String>,
+}
+
+/// Meters one resource again, from all its rows, and returns the intervals of a meter that touch the
+/// period.
+pub async fn explain(
+    snapshot: &LakeSnapshot,
+    book: &PriceBook,
+    resource: &ResourceId,
+    meter: &MeterId,
+    period: Period,
+    as_of: Instant,
+) -> Result<Vec<ExplainedInterval>, RatingError> {
+    let bucket = canonical::bucket_of(resource.as_str(), snapshot.buckets());
+    let first = snapshot.months().first().copied().unwrap_or_default();
+    let last = MonthRange::of(&period).last;
+    let mut events: Vec<MeteredEvent> = Vec::new();
+    let mut reader = EventReader::default();
+    for batch in snapshot.scan(bucket, first, last).await? {
+        reader.read(&batch, |event| {
+            if &event.resource == resource {
+                events.push(event);
+            }
+            Ok(())
+        })?;
+    }
+    events.extend(reader.finish().filter(|event| &event.resource == resource));
+    let until = period.end().min(as_of);
+    let mut found = Vec::new();
+    let mut fold = Fold::default();
+    let mut began: Option<String> = None;
+    for event in &events {
+        fold.apply(event, &mut |interval| {
+            let own = interval.aggregation == Aggregation::Sum;
+            let begin = if own {
+                Some(event.key.clone())
+            } else {
+                began.clone()
+            };
+            keep(&mut found, &interval, meter, begin, Some(event.key.clone()));
+        });
+        if fold_starts(&fold, meter, event, &events) {
+            began = Some(event.key.clone());
+        }
+    }
+    if let Some(known) = fold.state() {
+        let policy = book.open_intervals(&known.holder.source);
+        fold.finish(until, policy, &mut |interval| {
+            keep(&mut found, &interval, meter, began.clone(), None);
+        });
+    }
+    found.retain(|interval| interval.start < until && period.start() <= interval.end);
+    Ok(found)
+}
+
+/// Whether the meter's open interval starts with this event.
+fn fold_starts(
+    fold: &Fold,
+    meter: &MeterId,
+    event: &MeteredEvent,
+    events: &[MeteredEvent],
+) -> bool {
+    let Some(held) = fold.state().and_then(|known| known.held.get(meter)) else {
+        return false;
+    };
+    let since = event.since.unwrap_or(event.time).min(event.time);
+    // An audit may begin an interval at an instant that is nobody's own time.
+    let nobody = !events.iter().any(|other| other.time == held.from);
+    held.from == event.time || (since <= held.from && nobody && held.from <= event.time)
+}
+
+fn keep(
+    found: &mut Vec<ExplainedInterval>,
+    interval: &UsageInterval,
+    meter: &MeterId,
+    began_with: Option<String>,
+    ended_with: Option<String>,
+) {
+    if &interval.meter != meter {
+        return;
+    }
+    found.push(ExplainedInterval {
+        start: interval.start,
+        end: interval.end,
+        aggregation: interval.aggregation,
+        quantity: interval.quantity,
+        scale: interval.scale,
+        state: interval.state,
+        owner: interval.holder.owner.clone(),
+        estimated: interval.estimated,
+        began_with,
+        ended_with,
+    });
+}

@@ -1,0 +1,51 @@
+//! What a resource holds at an instant: the state of the fold, as stored at each month's start.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use turnpike_schemas::event::ResourceState;
+use turnpike_schemas::interval::Holder;
+use turnpike_schemas::{Instant, MeterId};
+
+/// A quantity held since an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    pub quantity: i64,
+    pub scale: u32,
+    /// Where its open interval began.
+    pub from: Instant,
+}
+
+/// The last reading of a counter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    pub incarnation: Option<String>,
+    pub value: i64,
+    pub scale: u32,
+    pub at: Instant,
+}
+
+/// All that metering knows of one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metered {
+    pub holder: Arc<Holder>,
+    pub state: ResourceState,
+    pub held: BTreeMap<MeterId, Held>,
+    pub counters: BTreeMap<MeterId, Counter>,
+    /// Until when events vouch for what is held.
+    pub evidence: Instant,
+    /// Set while the resource is gone.
+    pub ended: Option<Instant>,
+}
+
+impl Metered {
+    pub fn is_gone(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// Whether an event has said what it holds: not gone, and more than heard of.
+    pub fn is_held(&self) -> bool {
+        !self.is_gone() && self.state != ResourceState::Unknown
+    }
+}

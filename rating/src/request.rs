@@ -1,0 +1,194 @@
+//! What a rating run is asked for.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+use turnpike_schemas::time::utc_month_start;
+use turnpike_schemas::{Account, AccountId, Instant, Period, PeriodError, RunId};
+
+use crate::error::RatingError;
+
+/// The stretch of time to rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// A calendar month of each account's own time zone.
+    Month { year: i32, month: u32 },
+    /// The same instants for every account.
+    Span(Period),
+}
+
+impl Window {
+    /// Reads `2026-10`.
+    pub fn parse_month(text: &str) -> Result<Self, PeriodError> {
+        let start = Period::parse_month(text, Tz::UTC)?.start();
+        let month = start.utc_month();
+        Ok(Window::Month {
+            year: month.div_euclid(100),
+            month: u32::try_from(month.rem_euclid(100)).expect("a month is 1 to 12"),
+        })
+    }
+
+    pub fn period(&self, account: &Account) -> Result<Period, PeriodError> {
+        match self {
+            Window::Month { year, month } => Period::month(*year, *month, account.time_zone),
+            Window::Span(period) => Ok(*period),
+        }
+    }
+
+    /// `2026-10`, or the two instants.
+    pub fn label(&self) -> String {
+        match self {
+            Window::Month { year, month } => format!("{year:04}-{month:02}"),
+            Window::Span(period) => format!("{period}"),
+        }
+    }
+}
+
+/// A rating run to be made.
+#[derive(Debug, Clone)]
+pub struct RatingRequest {
+    pub run: RunId,
+    pub window: Window,
+    /// Nothing is billed at or past this instant.
+    pub as_of: Instant,
+    /// `None`: all accounts of the book.
+    pub accounts: Option<Vec<AccountId>>,
+    /// Buckets metered at the same time.
+    pub threads: usize,
+    /// Rows per batch in the engine; changes speed, never figures.
+    pub batch_rows: usize,
+    /// Memory that the engine may take before it spills, in bytes.
+    pub memory_bytes: usize,
+}
+
+impl RatingRequest {
+    pub fn new(run: RunId, window: Window, as_of: Instant) -> Self {
+        Self {
+            run,
+            window,
+            as_of,
+            accounts: None,
+            threads: 2,
+            batch_rows: 8_192,
+            memory_bytes: 512 << 20,
+        }
+    }
+
+    /// The period of each account asked for.
+    pub fn periods(
+        &self,
+        accounts: &[Account],
+    ) -> Result<BTreeMap<AccountId, Period>, RatingError> {
+        let wanted = |id: &AccountId| self.accounts.as_ref().is_none_or(|list| list.contains(id));
+        accounts
+            .iter()
+            .filter(|account| wanted(&account.id))
+            .map(|account| Ok((account.id.clone(), self.window.period(account)?)))
+            .collect()
+    }
+
+    /// The instants that any account's period covers: what metering has to yield.
+    pub fn span(&self, periods: &BTreeMap<AccountId, Period>) -> Result<Period, RatingError> {
+        let own = match self.window {
+            Window::Month { year, month } => Period::month(year, month, Tz::UTC)?,
+            Window::Span(period) => period,
+        };
+        let start = periods
+            .values()
+            .map(Period::start)
+            .fold(own.start(), Instant::min);
+        let end = periods
+            .values()
+            .map(Period::end)
+            .fold(own.end(), Instant::max);
+        Ok(Period::new(start, end)?)
+    }
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RatingProgress {
+    pub buckets_done: u32,
+    pub buckets: u32,
+    pub rows: u64,
+}
+
+/// The UTC months whose rows a span needs: from its first month (or an earlier state) to one month
+/// past its end, since an audit that arrives later can heal what the span lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MonthRange {
+    pub first: i32,
+    pub last: i32,
+}
+
+impl MonthRange {
+    pub fn of(span: &Period) -> Self {
+        let last_instant = Instant::from_micros(span.end().micros() - 1).unwrap_or(span.end());
+        Self {
+            first: span.start().utc_month(),
+            last: turnpike_schemas::time::next_utc_month(last_instant.utc_month()),
+        }
+    }
+
+    /// Month starts after `opening` at which a closing state is worth keeping: those that lie
+    /// before `as_of`, so that no event that is still to come belongs before them by its order.
+    pub fn state_months(&self, opening: i32, as_of: Instant) -> Vec<(i32, Instant)> {
+        let mut months = Vec::new();
+        let mut month = turnpike_schemas::time::next_utc_month(opening);
+        while month <= self.last {
+            match utc_month_start(month) {
+                Some(start) if start <= as_of => months.push((month, start)),
+                _ => break,
+            }
+            month = turnpike_schemas::time::next_utc_month(month);
+        }
+        months
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_read_one_past_the_end() {
+        let at = |text: &str| Instant::parse(text).expect(text);
+        let check = |start: &str, end: &str, first: i32, last: i32| {
+            let span = Period::new(at(start), at(end)).expect("period");
+            assert_eq!(MonthRange::of(&span), MonthRange { first, last });
+        };
+        check(
+            "2026-10-01T00:00:00Z",
+            "2026-11-01T00:00:00Z",
+            202_610,
+            202_611,
+        );
+        check(
+            "2026-09-30T22:00:00Z",
+            "2026-10-31T23:00:00Z",
+            202_609,
+            202_611,
+        );
+        check(
+            "2026-12-01T00:00:00Z",
+            "2027-01-01T00:00:01Z",
+            202_612,
+            202_702,
+        );
+    }
+
+    #[test]
+    fn states_are_kept_only_for_months_that_began() {
+        let range = MonthRange {
+            first: 202_609,
+            last: 202_611,
+        };
+        let as_of = Instant::parse("2026-10-15T00:00:00Z").expect("instant");
+        let months: Vec<i32> = range
+            .state_months(202_609, as_of)
+            .iter()
+            .map(|m| m.0)
+            .collect();
+        assert_eq!(months, vec![202_610]);
+    }
+}

@@ -1,0 +1,304 @@
+//! A rating run: meter every bucket, gather, price per account, and hash the result.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use turnpike_lake::{Lake, LakeSnapshot};
+use turnpike_schemas::{AccountId, Period, PriceBook, RatedLine, ResourceId, RunId, canonical};
+
+use crate::convert;
+use crate::engine::{self, BucketResult, MeterTask};
+use crate::error::RatingError;
+use crate::gather::{GatherKey, Gathered, Harvest};
+use crate::metering::{FOLD_VERSION, Metered};
+use crate::parked::{ParkCode, ParkReason, Parked, Unassigned};
+use crate::price::{PriceTerm, model_of};
+use crate::request::{MonthRange, RatingProgress, RatingRequest};
+
+/// Version of what rating computes: part of a run's inputs.
+pub const CODE_VERSION: &str = "1";
+
+/// What a run was computed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInputs {
+    pub raw_version: i64,
+    pub usage_version: i64,
+    pub book_hash: String,
+    pub code_version: String,
+}
+
+/// What a run comes to.
+#[derive(Debug)]
+pub struct RatingOutcome {
+    pub run: RunId,
+    /// In canonical order.
+    pub lines: Vec<RatedLine>,
+    pub parked: Vec<Parked>,
+    pub unassigned: Vec<Unassigned>,
+    /// SHA-256 over the lines, parked and unassigned usage, without the run's id.
+    pub hash: String,
+    pub inputs: RunInputs,
+    pub periods: BTreeMap<AccountId, Period>,
+    pub rows: u64,
+    pub events: u64,
+    pub intervals: u64,
+    /// Per month start and bucket: what is known there, to be stored ([`store`]).
+    pub states: BTreeMap<i32, BTreeMap<u32, Vec<Metered>>>,
+}
+
+/// Rates a window. Pure: reads the snapshot and writes nothing.
+pub async fn rate(
+    snapshot: &LakeSnapshot,
+    book: &PriceBook,
+    request: &RatingRequest,
+    progress: &(dyn Fn(RatingProgress) + Send + Sync),
+) -> Result<RatingOutcome, RatingError> {
+    let periods = request.periods(&book.accounts)?;
+    let span = request.span(&periods)?;
+    let session = engine::session(request.batch_rows, request.memory_bytes)?;
+    let (book_shared, periods_shared) = (Arc::new(book.clone()), Arc::new(periods.clone()));
+    let done = Mutex::new(RatingProgress {
+        buckets_done: 0,
+        buckets: snapshot.buckets(),
+        rows: 0,
+    });
+    let buckets = stream::iter(0..snapshot.buckets()).map(|bucket| {
+        let (session, done) = (&session, &done);
+        let (book, periods) = (Arc::clone(&book_shared), Arc::clone(&periods_shared));
+        async move {
+            let task = task_of(snapshot, bucket, book, periods, span, request).await?;
+            let result = engine::meter_bucket(session, snapshot, task).await?;
+            let mut now = done
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            now.buckets_done += 1;
+            now.rows += result.rows;
+            progress(*now);
+            Ok::<BucketResult, RatingError>(result)
+        }
+    });
+    let results: Vec<BucketResult> = buckets
+        .buffer_unordered(request.threads.max(1))
+        .try_collect()
+        .await?;
+    Ok(assemble(snapshot, book, request, periods, results))
+}
+
+async fn task_of(
+    snapshot: &LakeSnapshot,
+    bucket: u32,
+    book: Arc<PriceBook>,
+    periods: Arc<BTreeMap<AccountId, Period>>,
+    span: Period,
+    request: &RatingRequest,
+) -> Result<MeterTask, RatingError> {
+    let range = MonthRange::of(&span);
+    let stored = snapshot.state(bucket, range.first, FOLD_VERSION).await?;
+    let (opening_month, opening) = match stored {
+        Some((month, batches)) => (month, convert::states_from_batches(&batches)?),
+        None => {
+            let first = snapshot.months().first().copied().unwrap_or(range.first);
+            (first.min(range.first), Vec::new())
+        }
+    };
+    let opening: BTreeMap<ResourceId, Metered> = opening
+        .into_iter()
+        .map(|known| (known.holder.resource.clone(), known))
+        .collect();
+    Ok(MeterTask {
+        bucket,
+        book,
+        periods,
+        span,
+        until: span.end().min(request.as_of),
+        months: MonthRange {
+            first: opening_month,
+            last: range.last,
+        },
+        state_months: range.state_months(opening_month, request.as_of),
+        opening,
+        result: Mutex::new(BucketResult::default()),
+    })
+}
+
+fn assemble(
+    snapshot: &LakeSnapshot,
+    book: &PriceBook,
+    request: &RatingRequest,
+    periods: BTreeMap<AccountId, Period>,
+    results: Vec<BucketResult>,
+) -> RatingOutcome {
+    let mut harvest = Harvest::default();
+    let mut states: BTreeMap<i32, BTreeMap<u32, Vec<Metered>>> = BTreeMap::new();
+    let (mut rows, mut events) = (0_u64, 0_u64);
+    let range_states = results
+        .iter()
+        .flat_map(|result| result.states.keys().copied());
+    let months: std::collections::BTreeSet<i32> = range_states.collect();
+    for mut result in results {
+        rows += result.rows;
+        events += result.events;
+        for month in &months {
+            let known = result.states.remove(month).unwrap_or_default();
+            states
+                .entry(*month)
+                .or_default()
+                .insert(result.bucket, known);
+        }
+        harvest.merge(result.harvest);
+    }
+    let lines = priced(book, &request.run, &mut harvest);
+    let parked = harvest.parked();
+    let unassigned: Vec<Unassigned> = harvest.unassigned.into_values().collect();
+    RatingOutcome {
+        run: request.run.clone(),
+        hash: hash(&lines, &parked, &unassigned),
+        lines,
+        parked,
+        unassigned,
+        inputs: RunInputs {
+            raw_version: snapshot.raw_version(),
+            usage_version: snapshot.usage_version(),
+            book_hash: book.hash(),
+            code_version: CODE_VERSION.to_owned(),
+        },
+        periods,
+        rows,
+        events,
+        intervals: harvest.intervals,
+        states,
+    }
+}
+
+/// Prices all that was gathered for accounts that are not parked. An account whose amounts fail is
+/// parked whole: no line of it is kept.
+pub(crate) fn priced(book: &PriceBook, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
+    let gathered = std::mem::take(&mut harvest.gathered);
+    let mut lines = Vec::with_capacity(gathered.len());
+    for (key, sums) in &gathered {
+        if harvest.parked.contains_key(&key.account) {
+            continue;
+        }
+        match rated_line(book, run, key, sums) {
+            Ok(line) => lines.push(line),
+            Err(reason) => harvest.park_id(key.account.clone(), reason),
+        }
+    }
+    lines.retain(|line| !harvest.parked.contains_key(&line.account));
+    lines
+}
+
+fn rated_line(
+    book: &PriceBook,
+    run: &RunId,
+    key: &GatherKey,
+    sums: &Gathered,
+) -> Result<RatedLine, ParkReason> {
+    // All of these were found when the piece was gathered from the same book.
+    let account = book
+        .account(&key.account)
+        .expect("a gathered account is in the book");
+    let tariff = book
+        .tariff(&key.tariff)
+        .expect("a gathered tariff is in the book");
+    let version = tariff
+        .versions
+        .iter()
+        .find(|version| version.id == key.tariff_version);
+    let rate = &version.expect("a gathered version is in its tariff").rates[key.rate_index];
+    let meter = book
+        .meters
+        .get(&key.meter)
+        .expect("a gathered meter is in the book");
+    let currency = tariff.currency.expect("a gathered tariff has a currency");
+    let term = PriceTerm {
+        key,
+        gathered: sums,
+        meter,
+        rate,
+        currency,
+    };
+    let amount = model_of(rate).amount(&term)?;
+    let service_period = Period::new(sums.first, sums.last)
+        .map_err(|error| ParkReason::new(ParkCode::Overflow, error.to_string()))?;
+    Ok(RatedLine {
+        line_id: line_id(key),
+        run: run.clone(),
+        account: key.account.clone(),
+        seller: account.seller.clone(),
+        project: key.project.clone(),
+        site: key.site.clone(),
+        resource: key.resource.clone(),
+        resource_kind: sums.resource_kind.clone(),
+        meter: key.meter.clone(),
+        service: key.service.clone(),
+        attributes: key.attributes.clone(),
+        tariff: key.tariff.clone(),
+        tariff_version: key.tariff_version.clone(),
+        agreement: key.agreement.clone(),
+        tax_category: key.tax_category.clone(),
+        aggregation: meter.aggregation,
+        quantity: sums.quantity,
+        scale: meter.scale,
+        seconds: sums.seconds,
+        price_nano: rate.price_nano,
+        unit: rate.unit.clone(),
+        per: rate.per,
+        per_seconds: key.per_seconds,
+        currency,
+        amount,
+        service_period,
+        intervals: sums.intervals,
+        estimated: key.estimated,
+    })
+}
+
+/// Hex digits of a line's id: 96 bits, enough that lines of one run never meet.
+const LINE_ID_DIGITS: usize = 24;
+
+fn line_id(key: &GatherKey) -> String {
+    let mut id = canonical::sha256_hex(canonical::to_json(key));
+    id.truncate(LINE_ID_DIGITS);
+    id
+}
+
+fn hash(lines: &[RatedLine], parked: &[Parked], unassigned: &[Unassigned]) -> String {
+    let nameless = RunId::new("-").expect("a dash is a slug");
+    let mut digest = Sha256::new();
+    for line in lines {
+        let line = RatedLine {
+            run: nameless.clone(),
+            ..line.clone()
+        };
+        digest.update(canonical::to_json(&line));
+        digest.update(b"\n");
+    }
+    digest.update(canonical::to_json(parked));
+    digest.update(canonical::to_json(unassigned));
+    hex::encode(digest.finalize())
+}
+
+/// Stores a run's lines in one commit, then the states it found. The states are a saving, not a
+/// result: a run without them is complete.
+pub async fn store(lake: &Lake, outcome: &RatingOutcome) -> Result<(), RatingError> {
+    lake.put_rated_lines(&outcome.run, convert::lines_to_batch(&outcome.lines)?)
+        .await?;
+    for (month, buckets) in &outcome.states {
+        let raw_version = outcome.inputs.raw_version;
+        let batches = buckets
+            .iter()
+            .map(|(bucket, known)| {
+                Ok((
+                    *bucket,
+                    convert::states_to_batch(*bucket, *month, known, raw_version)?,
+                ))
+            })
+            .collect::<Result<Vec<_>, RatingError>>()?;
+        lake.put_states(*month, batches, raw_version, FOLD_VERSION)
+            .await?;
+    }
+    Ok(())
+}
