@@ -129,7 +129,8 @@ impl Table {
             let mut text = String::new();
             for (index, cell) in cells.iter().enumerate() {
                 let gap = " ".repeat(widths[index] - cell.chars().count());
-                let (before, after) = if right[index] { (gap, String::new()) } else { (String::new(), gap) };
+                let (before, after) =
+                    if right[index] { (gap, String::new()) } else { (String::new(), gap) };
                 text.push_str(&before);
                 text.push_str(cell);
                 text.push_str(&after);
@@ -162,7 +163,8 @@ impl Record {
         match format {
             Format::Table | Format::Html => {
                 let width = self.fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-                let line = |(name, cell): &(&str, Cell)| format!("{name:width$}  {}\n", cell.shown());
+                let line =
+                    |(name, cell): &(&str, Cell)| format!("{name:width$}  {}\n", cell.shown());
                 self.fields.iter().map(line).collect()
             }
             Format::Json => {
@@ -230,7 +232,7 @@ mod tests {
     fn a_table_prints_in_each_format() {
         assert_eq!(
             table().text(Format::Table),
-            "account  amount  estimated\né-1       12.30  no\nb, c              yes\n"
+            "account  amount  estimated\né-1       12.30  no\nb, c             yes\n"
         );
         assert_eq!(
             table().text(Format::Csv),

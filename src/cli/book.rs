@@ -95,6 +95,7 @@ pub fn mistakes(file: &str, list: &[Mistake]) -> anyhow::Error {
         .iter()
         .map(|mistake| format!("  {file}:{}: {}: {}", mistake.line, mistake.path, mistake.message))
         .collect();
-    let many = if list.len() == 1 { "a mistake".to_owned() } else { format!("{} mistakes", list.len()) };
+    let many =
+        if list.len() == 1 { "a mistake".to_owned() } else { format!("{} mistakes", list.len()) };
     fault(Kind::Data, format!("the book has {many}; nothing was imported\n{}", lines.join("\n")))
 }

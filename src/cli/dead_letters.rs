@@ -35,8 +35,7 @@ enum Action {
     },
 }
 
-const LISTED: [&str; 7] =
-    ["ingested_at", "origin", "position", "reason", "error", "system", "raw"];
+const LISTED: [&str; 7] = ["ingested_at", "origin", "position", "reason", "error", "system", "raw"];
 /// Characters of a payload in a list.
 const EXCERPT_CHARS: usize = 60;
 
@@ -49,10 +48,8 @@ impl DeadLetters {
         };
         let filter =
             EventFilter { status: Some(status::DEAD.to_owned()), reason, ..EventFilter::default() };
-        let batches = snapshot
-            .events(&filter, Some(&LISTED), limit)
-            .await
-            .context("reading dead letters")?;
+        let batches =
+            snapshot.events(&filter, Some(&LISTED), limit).await.context("reading dead letters")?;
         match self.command {
             Action::List { .. } => {
                 let mut table = Table::new(&["id", "ingested_at", "reason", "error", "payload"]);

@@ -54,9 +54,9 @@ impl Explain {
     pub async fn run(self, app: &App) -> anyhow::Result<()> {
         let books = app.books().await?;
         let found = books.invoice(&Scope::Provider, &self.invoice).await;
-        let invoice = found.context("looking for the invoice")?.ok_or_else(|| {
-            fault(Kind::Data, format!("there is no invoice `{}`", self.invoice))
-        })?;
+        let invoice = found
+            .context("looking for the invoice")?
+            .ok_or_else(|| fault(Kind::Data, format!("there is no invoice `{}`", self.invoice)))?;
         let charge = invoice.charges.iter().find(|charge| charge.line == self.line);
         let charge = charge.ok_or_else(|| {
             let last = invoice.charges.len();
@@ -128,8 +128,7 @@ async fn event(
         ..EventFilter::default()
     };
     let columns = ["origin", "position", "time", "kind", "raw"];
-    let batches =
-        snapshot.events(&filter, Some(&columns), 1).await.context("reading the event")?;
+    let batches = snapshot.events(&filter, Some(&columns), 1).await.context("reading the event")?;
     let event = rows(&batches).next().map(|row| {
         let text = visible(row.bytes("raw").unwrap_or_default());
         let cut = text.chars().count() > EXCERPT_CHARS;
@@ -242,7 +241,14 @@ fn arithmetic(invoice: &Invoice, charge: &Charge) -> String {
 
 fn lines_table(found: &Found) -> Table {
     let mut table = Table::new(&[
-        "rated_line", "from", "to", "intervals", "seconds", "quantity", "amount", "estimated",
+        "rated_line",
+        "from",
+        "to",
+        "intervals",
+        "seconds",
+        "quantity",
+        "amount",
+        "estimated",
     ]);
     for line in &found.lines {
         table.push(vec![
@@ -261,7 +267,14 @@ fn lines_table(found: &Found) -> Table {
 
 fn intervals_table(found: &Found) -> Table {
     let mut table = Table::new(&[
-        "start", "end", "quantity", "state", "owner", "estimated", "began_with", "ended_with",
+        "start",
+        "end",
+        "quantity",
+        "state",
+        "owner",
+        "estimated",
+        "began_with",
+        "ended_with",
     ]);
     for interval in &found.intervals {
         let quantity = scaled_to_short_decimal(interval.quantity.into(), interval.scale);

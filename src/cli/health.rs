@@ -36,14 +36,16 @@ impl Health {
         if status.split(' ').nth(1) == Some("200") {
             return Ok(output::print(&format!("{body}\n"))?);
         }
-        Err(fault(Kind::Dependency, format!("the server at {address} is not ready: {status} {body}")))
+        Err(fault(
+            Kind::Dependency,
+            format!("the server at {address} is not ready: {status} {body}"),
+        ))
     }
 }
 
 async fn ask(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = tokio::net::TcpStream::connect(address).await?;
-    let request =
-        format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(64 << 10).read_to_end(&mut answer).await?;

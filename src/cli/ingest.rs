@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 use turnpike_ingest::kafka::{self, KafkaSettings, StartAt};
-use turnpike_ingest::{Fault, IngestError, IngestMetrics, IngestReport, IngestSettings, StopSignal};
+use turnpike_ingest::{
+    Fault, IngestError, IngestMetrics, IngestReport, IngestSettings, StopSignal,
+};
 use turnpike_lake::Lake;
 
 use crate::app::App;
@@ -94,7 +96,11 @@ pub async fn from_file(
     result.map_err(blamed)
 }
 
-async fn from_kafka(app: &App, lake: Lake, settings: KafkaSettings) -> anyhow::Result<IngestReport> {
+async fn from_kafka(
+    app: &App,
+    lake: Lake,
+    settings: KafkaSettings,
+) -> anyhow::Result<IngestReport> {
     let stop = StopSignal::new();
     let asked = stop.clone();
     tokio::spawn(async move {

@@ -140,7 +140,10 @@ pub async fn run_record(
     let newest = books.latest_run(&Scope::Provider, period).await.context("looking for the run")?;
     newest.map(|entry| entry.record).ok_or_else(|| {
         let period = period.unwrap_or("any period");
-        fault(Kind::Data, format!("{period} has not been rated: run `turnpike rate --period MONTH`"))
+        fault(
+            Kind::Data,
+            format!("{period} has not been rated: run `turnpike rate --period MONTH`"),
+        )
     })
 }
 
@@ -168,7 +171,8 @@ async fn draft(
         [] => Ok(()),
         failed => {
             let lines = failed.iter().map(|(account, why)| format!("\n  {account}: {why}"));
-            let text = format!("{} accounts have no draft:{}", failed.len(), lines.collect::<String>());
+            let text =
+                format!("{} accounts have no draft:{}", failed.len(), lines.collect::<String>());
             Err(fault(Kind::Data, text))
         }
     }
@@ -201,12 +205,7 @@ async fn finalize(
     Err(fault(Kind::Data, format!("{} drafts stay drafts:{lines}", report.refused.len())))
 }
 
-async fn show(
-    app: &App,
-    books: &Books,
-    id: &str,
-    reader: Reader,
-) -> anyhow::Result<()> {
+async fn show(app: &App, books: &Books, id: &str, reader: Reader) -> anyhow::Result<()> {
     let found = books.invoice(&Scope::Provider, id).await.context("looking for the invoice")?;
     let mut invoice =
         found.ok_or_else(|| fault(Kind::Data, format!("there is no invoice `{id}`")))?;
@@ -331,7 +330,16 @@ async fn list(app: &App, books: &Books, filter: &InvoiceFilter) -> anyhow::Resul
 
 fn invoice_table() -> Table {
     Table::new(&[
-        "number", "id", "status", "period", "account", "name", "net", "tax", "gross", "currency",
+        "number",
+        "id",
+        "status",
+        "period",
+        "account",
+        "name",
+        "net",
+        "tax",
+        "gross",
+        "currency",
         "estimated",
     ])
 }

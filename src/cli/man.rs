@@ -19,11 +19,9 @@ impl Man {
     pub fn run(&self) -> anyhow::Result<()> {
         let command = super::Cli::command();
         match &self.to {
-            Some(folder) => {
-                std::fs::create_dir_all(folder)
-                    .and_then(|()| clap_mangen::generate_to(command, folder))
-                    .with_context(|| format!("writing manual pages to {}", folder.display()))
-            }
+            Some(folder) => std::fs::create_dir_all(folder)
+                .and_then(|()| clap_mangen::generate_to(command, folder))
+                .with_context(|| format!("writing manual pages to {}", folder.display())),
             None => {
                 let mut page = Vec::new();
                 clap_mangen::Man::new(command).render(&mut page).context("writing the page")?;

@@ -32,9 +32,11 @@ use crate::settings::{self, Settings, layers::Origin};
 /// Meters what hypervisors and storage systems report and turns it into bills, by the second.
 #[derive(Debug, Parser)]
 #[command(name = "turnpike", version, propagate_version = true, max_term_width = 100)]
-#[command(after_long_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 config, 4 data, 5 a dependency \
+#[command(
+    after_long_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 config, 4 data, 5 a dependency \
 is down.\nSettings: defaults < turnpike.toml < TURNPIKE__SECTION__KEY < flags (turnpike config \
-show).")]
+show)."
+)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -146,10 +148,9 @@ async fn dispatch(command: Command, app: &App) -> anyhow::Result<()> {
         Command::DeadLetters(command) => command.run(app).await,
         Command::Health(command) => command.run(app).await,
         // Answered before anything was opened.
-        Command::Config(_)
-        | Command::Adapters(_)
-        | Command::Completions(_)
-        | Command::Man(_) => Ok(()),
+        Command::Config(_) | Command::Adapters(_) | Command::Completions(_) | Command::Man(_) => {
+            Ok(())
+        }
     }
 }
 
@@ -191,8 +192,7 @@ fn start_log(settings: &Settings, serving: bool) {
     let filter = if level == "error" { level.to_owned() } else { filter };
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second initialisation can only happen in tests, and keeps the first.
     let _ = if settings.log.json { builder.json().try_init() } else { builder.try_init() };
 }

@@ -41,8 +41,10 @@ impl Serve {
 /// Binds the address of the pages.
 pub fn bind(app: &App) -> anyhow::Result<TcpListener> {
     let address = app.settings.web.listen;
-    let listener = TcpListener::bind(address)
-        .blame(Kind::General, format!("{address} cannot be listened on (--listen takes another)"))?;
+    let listener = TcpListener::bind(address).blame(
+        Kind::General,
+        format!("{address} cannot be listened on (--listen takes another)"),
+    )?;
     listener.set_nonblocking(true).context("preparing the listener")?;
     Ok(listener)
 }

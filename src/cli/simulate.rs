@@ -101,7 +101,12 @@ impl Simulate {
                 to_kafka(settings, &produce)
             }
         };
-        let written = tokio::task::spawn_blocking(work).await.context("the simulation ended")??;
+        let written = tokio::task::spawn_blocking(work).await.context("the simulation ended")?;
+        let written = match written {
+            // A reader that has seen enough (`| head`) is no failure.
+            Err(error) if self.to == Target::Standard && is_broken_pipe(&error) => return Ok(()),
+            other => other?,
+        };
         let text = record(&written).text(app.format);
         if self.to == Target::Standard {
             // Standard output belongs to the events.
@@ -110,6 +115,11 @@ impl Simulate {
         }
         Ok(output::print(&text)?)
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Writes the book that fits.

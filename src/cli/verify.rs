@@ -127,10 +127,8 @@ fn sample(lines: &[RatedLine], number: usize, hash: &str) -> BTreeSet<AccountId>
     let all: BTreeSet<&AccountId> = lines.iter().map(|line| &line.account).collect();
     let all: Vec<&AccountId> = all.into_iter().collect();
     let number = number.min(all.len());
-    let start = hash
-        .get(..8)
-        .and_then(|digits| usize::from_str_radix(digits, 16).ok())
-        .unwrap_or(0);
+    let start =
+        hash.get(..8).and_then(|digits| usize::from_str_radix(digits, 16).ok()).unwrap_or(0);
     (0..number).map(|index| all[(start + index * all.len() / number) % all.len()].clone()).collect()
 }
 

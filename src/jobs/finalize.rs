@@ -1,7 +1,7 @@
 //! Finalizing: the one step that cannot be taken back.
 
 use turnpike_books::{
-    Books, Finalized, FinalizeError, FinalizeRequest, FinalizedInvoice, NumberedDraft,
+    Books, FinalizeError, FinalizeRequest, Finalized, FinalizedInvoice, NumberedDraft,
 };
 use turnpike_invoices::{Audience, InvoiceError};
 use turnpike_schemas::{Instant, InvoiceId, Scope};
@@ -30,9 +30,8 @@ pub async fn finalize(
     let mut report = FinalizeReport::default();
     for (id, account) in ids {
         let request = FinalizeRequest { id, now, issue_date: None, actor: "cli" };
-        let made = books
-            .finalize(&Scope::Provider, request, |draft| make(draft, accept_estimated))
-            .await;
+        let made =
+            books.finalize(&Scope::Provider, request, |draft| make(draft, accept_estimated)).await;
         match made {
             Ok(finalized) => report.finalized.push(finalized),
             Err(FinalizeError::Books(error)) => return Err(error.into()),

@@ -80,7 +80,10 @@ pub async fn draft_lines(
 ) -> anyhow::Result<DraftReport> {
     let book = books.price_book_by_hash(&record.book_hash).await.context("reading the book")?;
     let book = book.ok_or_else(|| {
-        fault(Kind::Data, format!("the book {} of run {} is not stored", record.book_hash, record.run))
+        fault(
+            Kind::Data,
+            format!("the book {} of run {} is not stored", record.book_hash, record.run),
+        )
     })?;
     let mut by_account: BTreeMap<AccountId, Vec<RatedLine>> = BTreeMap::new();
     for line in lines {

@@ -50,8 +50,7 @@ impl Pricing<'_> {
             }
         }
         for report in &line.reported {
-            let (start, end) =
-                (report.start.div_euclid(SECOND), report.end.div_euclid(SECOND));
+            let (start, end) = (report.start.div_euclid(SECOND), report.end.div_euclid(SECOND));
             for (from, to) in self.stretches([start, end]) {
                 if from < start || end <= from {
                     continue;

@@ -56,9 +56,30 @@ pub struct Fact {
 }
 
 const COLUMNS: [&str; 24] = [
-    "ingested_at", "origin", "position", "part", "source", "event_id", "kind", "rank", "resource",
-    "owner", "time", "window_start", "window_end", "since", "seconds", "state", "terminal",
-    "incarnation", "measurements", "attributes", "status", "reason", "bucket", "content_hash",
+    "ingested_at",
+    "origin",
+    "position",
+    "part",
+    "source",
+    "event_id",
+    "kind",
+    "rank",
+    "resource",
+    "owner",
+    "time",
+    "window_start",
+    "window_end",
+    "since",
+    "seconds",
+    "state",
+    "terminal",
+    "incarnation",
+    "measurements",
+    "attributes",
+    "status",
+    "reason",
+    "bucket",
+    "content_hash",
 ];
 
 /// The events of every resource that any of these owners is named for, by resource and in order.
@@ -77,10 +98,8 @@ pub async fn facts(
         .filter(|row| row.text("owner").is_some_and(|owner| owners.contains(owner)))
         .filter_map(|row| row.text("resource"))
         .collect();
-    let batches = snapshot
-        .events(&filter, Some(&COLUMNS), usize::MAX)
-        .await
-        .context("reading events")?;
+    let batches =
+        snapshot.events(&filter, Some(&COLUMNS), usize::MAX).await.context("reading events")?;
     let mut by_resource: BTreeMap<String, Vec<Fact>> = BTreeMap::new();
     for row in rows(&batches) {
         let Some(resource) = row.text("resource").filter(|name| resources.contains(name)) else {
@@ -100,9 +119,7 @@ pub async fn facts(
 pub fn settle(facts: &mut Vec<Fact>) {
     facts.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.read.cmp(&b.read)));
     facts.dedup_by(|later, first| later.key == first.key);
-    facts.sort_by(|a, b| {
-        (a.time, a.rank).cmp(&(b.time, b.rank)).then_with(|| a.key.cmp(&b.key))
-    });
+    facts.sort_by(|a, b| (a.time, a.rank).cmp(&(b.time, b.rank)).then_with(|| a.key.cmp(&b.key)));
 }
 
 fn fact(row: &Row<'_>) -> anyhow::Result<Fact> {
@@ -116,9 +133,9 @@ fn fact(row: &Row<'_>) -> anyhow::Result<Fact> {
     };
     let state = match row.text("state") {
         None => None,
-        Some(word) => Some(
-            ResourceState::from_word(word).with_context(|| format!("the state `{word}`"))?,
-        ),
+        Some(word) => {
+            Some(ResourceState::from_word(word).with_context(|| format!("the state `{word}`"))?)
+        }
     };
     let attributes = match row.text("attributes") {
         None => BTreeMap::new(),

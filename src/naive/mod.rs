@@ -20,7 +20,7 @@ use turnpike_rating::Window;
 use turnpike_schemas::time::next_utc_month;
 use turnpike_schemas::{Account, AccountId, Amount, Instant, PriceBook, RatedLine};
 
-pub use facts::{Fact, facts};
+use facts::{Fact, facts};
 
 /// The exact sums of an account by resource and meter.
 pub type Sums = BTreeMap<(String, String), Amount>;
@@ -46,20 +46,35 @@ pub async fn meter_again(
         .flat_map(|account| account.owners.iter().map(|rule| rule.owner.as_str()))
         .collect();
     let by_resource = facts(snapshot, &owners, last_month(question)?).await?;
+    let told: BTreeMap<String, Told> =
+        by_resource.into_iter().map(|(resource, facts)| (resource, Told::of(&facts))).collect();
     let mut answers = BTreeMap::new();
     for id in question.accounts {
         let account = question.book.account(id);
         let account = account.ok_or_else(|| anyhow!("account `{id}` is not in the book"))?;
-        answers.insert(id.clone(), meter_account(question, account, &by_resource)?);
+        answers.insert(id.clone(), meter_account(question, account, &told)?);
     }
     Ok(answers)
 }
 
-/// One account over the events of all resources that its owners ever held.
-pub fn meter_account(
+/// A resource with everybody who ever held it.
+struct Told {
+    owners: BTreeSet<String>,
+    line: timeline::Timeline,
+}
+
+impl Told {
+    fn of(facts: &[Fact]) -> Self {
+        let owners = facts.iter().filter_map(|fact| fact.owner.clone()).collect();
+        Self { owners, line: timeline::timeline(facts) }
+    }
+}
+
+/// One account over all resources that its owners ever held.
+fn meter_account(
     question: &Question<'_>,
     account: &Account,
-    by_resource: &BTreeMap<String, Vec<Fact>>,
+    told: &BTreeMap<String, Told>,
 ) -> anyhow::Result<Result<Sums, String>> {
     let period = question.window.period(account).context("the account's period")?;
     let months = period.local_months(account.time_zone).context("the account's months")?;
@@ -71,9 +86,10 @@ pub fn meter_account(
         until: question.as_of.micros(),
     };
     let mut sums = Sums::new();
-    for (resource, facts) in by_resource {
-        let line = timeline::timeline(facts);
-        if let Err(reason) = pricing.add(resource, &line, &mut sums) {
+    let is_held =
+        |told: &Told| account.owners.iter().any(|rule| told.owners.contains(rule.owner.as_str()));
+    for (resource, told) in told.iter().filter(|(_, told)| is_held(told)) {
+        if let Err(reason) = pricing.add(resource, &told.line, &mut sums) {
             return Ok(Err(format!("{resource}: {reason}")));
         }
     }

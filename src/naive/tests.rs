@@ -5,7 +5,7 @@ use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::{AccountId, Amount, Currency, Instant};
 
 use super::facts::{Fact, Flow, Kind, Quantity, settle};
-use super::{Question, meter_account};
+use super::{Question, Told, meter_account};
 
 /// One vCPU-second costs a millionth of a euro, and so does one request.
 const BOOK: &str = r#"
@@ -136,8 +136,8 @@ fn check(name: &str, mut facts: Vec<Fact>, expect: i64) {
     };
     settle(&mut facts);
     let account = book.accounts.first().expect("an account");
-    let by_resource = BTreeMap::from([("x/instance/1".to_owned(), facts)]);
-    let sums = meter_account(&question, account, &by_resource).expect("meters").expect("prices");
+    let told = BTreeMap::from([("x/instance/1".to_owned(), Told::of(&facts))]);
+    let sums = meter_account(&question, account, &told).expect("meters").expect("prices");
     let euro = Currency::new("EUR").expect("EUR");
     let total = Amount::sum(sums.values(), euro).expect("sums");
     let expect = Amount::from_text(&expect.to_string(), "1000000", euro).expect("amount");
@@ -148,7 +148,11 @@ fn check(name: &str, mut facts: Vec<Fact>, expect: i64) {
 fn lives_are_metered_by_the_second() {
     use Kind::{Audit, Change};
     use ResourceState::{Building, Stopped};
-    check("an hour of two", vec![active(Change, "10:00:00", 2), deleted(Change, "11:00:00")], 7_200);
+    check(
+        "an hour of two",
+        vec![active(Change, "10:00:00", 2), deleted(Change, "11:00:00")],
+        7_200,
+    );
     check("still running at noon", vec![active(Change, "11:59:50", 1)], 10);
     check(
         "a stop and a start within an hour",
@@ -195,10 +199,23 @@ fn lives_are_metered_by_the_second() {
         ],
         1_800,
     );
-    check("never launched", vec![active(Change, "10:00:00", 1)].into_iter().map(|f| Fact { state: Some(Building), ..f }).collect(), 0);
+    check(
+        "never launched",
+        vec![active(Change, "10:00:00", 1)]
+            .into_iter()
+            .map(|f| Fact { state: Some(Building), ..f })
+            .collect(),
+        0,
+    );
     check(
         "only a delete arrives, with its launch",
-        vec![since("11:00:00", Fact { quantities: vec![quantity("vcpu", 1, Flow::Held)], ..deleted(Change, "11:00:07") })],
+        vec![since(
+            "11:00:00",
+            Fact {
+                quantities: vec![quantity("vcpu", 1, Flow::Held)],
+                ..deleted(Change, "11:00:07")
+            },
+        )],
         7,
     );
     check(
@@ -212,7 +229,11 @@ fn lives_are_metered_by_the_second() {
     );
     check(
         "twice delivered",
-        vec![active(Change, "10:00:00", 1), active(Change, "10:00:00", 1), deleted(Change, "10:00:10")],
+        vec![
+            active(Change, "10:00:00", 1),
+            active(Change, "10:00:00", 1),
+            deleted(Change, "10:00:10"),
+        ],
         10,
     );
     check(

@@ -159,8 +159,7 @@ impl Story {
             self.set(fact, start, Some(state));
             return;
         }
-        let before =
-            if state == ResourceState::Building { state } else { ResourceState::Active };
+        let before = if state == ResourceState::Building { state } else { ResourceState::Active };
         self.set(fact, start, Some(before));
         if !fact.terminal {
             self.set(fact, fact.time, fact.state);
@@ -236,8 +235,7 @@ impl Story {
         let boot = fact.incarnation.clone();
         let reading = Reading { boot, value, scale, at: fact.time };
         let Some(last) = self.counters.insert(meter.to_owned(), reading) else { return };
-        let goes_on =
-            last.boot == fact.incarnation && last.scale == scale && last.value <= value;
+        let goes_on = last.boot == fact.incarnation && last.scale == scale && last.value <= value;
         let used = if goes_on { value - last.value } else { value };
         self.used((fact.time - 1).max(last.at), meter, used, scale, None);
     }

@@ -115,8 +115,7 @@ async fn rate(
         let (lines, parked) = (report.record.lines, report.parked.len());
         tracing::info!(run = %report.record.run, lines, parked, "rated {}", report.record.label);
         if app.settings.scheduler.draft {
-            let drafts =
-                jobs::draft_lines(books, &report.record, report.lines, None, now).await?;
+            let drafts = jobs::draft_lines(books, &report.record, report.lines, None, now).await?;
             for (account, why) in &drafts.failed {
                 tracing::warn!(%account, "no draft: {why}");
             }

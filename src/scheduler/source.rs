@@ -100,8 +100,9 @@ fn report(board: &StatusBoard, snapshot: &MetricsSnapshot) {
             _ => counts.dead += count,
         }
     }
-    let watermark =
-        Some(snapshot.watermark_micros).filter(|micros| *micros > 0).and_then(|micros| Instant::from_micros(micros).ok());
+    let watermark = Some(snapshot.watermark_micros)
+        .filter(|micros| *micros > 0)
+        .and_then(|micros| Instant::from_micros(micros).ok());
     let sources = snapshot
         .lag
         .iter()

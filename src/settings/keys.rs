@@ -21,7 +21,11 @@ pub const KEYS: &[Key] = &[
     key("kafka.bootstrap", "", "brokers as host:port,host:port; empty: no Kafka"),
     key("kafka.topics", "", "topics to read, separated by commas"),
     key("kafka.group", "turnpike", "consumer group"),
-    key("kafka.epoch", "0", "raise it when a topic was deleted and created anew under its old name"),
+    key(
+        "kafka.epoch",
+        "0",
+        "raise it when a topic was deleted and created anew under its old name",
+    ),
     key("kafka.start", "", "earliest or latest: where a topic is read from the first time"),
     key("ingest.flush_ms", "1000", "milliseconds after which a batch is committed"),
     key("ingest.flush_bytes", "67108864", "bytes after which a batch is committed"),

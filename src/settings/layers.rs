@@ -68,10 +68,14 @@ impl Layers {
             let origin = Origin::File(path.to_owned());
             match value {
                 toml::Value::Table(inner) => self.add_table(path, &format!("{key}."), inner),
-                toml::Value::Array(items) => match items.iter().map(scalar).collect::<Option<Vec<_>>>() {
-                    Some(items) => self.set(&key, items.join(","), origin),
-                    None => self.problems.push(format!("{origin}: `{key}` is a list of values")),
-                },
+                toml::Value::Array(items) => {
+                    match items.iter().map(scalar).collect::<Option<Vec<_>>>() {
+                        Some(items) => self.set(&key, items.join(","), origin),
+                        None => {
+                            self.problems.push(format!("{origin}: `{key}` is a list of values"))
+                        }
+                    }
+                }
                 other => match scalar(other) {
                     Some(text) => self.set(&key, text, origin),
                     None => self.problems.push(format!("{origin}: `{key}` cannot be read")),

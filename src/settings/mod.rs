@@ -268,7 +268,12 @@ impl Reader<'_> {
         let options = options.collect();
         let kafka = KafkaSettings {
             bootstrap: self.text("kafka.bootstrap").unwrap_or_default(),
-            topics: topics.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect(),
+            topics: topics
+                .split(',')
+                .map(str::trim)
+                .filter(|t| !t.is_empty())
+                .map(str::to_owned)
+                .collect(),
             group: self.required("kafka.group"),
             epoch: self.number("kafka.epoch", 0, 1_000_000),
             start: self.word("kafka.start", &["earliest", "latest"]),
@@ -335,9 +340,13 @@ mod tests {
         let error = from_layers(layered(file, &variables, None)).err().expect("problems");
         let text = error.to_string();
         assert!(text.starts_with("5 settings are wrong:"), "{text}");
-        for part in ["`ingest.flush_msec`; did you mean `ingest.flush_ms`?", "`data.buckets` is `0`",
-            "`kafka.start` is `first`", "`web.listen` is `nowhere:x`", "`x`"]
-        {
+        for part in [
+            "`ingest.flush_msec`; did you mean `ingest.flush_ms`?",
+            "`data.buckets` is `0`",
+            "`kafka.start` is `first`",
+            "`web.listen` is `nowhere:x`",
+            "`x`",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert_eq!(crate::fault::kind_of(&error), Kind::Config);
@@ -357,10 +366,7 @@ mod tests {
         assert_eq!(settings.kafka.options["security.protocol"], "SSL");
         assert_eq!(settings.kafka.options["sasl.password"], "hush");
         assert_eq!(shown("kafka.options.sasl.password", "hush"), "***");
-        assert_eq!(
-            shown("books.url", "postgres://me:hush@db/books"),
-            "postgres://me:***@db/books"
-        );
+        assert_eq!(shown("books.url", "postgres://me:hush@db/books"), "postgres://me:***@db/books");
         assert_eq!(shown("books.url", "sqlite:x"), "sqlite:x");
     }
 }

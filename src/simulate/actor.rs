@@ -204,19 +204,34 @@ impl Actor {
         let lost = self.audited && self.life.chance(1, 60);
         let (next, after) = match (self.thing, done) {
             (Thing::Batch, Life::Create) => (Life::Delete, self.life.wait(3 * HOUR)),
-            (Thing::Batch, Life::Delete | Life::Tombstone) => (Life::Create, self.life.wait(5 * HOUR)),
+            (Thing::Batch, Life::Delete | Life::Tombstone) => {
+                (Life::Create, self.life.wait(5 * HOUR))
+            }
             (_, Life::DeleteLost) => (Life::Tombstone, HOUR),
             (_, Life::Delete | Life::Tombstone | Life::End) => (Life::End, 0),
             (Thing::Office, _) => self.plan_office(now),
             (Thing::Server, Life::Stop | Life::StopLost) => (Life::Start, self.life.wait(3 * HOUR)),
             (Thing::Server, _) => {
                 let wait = self.life.wait(11 * DAY);
-                (*self.life.pick(&[Life::Stop, Life::Stop, Life::Resize, Life::Resize, Life::Delete]), wait)
+                (
+                    *self.life.pick(&[
+                        Life::Stop,
+                        Life::Stop,
+                        Life::Resize,
+                        Life::Resize,
+                        Life::Delete,
+                    ]),
+                    wait,
+                )
             }
             (Thing::Volume, _) => {
                 let wait = self.life.wait(18 * DAY);
-                let steps = [Life::Resize, Life::Resize, Life::Resize, Life::Delete, Life::Transfer];
-                (*self.life.pick(&steps), wait)
+                let step = match self.life.below(40) {
+                    0..=2 => Life::Transfer,
+                    3..=9 => Life::Delete,
+                    _ => Life::Resize,
+                };
+                (step, wait)
             }
             (_, _) => (Life::Delete, self.life.wait(200 * DAY)),
         };
@@ -231,7 +246,8 @@ impl Actor {
     /// The next morning or evening of a working day.
     fn plan_office(&mut self, now: i64) -> (Life, i64) {
         let offset = super::provider::SITES[self.site].utc_offset * HOUR;
-        let (next, hour) = if self.running { (Life::Stop, 18 * HOUR) } else { (Life::Start, 7 * HOUR) };
+        let (next, hour) =
+            if self.running { (Life::Stop, 18 * HOUR) } else { (Life::Start, 7 * HOUR) };
         let mut day = (now + offset).div_euclid(DAY);
         loop {
             let at = day * DAY + hour - offset;

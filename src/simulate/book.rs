@@ -78,7 +78,14 @@ address = { lines = ["4 place de Paris"], postal_code = "2314", city = "Luxembou
     );
     let franchisees = [
         ("Rhône Hébergement SAS", "LYO", "FR40303265045", "12 quai Perrache", "69002", "Lyon"),
-        ("Navigli Data S.r.l.", "MIL", "IT00743110157", "Ripa di Porta Ticinese 55", "20143", "Milano"),
+        (
+            "Navigli Data S.r.l.",
+            "MIL",
+            "IT00743110157",
+            "Ripa di Porta Ticinese 55",
+            "20143",
+            "Milano",
+        ),
         ("Naniwa Hosting K.K.", "OSA", "T1180301018771", "Nakanoshima 2-3-18", "530-0005", "Osaka"),
     ];
     for (site, (name, series, tax_id, street, postal_code, city)) in SITES.iter().zip(franchisees) {
@@ -163,7 +170,9 @@ fn tariff(text: &mut String, site: &Site, enterprise: bool, changed_at: &str) {
         }
         if enterprise {
             // Reserved memory: paid for while stopped as well.
-            text.push_str("\n[tariff.version.hold]\nmemory = [\"active\", \"paused\", \"stopped\"]\n");
+            text.push_str(
+                "\n[tariff.version.hold]\nmemory = [\"active\", \"paused\", \"stopped\"]\n",
+            );
         }
     }
 }
@@ -187,11 +196,8 @@ fn rates(
     }
     let price = scaled_to_short_decimal(nano.into(), 9);
     let tax = format!("{}-standard", site.locale.country.to_lowercase());
-    let condition = if condition.is_empty() {
-        String::new()
-    } else {
-        format!("where = {{ {condition} }}\n")
-    };
+    let condition =
+        if condition.is_empty() { String::new() } else { format!("where = {{ {condition} }}\n") };
     let _ = write!(
         text,
         "\n[[tariff.version.rate]]\nmeter = \"{meter}\"\nprice = \"{price}\"\nper = \"{per}\"\nunit = \"{unit}\"\n{condition}tax = \"{tax}\"\n"
@@ -253,7 +259,10 @@ fn agreements(text: &mut String) {
             "\n[[agreement]]\nid = \"{party}-2020\"\nfranchisor = \"meridian\"\nfranchisee = \"{party}\"\nvalid_from = \"2020-01-01T00:00:00Z\"\nroyalty = \"{royalty}\"\n"
         );
         if let Some(royalty) = storage {
-            let _ = write!(text, "\n[[agreement.term]]\nservice = \"Storage\"\nroyalty = \"{royalty}\"\n");
+            let _ = write!(
+                text,
+                "\n[[agreement.term]]\nservice = \"Storage\"\nroyalty = \"{royalty}\"\n"
+            );
         }
     }
 }

@@ -17,16 +17,45 @@ pub struct Locale {
 pub const FRANCE: Locale = Locale {
     country: "FR",
     families: &[
-        "Moreau", "Lefèvre", "Garnier", "Rousseau", "Blanchard", "Chevalier", "Marchand", "Perrin",
-        "Fontaine", "Delorme", "Besson", "Vidal", "Mercier", "Colin", "Barbier", "Dupuis",
+        "Moreau",
+        "Lefèvre",
+        "Garnier",
+        "Rousseau",
+        "Blanchard",
+        "Chevalier",
+        "Marchand",
+        "Perrin",
+        "Fontaine",
+        "Delorme",
+        "Besson",
+        "Vidal",
+        "Mercier",
+        "Colin",
+        "Barbier",
+        "Dupuis",
     ],
     trades: &[
-        "Boulangerie", "Imprimerie", "Logistique", "Librairie", "Clinique", "Studio", "Transports",
-        "Édition", "Vignobles", "Mécanique", "Textiles", "Conseil",
+        "Boulangerie",
+        "Imprimerie",
+        "Logistique",
+        "Librairie",
+        "Clinique",
+        "Studio",
+        "Transports",
+        "Édition",
+        "Vignobles",
+        "Mécanique",
+        "Textiles",
+        "Conseil",
     ],
     suffixes: &["SARL", "SAS", "SA"],
     streets: &["rue Victor Hugo", "quai de Saône", "rue de la République", "avenue Jean Jaurès"],
-    cities: &[("Lyon", "69003"), ("Villeurbanne", "69100"), ("Grenoble", "38000"), ("Dijon", "21000")],
+    cities: &[
+        ("Lyon", "69003"),
+        ("Villeurbanne", "69100"),
+        ("Grenoble", "38000"),
+        ("Dijon", "21000"),
+    ],
     domain: "fr",
 };
 
@@ -37,8 +66,18 @@ pub const ITALY: Locale = Locale {
         "Lombardi", "Moretti", "Barbieri", "Fontana", "Santoro", "Mariani", "Rinaldi",
     ],
     trades: &[
-        "Officine", "Tessitura", "Cantine", "Editoriale", "Studio", "Trasporti", "Caffè",
-        "Farmacia", "Arredamenti", "Meccanica", "Ceramiche", "Consulenza",
+        "Officine",
+        "Tessitura",
+        "Cantine",
+        "Editoriale",
+        "Studio",
+        "Trasporti",
+        "Caffè",
+        "Farmacia",
+        "Arredamenti",
+        "Meccanica",
+        "Ceramiche",
+        "Consulenza",
     ],
     suffixes: &["S.r.l.", "S.p.A.", "S.n.c."],
     streets: &["via Garibaldi", "corso Como", "viale Monza", "via Torino"],
@@ -49,8 +88,22 @@ pub const ITALY: Locale = Locale {
 pub const JAPAN: Locale = Locale {
     country: "JP",
     families: &[
-        "Tanaka", "Yamamoto", "Nakamura", "Kobayashi", "Kato", "Yoshida", "Matsumoto", "Inoue",
-        "Kimura", "Hayashi", "Shimizu", "Ikeda", "Mori", "Abe", "Ishikawa", "Ogawa",
+        "Tanaka",
+        "Yamamoto",
+        "Nakamura",
+        "Kobayashi",
+        "Kato",
+        "Yoshida",
+        "Matsumoto",
+        "Inoue",
+        "Kimura",
+        "Hayashi",
+        "Shimizu",
+        "Ikeda",
+        "Mori",
+        "Abe",
+        "Ishikawa",
+        "Ogawa",
     ],
     trades: &[
         "Shokai", "Kogyo", "Insatsu", "Butsuryu", "Seika", "Denki", "Kikai", "Shuppan", "Yakuhin",
@@ -58,7 +111,12 @@ pub const JAPAN: Locale = Locale {
     ],
     suffixes: &["K.K.", "G.K."],
     streets: &["Umeda", "Namba", "Shinsaibashi", "Honmachi"],
-    cities: &[("Osaka", "530-0001"), ("Sakai", "590-0078"), ("Kobe", "650-0021"), ("Kyoto", "600-8216")],
+    cities: &[
+        ("Osaka", "530-0001"),
+        ("Sakai", "590-0078"),
+        ("Kobe", "650-0021"),
+        ("Kyoto", "600-8216"),
+    ],
     domain: "jp",
 };
 
@@ -82,7 +140,9 @@ impl Locale {
         let house = random.between(1, 120);
         let street = random.pick(self.streets);
         let (name, street) = match self.country {
-            "JP" => (format!("{family} {trade}"), format!("{street} {house}-{}", random.between(1, 9))),
+            "JP" => {
+                (format!("{family} {trade}"), format!("{street} {house}-{}", random.between(1, 9)))
+            }
             "IT" => (format!("{trade} {family}"), format!("{street} {house}")),
             _ => (format!("{trade} {family}"), format!("{house} {street}")),
         };

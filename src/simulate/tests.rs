@@ -67,10 +67,16 @@ fn envelopes_hold_notifications() {
             seen.insert(kind.to_owned());
         }
     }
-    for kind in ["instance.create.end", "instance.exists", "volume.exists", "volume.create.end",
-        "dev.turnpike.usage.transition.v1", "dev.turnpike.usage.snapshot.v1",
-        "dev.turnpike.usage.audit.v1", "dev.turnpike.usage.delta.v1"]
-    {
+    for kind in [
+        "instance.create.end",
+        "instance.exists",
+        "volume.exists",
+        "volume.create.end",
+        "dev.turnpike.usage.transition.v1",
+        "dev.turnpike.usage.snapshot.v1",
+        "dev.turnpike.usage.audit.v1",
+        "dev.turnpike.usage.delta.v1",
+    ] {
         assert!(seen.contains(kind), "{kind} in {seen:?}");
     }
 }

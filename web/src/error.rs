@@ -19,8 +19,6 @@ pub enum WebError {
     NoPortalSession,
     #[error("refused: {0}")]
     Refused(&'static str),
-    #[error("{0}")]
-    BadRequest(&'static str),
     /// Something this one needs does not answer; it may later.
     #[error("{what} failed")]
     Unavailable {
@@ -45,7 +43,6 @@ impl WebError {
             Self::NotFound => "not-found",
             Self::SignIn { .. } | Self::NoPortalSession => "sign-in",
             Self::Refused(_) => "refused",
-            Self::BadRequest(_) => "bad-request",
             Self::Unavailable { .. } => "unavailable",
             Self::Internal { .. } | Self::Broken(_) => "internal",
         }
@@ -109,7 +106,6 @@ impl ResponseError for WebError {
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
             Self::NoPortalSession => StatusCode::UNAUTHORIZED,
             Self::Refused(_) => StatusCode::FORBIDDEN,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal { .. } | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }

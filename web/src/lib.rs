@@ -29,6 +29,8 @@ mod serve;
 mod settings;
 mod state;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use access::portal_link;
 pub use metrics::Metrics;

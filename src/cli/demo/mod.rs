@@ -20,8 +20,8 @@ use crate::jobs::{self, DraftReport, FinalizeReport, RateReport};
 use crate::output::{self, Format};
 use crate::progress;
 use crate::settings::layers::Origin;
+use crate::simulate::SimulateSettings;
 use crate::simulate::sink;
-use crate::simulate::{SimulateSettings, Written};
 
 /// Runs a simulated provider: two months of events, rated and invoiced, with pages to look at
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub struct Demo {
 }
 
 /// Where a demo lives when nothing else is said.
-const DEMO_DIR: &str = "./turnpike-demo";
+const DEMO_DIR: &str = "turnpike-demo";
 /// Marks a folder as a demo's, which the next demo may replace.
 const MARKER: &str = ".turnpike-demo";
 
@@ -126,7 +126,7 @@ impl Demo {
         let dir = app.settings.data.dir.clone();
         let mut stages = Stages::default();
 
-        let (events, written) = self.simulate(&dir, now, &mut stages).await?;
+        let events = self.simulate(&dir, now, &mut stages).await?;
         let since = Stopwatch::now();
         let imported = import(books, &dir.join("book.toml"), now).await?;
         let counts = &imported.counts;
@@ -150,8 +150,7 @@ impl Demo {
 
         let since = Stopwatch::now();
         let record = &last.record;
-        let drafted =
-            jobs::draft_lines(books, record, last.lines.clone(), None, now).await?;
+        let drafted = jobs::draft_lines(books, record, last.lines.clone(), None, now).await?;
         let ids: Vec<_> = drafted
             .drafted
             .iter()
@@ -163,13 +162,11 @@ impl Demo {
 
         let since = Stopwatch::now();
         let record = &running.record;
-        let drafts =
-            jobs::draft_lines(books, record, running.lines.clone(), None, now).await?;
+        let drafts = jobs::draft_lines(books, record, running.lines.clone(), None, now).await?;
         let what = format!("{} invoices of {}", drafts.drafted.len(), record.label);
         stages.done("draft", since, what);
 
         let counts = lake.snapshot().await?.final_counts().await.context("counting events")?;
-        let _ = written;
         Ok(Told {
             stages: stages.0,
             dir,
@@ -188,7 +185,7 @@ impl Demo {
         dir: &Path,
         now: Instant,
         stages: &mut Stages,
-    ) -> anyhow::Result<(PathBuf, Written)> {
+    ) -> anyhow::Result<PathBuf> {
         let since = Stopwatch::now();
         let settings = SimulateSettings {
             seed: self.seed,
@@ -215,7 +212,7 @@ impl Demo {
             written.broken
         );
         stages.done("simulate", since, what);
-        Ok((path, written))
+        Ok(path)
     }
 }
 
@@ -234,10 +231,8 @@ fn fresh(dir: &Path) -> anyhow::Result<()> {
         Err(error) => return Err(error).with_context(place),
     };
     if left.next().is_some() {
-        let text = format!(
-            "{} holds something that is no demo; give another --data-dir",
-            dir.display()
-        );
+        let text =
+            format!("{} holds something that is no demo; give another --data-dir", dir.display());
         return Err(fault(Kind::Usage, text));
     }
     std::fs::write(dir.join(MARKER), "The next `turnpike demo` replaces this folder.\n")
@@ -255,7 +250,12 @@ async fn import(books: &Books, path: &Path, now: Instant) -> anyhow::Result<Impo
 fn ingested(report: &IngestReport, time: Duration) -> String {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
     let speed = report.read.saturating_mul(1_000) / millis;
-    format!("{} events in {} commits, {} per second", output::grouped(report.read), report.commits, output::grouped(speed))
+    format!(
+        "{} events in {} commits, {} per second",
+        output::grouped(report.read),
+        report.commits,
+        output::grouped(speed)
+    )
 }
 
 /// The last whole month and the running one, in UTC.

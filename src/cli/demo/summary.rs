@@ -218,8 +218,7 @@ fn next(app: &App, told: &Told, places: &Places, no_serve: bool) -> anyhow::Resu
         if let Some(invoice) = &places.invoice {
             let settings = web_settings(app)?;
             let account = &invoice.account.id;
-            let link =
-                turnpike_web::portal_link(&settings, account, app.clock.now());
+            let link = turnpike_web::portal_link(&settings, account, app.clock.now());
             let _ = writeln!(text, "A customer  http://{address}{link}");
         }
     }

@@ -20,7 +20,14 @@ fn names(thing: Thing) -> (&'static str, &'static str) {
 }
 
 /// Opens an event up to the inside of `data`, after its resource and owner.
-fn open(line: &mut String, actor: &mut Actor, customer: &Customer, kind: &str, what: &str, now: i64) {
+fn open(
+    line: &mut String,
+    actor: &mut Actor,
+    customer: &Customer,
+    kind: &str,
+    what: &str,
+    now: i64,
+) {
     let (resource_kind, service) = names(actor.thing);
     let site = customer.site();
     let id = format!("{:016x}", actor.noise.next());
@@ -53,7 +60,8 @@ fn measurements(line: &mut String, field: &str, quantities: &[(&str, i64, &str)]
     let _ = write!(line, r#","{field}":["#);
     for (index, (meter, quantity, unit)) in quantities.iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
-        let _ = write!(line, r#"{comma}{{"meter":"{meter}","quantity":{quantity},"unit":"{unit}"}}"#);
+        let _ =
+            write!(line, r#"{comma}{{"meter":"{meter}","quantity":{quantity},"unit":"{unit}"}}"#);
     }
     line.push(']');
 }
@@ -65,7 +73,10 @@ fn sizes(line: &mut String, actor: &Actor) {
     match actor.thing {
         Thing::Server | Thing::Office | Thing::Batch => {
             let (vcpus, memory, disk) = (i64::from(vcpus), i64::from(memory), i64::from(disk));
-            held(line, &[("vcpu", vcpus, "vCPU"), ("memory", memory, "MiB"), ("root-disk", disk, "GiB")]);
+            held(
+                line,
+                &[("vcpu", vcpus, "vCPU"), ("memory", memory, "MiB"), ("root-disk", disk, "GiB")],
+            );
             let _ = write!(line, r#","attributes":{{"flavor":"{flavor}"}}"#);
         }
         Thing::Volume => {

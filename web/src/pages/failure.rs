@@ -27,7 +27,7 @@ pub fn message(error: &WebError) -> &'static str {
             "Your invoices are behind a link that your provider has sent you. Open it again; if it \
              has expired, ask for a new one."
         }
-        WebError::Refused(message) | WebError::BadRequest(message) => message,
+        WebError::Refused(message) => message,
         WebError::Unavailable { .. } => {
             "The data behind this page does not answer. Nothing is lost; try again in a moment."
         }

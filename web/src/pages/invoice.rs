@@ -180,13 +180,10 @@ pub async fn printable(app: &App, scope: &Scope, key: &str) -> Page {
             document.ok_or(WebError::NotFound)?.html
         }
     };
+    // The document brings its style sheet along, which the pages' own policy would refuse.
+    let policy = turnpike_invoices::document_policy(&body);
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, DOCUMENT_POLICY))
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
         .body(body))
 }
-
-/// A document brings its own style sheet, and stored ones that of the program which finalized them,
-/// so no hash of today's would fit. It can load nothing and run nothing.
-const DOCUMENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
-                               form-action 'none'; frame-ancestors 'none'";

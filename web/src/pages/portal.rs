@@ -20,7 +20,6 @@ struct PortalView {
     as_of: Option<Stamp>,
     drafts: Vec<InvoiceRow>,
     invoices: Vec<InvoiceRow>,
-    total: i64,
 }
 
 pub async fn portal(customer: Customer, app: Data<App>) -> Page {
@@ -41,6 +40,5 @@ pub async fn portal(customer: Customer, app: Data<App>) -> Page {
         as_of: reads::as_of(&app.state).await?.map(Stamp::utc),
         drafts,
         invoices,
-        total: page.total,
     })
 }
