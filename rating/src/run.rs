@@ -18,6 +18,9 @@ use crate::parked::{ParkCode, ParkReason, Parked, Unassigned};
 use crate::price::{PriceTerm, model_of};
 use crate::request::{MonthRange, RatingProgress, RatingRequest};
 
+#[cfg(test)]
+mod tests;
+
 /// Version of what rating computes: part of a run's inputs.
 pub const CODE_VERSION: &str = "1";
 
