@@ -56,15 +56,13 @@ pub(crate) async fn record(
     object: &str,
     detail: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO audit (at, actor, action, object, detail) VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(at.micros())
-    .bind(actor)
-    .bind(action)
-    .bind(object)
-    .bind(detail)
-    .execute(&mut **tx)
-    .await
-    .map(drop)
+    sqlx::query("INSERT INTO audit (at, actor, action, object, detail) VALUES ($1, $2, $3, $4, $5)")
+        .bind(at.micros())
+        .bind(actor)
+        .bind(action)
+        .bind(object)
+        .bind(detail)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
 }

@@ -192,11 +192,7 @@ fn add_newest(
 }
 
 /// The sums are checked: both databases refuse one that does not fit in 64 bits.
-async fn period_sums(
-    tx: &mut Tx,
-    scope: &Scope,
-    label: &str,
-) -> Result<Vec<AnyRow>, sqlx::Error> {
+async fn period_sums(tx: &mut Tx, scope: &Scope, label: &str) -> Result<Vec<AnyRow>, sqlx::Error> {
     let scope = ScopeKeys::of(scope);
     sqlx::query(
         "SELECT period_label, currency, \
@@ -248,9 +244,8 @@ async fn share_sums(tx: &mut Tx, scope: &Scope, label: &str) -> Result<Vec<AnyRo
 fn add_share(totals: &mut [PeriodTotal], row: &AnyRow) -> Result<(), sqlx::Error> {
     let label = row.text("period_label")?;
     let currency: Currency = row.parsed("currency")?;
-    let total = totals
-        .iter_mut()
-        .find(|total| total.period_label == label && total.currency == currency);
+    let total =
+        totals.iter_mut().find(|total| total.period_label == label && total.currency == currency);
     if let Some(total) = total {
         total.shares.push(PartyTotal {
             party: row.parsed("party")?,
@@ -259,4 +254,78 @@ fn add_share(totals: &mut [PeriodTotal], row: &AnyRow) -> Result<(), sqlx::Error
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invoice::testing::*;
+    use crate::store::testing::TestBooks;
+
+    #[tokio::test]
+    async fn accounts_and_periods_are_summed_up_within_the_scope() {
+        for test in TestBooks::all().await {
+            let books = &test.books;
+            let provider = Scope::Provider;
+            assert_eq!(books.accounts(&provider).await.expect("empty"), []);
+            prepare(books).await;
+            invoiced(books, "inv-1", "dupont", "2026-10").await;
+            invoiced(books, "inv-2", "sato", "2026-10").await;
+            books.put_draft(&draft("inv-3", "rossi", "2026-10", "run-1")).await.expect("stores");
+            books.put_draft(&draft("inv-4", "dupont", "2026-11", "run-1")).await.expect("stores");
+            let accounts = books.accounts(&provider).await.expect("lists");
+            let shown: Vec<String> = accounts
+                .iter()
+                .map(|account| {
+                    let last = account
+                        .last
+                        .as_ref()
+                        .map(|(number, label, gross)| format!("{number} {label} {gross}"));
+                    format!("{} {} {} {last:?}", account.id, account.invoices, account.drafts)
+                })
+                .collect();
+            assert_eq!(
+                shown,
+                [
+                    r#"dupont 1 1 Some("LYO-2026-000001 2026-10 4292.40 EUR")"#,
+                    "rossi 0 1 None",
+                    r#"sato 1 0 Some("TYO-2026-000001 2026-10 3935 JPY")"#,
+                ]
+            );
+            let lyon = Scope::Franchisee(PartyId::new("lyon").expect("id"));
+            let dupont = Scope::Customer(AccountId::new("dupont").expect("id"));
+            for scope in [&lyon, &dupont] {
+                let ids: Vec<_> = books.accounts(scope).await.expect("lists");
+                assert_eq!(ids, accounts[..1]);
+                assert!(books.account(scope, &accounts[0].id).await.expect("own").is_some());
+                assert!(books.account(scope, &accounts[1].id).await.expect("foreign").is_none());
+            }
+
+            let totals = books.period_totals(&provider, Some("2026-10")).await.expect("sums");
+            let shown: Vec<String> = totals
+                .iter()
+                .map(|total| {
+                    let shares: Vec<String> = total
+                        .shares
+                        .iter()
+                        .map(|share| format!("{} {} {}", share.party, share.role, share.amount))
+                        .collect();
+                    let counts = format!("{}+{}", total.finalized, total.drafts);
+                    format!("{counts} {} {} {shares:?}", total.net, total.gross)
+                })
+                .collect();
+            // 3577.00 twice; royalties: 1135.47 of lyon, and a quarter of each line of milano.
+            assert_eq!(
+                shown,
+                [
+                    r#"1+1 7154.00 EUR 8656.34 EUR ["acme royalty 2029.72 EUR", "lyon proceeds 2441.53 EUR", "milano proceeds 2682.75 EUR"]"#,
+                    r#"1+0 3577 JPY 3935 JPY ["acme royalty 429 JPY", "tokyo proceeds 3148 JPY"]"#,
+                ]
+            );
+            let all = books.period_totals(&dupont, None).await.expect("sums");
+            let labels: Vec<&str> = all.iter().map(|total| total.period_label.as_str()).collect();
+            assert_eq!(labels, ["2026-11", "2026-10"]);
+            assert!(all.iter().all(|total| total.shares.is_empty()));
+        }
+    }
 }

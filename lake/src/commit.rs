@@ -13,6 +13,7 @@ use deltalake_core::kernel::{Action, Transaction};
 use deltalake_core::logstore::CommitOrBytes;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use tokio::sync::MutexGuard;
+use turnpike_schemas::Instant;
 use uuid::Uuid;
 
 use crate::LakeError;
@@ -77,6 +78,24 @@ impl Table {
         }
     }
 
+    /// Writes the first commit, unless another process is faster.
+    pub(crate) async fn create(&self, buckets: u32, now: Instant) -> Result<(), LakeError> {
+        let (protocol, metadata) = self.spec.first_actions(buckets, now)?;
+        let operation = DeltaOperation::Create {
+            mode: SaveMode::ErrorIfExists,
+            location: self.log_store.root_url().clone(),
+            protocol: protocol.clone(),
+            metadata: metadata.clone(),
+        };
+        let actions = vec![Action::Protocol(protocol), Action::Metadata(metadata)];
+        let token = Uuid::now_v7().to_string();
+        let data = mark(actions, Vec::new(), operation, &token);
+        match self.write_commit(0, &data).await {
+            Ok(()) | Err(TransactionError::VersionAlreadyExists(_)) => Ok(()),
+            Err(error) => Err(LakeError::Create { table: self.spec.name, source: error.into() }),
+        }
+    }
+
     async fn write_commit(&self, version: i64, data: &CommitData) -> Result<(), TransactionError> {
         let number = u64::try_from(version).expect("versions are counted from 0");
         let bytes = CommitOrBytes::LogBytes(data.get_bytes()?);
@@ -89,17 +108,13 @@ impl Table {
         txns: Vec<(String, i64)>,
         token: &str,
     ) -> CommitData {
-        // The mark says how many lines a whole commit has, itself included: one that a power cut
-        // ended between two lines could not be told otherwise.
-        let lines = actions.len() + txns.len() + 1;
-        let mark = serde_json::json!({ "token": token, "lines": lines });
         let operation = DeltaOperation::Write {
             mode: SaveMode::Append,
             partition_by: Some(self.spec.partitions.iter().map(|name| (*name).into()).collect()),
             predicate: None,
         };
         let txns = txns.into_iter().map(|(app, version)| Transaction::new(app, version)).collect();
-        CommitData::new(actions, operation, HashMap::from([(COMMIT_MARK.into(), mark)]), txns)
+        mark(actions, txns, operation, token)
     }
 
     async fn find(
@@ -121,6 +136,19 @@ impl Table {
             .map_err(|source| LakeError::Task { operation: "commit", source: source.into() })?
             .map_err(|source| LakeError::NotDurable { table, version, source: source.into() })
     }
+}
+
+/// Marks a commit with the attempt that made it and the number of its lines, itself included: one
+/// that a power cut ended between two lines could not be told otherwise.
+fn mark(
+    actions: Vec<Action>,
+    txns: Vec<Transaction>,
+    operation: DeltaOperation,
+    token: &str,
+) -> CommitData {
+    let lines = actions.len() + txns.len() + 1;
+    let mark = serde_json::json!({ "token": token, "lines": lines });
+    CommitData::new(actions, operation, HashMap::from([(COMMIT_MARK.into(), mark)]), txns)
 }
 
 /// The file name of a commit.

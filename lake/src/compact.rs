@@ -180,9 +180,8 @@ impl Files {
             self.new.iter().map(|file| Action::Add(file.to_add(true))).collect();
         for (old, new) in &self.merged {
             let deleted = new.modified;
-            actions.extend(
-                old.iter().map(|run| Action::Remove(run.file.to_remove(false, deleted))),
-            );
+            actions
+                .extend(old.iter().map(|run| Action::Remove(run.file.to_remove(false, deleted))));
             actions.push(Action::Add(new.to_add(false)));
         }
         actions

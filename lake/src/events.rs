@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, RecordBatch, StringArray};
-use arrow::compute::kernels::cmp::eq;
 use arrow::compute::and;
+use arrow::compute::kernels::cmp::eq;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use chrono::NaiveDate;
@@ -157,7 +157,8 @@ fn arrange(
             false => batch.column_by_name(name).cloned().ok_or_else(|| missing(name))?,
         });
     }
-    let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let options =
+        arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
 }
 

@@ -173,7 +173,7 @@ async fn open_table(
 ) -> Result<Table, LakeError> {
     let table = Table::new(spec, root, disk.clone(), buckets)?;
     recovered.extend(quarantine::recover(&table, now)?);
-    table.open().await?;
+    table.open(now).await?;
     Ok(table)
 }
 

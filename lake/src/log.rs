@@ -14,6 +14,7 @@ use deltalake_core::kernel::{Action, Snapshot};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
 use object_store::local::LocalFileSystem;
 use tokio::sync::{Mutex, MutexGuard};
+use turnpike_schemas::Instant;
 use url::Url;
 
 use crate::LakeError;
@@ -94,13 +95,9 @@ impl Table {
     }
 
     /// Creates the table where it is missing, checks it and reads its log.
-    pub(crate) async fn open(&self) -> Result<(), LakeError> {
+    pub(crate) async fn open(&self, now: Instant) -> Result<(), LakeError> {
         if self.read_commit(0).await?.is_none() {
-            let created = self.spec.create(self.log_store.clone(), self.buckets).await;
-            // Another process may have created it just now.
-            if created.is_err() && self.read_commit(0).await?.is_none() {
-                return created;
-            }
+            self.create(self.buckets, now).await?;
         }
         let snapshot = Snapshot::try_new(self.log_store.as_ref(), None)
             .await

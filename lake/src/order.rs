@@ -32,7 +32,8 @@ pub(crate) fn merge(batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, ArrowEr
     for batch in batches {
         rows.push(rows_of(&converter, batch, &USAGE_ORDER)?);
     }
-    let places = |(at, batch): (usize, &RecordBatch)| (0..batch.num_rows()).map(move |row| (at, row));
+    let places =
+        |(at, batch): (usize, &RecordBatch)| (0..batch.num_rows()).map(move |row| (at, row));
     let mut order: Vec<(usize, usize)> = batches.iter().enumerate().flat_map(places).collect();
     // A stable sort of sorted runs is a merge.
     order.sort_by(|a, b| rows[a.0].row(a.1).cmp(&rows[b.0].row(b.1)));

@@ -99,9 +99,8 @@ pub(crate) fn new_run(
 
 /// Puts the partition columns in front of a run's rows.
 pub(crate) fn with_partition(run: &Run, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let constant = |value: i32| -> ArrayRef {
-        Arc::new(Int32Array::from_value(value, batch.num_rows()))
-    };
+    let constant =
+        |value: i32| -> ArrayRef { Arc::new(Int32Array::from_value(value, batch.num_rows())) };
     let mut columns = vec![constant(run.bucket), constant(run.month)];
     columns.extend(batch.columns().iter().cloned());
     RecordBatch::try_new(usage(), columns)

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use arrow::datatypes::SchemaRef;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake_core::kernel::{Action, Metadata, Protocol, StructType};
-use deltalake_core::logstore::LogStoreRef;
-use deltalake_core::operations::create::CreateBuilder;
+use deltalake_core::kernel::{Metadata, Protocol, StructType};
+use turnpike_schemas::Instant;
 use turnpike_schemas::arrow as schemas;
+use uuid::Uuid;
 
 use crate::LakeError;
 
@@ -69,39 +69,40 @@ impl TableSpec {
         SchemaRef::new(arrow::datatypes::Schema::new(fields))
     }
 
-    /// Creates the table; its first version is durable when this returns.
-    pub(crate) async fn create(
-        &'static self,
-        log_store: LogStoreRef,
+    /// What the first commit of the table says.
+    pub(crate) fn first_actions(
+        &self,
         buckets: u32,
-    ) -> Result<(), LakeError> {
+        now: Instant,
+    ) -> Result<(Protocol, Metadata), LakeError> {
         let failed = |source| LakeError::Create { table: self.name, source };
-        let schema: StructType =
-            self.kernel_schema().map_err(|reason| failed(reason.into()))?;
-        // Writer version 7 names its features one by one. Under version 2 invariants are implied,
-        // which delta-rs cannot check without DataFusion.
-        let protocol: Protocol = serde_json::from_value(serde_json::json!({
-            "minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["appendOnly"],
-        }))
-        .map_err(|source| failed(source.into()))?;
-        let mut configuration = vec![
-            (BUCKETS, Some(buckets.to_string())),
+        let schema = self.kernel_schema().map_err(|reason| failed(reason.into()))?;
+        let schema = serde_json::to_string(&schema).map_err(|source| failed(source.into()))?;
+        let mut configuration = HashMap::from([
+            (BUCKETS, buckets.to_string()),
             // Compaction reads commits one by one, and what a month was rated from can be named.
-            ("delta.enableExpiredLogCleanup", Some("false".to_owned())),
-        ];
+            ("delta.enableExpiredLogCleanup", "false".to_owned()),
+        ]);
         if self.append_only {
-            configuration.push((APPEND_ONLY, Some("true".to_owned())));
+            configuration.insert(APPEND_ONLY, "true".to_owned());
         }
-        let create = CreateBuilder::new()
-            .with_log_store(log_store)
-            .with_table_name(self.name)
-            .with_columns(schema.fields().cloned())
-            .with_partition_columns(self.partitions.iter().copied())
-            .with_configuration(configuration)
-            .with_raise_if_key_not_exists(false)
-            .with_actions([Action::Protocol(protocol)]);
-        create.await.map_err(|source| failed(source.into()))?;
-        Ok(())
+        // Writer version 7 names its features one by one; under version 2 invariants are implied,
+        // which delta-rs cannot check without DataFusion. Its builder would add all of them.
+        let protocol = serde_json::json!({
+            "minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["appendOnly"],
+        });
+        let metadata = serde_json::json!({
+            "id": Uuid::now_v7().to_string(),
+            "name": self.name,
+            "format": { "provider": "parquet", "options": {} },
+            "schemaString": schema,
+            "partitionColumns": self.partitions,
+            "configuration": configuration,
+            "createdTime": now.micros() / 1_000,
+        });
+        let protocol = serde_json::from_value(protocol).map_err(|error| failed(error.into()))?;
+        let metadata = serde_json::from_value(metadata).map_err(|error| failed(error.into()))?;
+        Ok((protocol, metadata))
     }
 
     /// Refuses a table that this crate cannot read as plain files or write to. The number of

@@ -116,13 +116,7 @@ pub(crate) async fn put(
     outcome.await.map(|_| ())
 }
 
-fn new_state(
-    bucket: u32,
-    month: i32,
-    rows: RecordBatch,
-    raw_version: i64,
-    fold: &str,
-) -> NewFile {
+fn new_state(bucket: u32, month: i32, rows: RecordBatch, raw_version: i64, fold: &str) -> NewFile {
     let (hash, id) = (fold_hash(fold), Uuid::now_v7());
     let partition = [("bucket", bucket.to_string()), ("month", month.to_string())];
     let columns = (2..rows.num_columns()).collect::<Vec<_>>();
@@ -144,9 +138,8 @@ fn check(
     raw_version: i64,
     fold: &str,
 ) -> Result<(), LakeError> {
-    let refuse = |reason: String| {
-        Err(LakeError::Batch { operation: "put", table: "usage_state", reason })
-    };
+    let refuse =
+        |reason: String| Err(LakeError::Batch { operation: "put", table: "usage_state", reason });
     if bucket >= buckets {
         return refuse(format!("there is no bucket {bucket} of {buckets}"));
     }

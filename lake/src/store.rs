@@ -71,7 +71,9 @@ impl ObjectStore for DurableStore {
         let path = self.local.path_to_filesystem(location)?;
         let disk = self.disk.clone();
         blocking(location, move || {
-            disk.write(&path, publish, |file| payload.iter().try_for_each(|part| file.write_all(part)))
+            disk.write(&path, publish, |file| {
+                payload.iter().try_for_each(|part| file.write_all(part))
+            })
         })
         .await?;
         Ok(PutResult { e_tag: None, version: None })

@@ -11,8 +11,6 @@ pub struct Refusal {
     pub id: InvoiceId,
     pub account: String,
     pub reason: String,
-    /// It holds estimated usage that nobody has accepted.
-    pub estimated: bool,
 }
 
 /// What finalizing several drafts came to.
@@ -32,13 +30,8 @@ pub async fn finalize(
     let mut report = FinalizeReport::default();
     for (id, account) in ids {
         let request = FinalizeRequest { id, now, issue_date: None, actor: "cli" };
-        let mut estimated = false;
         let made = books
-            .finalize(&Scope::Provider, request, |draft| {
-                let made = make(draft, accept_estimated);
-                estimated = matches!(made, Err(InvoiceError::Estimated { .. }));
-                made
-            })
+            .finalize(&Scope::Provider, request, |draft| make(draft, accept_estimated))
             .await;
         match made {
             Ok(finalized) => report.finalized.push(finalized),
@@ -50,7 +43,6 @@ pub async fn finalize(
                     id: id.clone(),
                     account: account.clone(),
                     reason: cause.unwrap_or_else(|| error.to_string()),
-                    estimated,
                 });
             }
         }

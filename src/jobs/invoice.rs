@@ -43,7 +43,7 @@ pub fn window_of(label: &str) -> anyhow::Result<Window> {
 }
 
 /// The period of each of these accounts.
-pub fn periods_of(
+fn periods_of(
     book: &PriceBook,
     label: &str,
     accounts: impl IntoIterator<Item = AccountId>,

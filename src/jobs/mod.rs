@@ -9,9 +9,9 @@ mod finalize;
 mod invoice;
 mod rate;
 
-pub use finalize::{FinalizeReport, Refusal, finalize};
-pub use invoice::{DraftReport, draft, draft_lines, drafts, lines_of, periods_of, window_of};
-pub use rate::{RateReport, rate, totals};
+pub use finalize::{FinalizeReport, finalize};
+pub use invoice::{DraftReport, draft, draft_lines, drafts, lines_of, window_of};
+pub use rate::{RateReport, rate};
 
 use turnpike_schemas::Instant;
 use uuid::{NoContext, Timestamp, Uuid};

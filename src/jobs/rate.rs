@@ -17,7 +17,6 @@ pub struct RateReport {
     pub parked: Vec<Parked>,
     pub unassigned: Vec<Unassigned>,
     pub lines: Vec<RatedLine>,
-    pub rows: u64,
     pub events: u64,
     pub intervals: u64,
 }
@@ -63,7 +62,6 @@ pub async fn rate(
         parked: outcome.parked,
         unassigned: outcome.unassigned,
         lines: outcome.lines,
-        rows: outcome.rows,
         events: outcome.events,
         intervals: outcome.intervals,
     })
@@ -95,7 +93,7 @@ fn record_of(
 }
 
 /// The exact sums of lines, one per currency.
-pub fn totals(lines: &[RatedLine]) -> anyhow::Result<Vec<Amount>> {
+fn totals(lines: &[RatedLine]) -> anyhow::Result<Vec<Amount>> {
     let mut sums: BTreeMap<Currency, Amount> = BTreeMap::new();
     for line in lines {
         let sum = sums.entry(line.currency).or_insert_with(|| Amount::zero(line.currency));

@@ -18,7 +18,7 @@ use anyhow::{Context as _, anyhow};
 use turnpike_lake::LakeSnapshot;
 use turnpike_rating::Window;
 use turnpike_schemas::time::next_utc_month;
-use turnpike_schemas::{Account, AccountId, Amount, Instant, Period, PriceBook, RatedLine};
+use turnpike_schemas::{Account, AccountId, Amount, Instant, PriceBook, RatedLine};
 
 pub use facts::{Fact, facts};
 
@@ -130,11 +130,6 @@ pub fn differences(naive: &Sums, rated: &Sums) -> Vec<String> {
         }
     }
     found
-}
-
-/// The period of an account, for callers that have only its id.
-pub fn period_of(question: &Question<'_>, id: &AccountId) -> Option<Period> {
-    question.window.period(question.book.account(id)?).ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Lives come first: their events are counted by living them once without writing anything. What is
 //! left goes to periodic reports, on the coarsest grid that has enough places for them.
 
-use thiserror::Error;
+use std::fmt;
 
 use super::actor::{Actor, Life, Span, things};
 use super::provider::{Customer, Oddity, customers};
@@ -11,15 +11,33 @@ use super::random::Random;
 use super::stamp::SECOND;
 use super::{BROKEN, SimulateSettings, span};
 
-#[derive(Debug, Error)]
+/// Settings that no plan fits.
+#[derive(Debug)]
 pub enum PlanError {
-    #[error("{accounts} accounts need at least {least} events; {events} were asked for")]
     TooFew { accounts: u32, events: u64, least: u64 },
-    #[error("{accounts} accounts cannot send {events} events in that time: ask for more accounts")]
     TooMany { accounts: u32, events: u64 },
-    #[error("the simulated months must lie within the years 1970 to 2999")]
     Span,
 }
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlanError::TooFew { accounts, events, least } => {
+                write!(f, "{accounts} accounts need at least {least} events, not {events}")
+            }
+            PlanError::TooMany { accounts, events } => write!(
+                f,
+                "{accounts} accounts cannot send {events} events in that time: ask for more \
+                 accounts"
+            ),
+            PlanError::Span => {
+                f.write_str("the simulated months must lie within the years 1970 to 2999")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PlanError {}
 
 /// Seconds between periodic reports.
 const GRIDS: [i64; 12] =

@@ -8,7 +8,7 @@ use turnpike_ingest::kill::POINTS;
 
 use crate::pipeline::{ingest_arguments, records};
 use crate::support::case::{self, Case};
-use crate::support::cli::{Running, Turnpike};
+use crate::support::cli::{COMMAND_MAX, Running, Turnpike};
 use crate::support::{counts, kafka};
 
 /// Where a process ends as in a power cut: the variable of the binary's kill points.
@@ -27,7 +27,7 @@ fn dies(turnpike: &Turnpike, at: &str, arguments: &[&str]) {
     let mut command = turnpike.command(arguments.iter().copied());
     command.env(KILL_AT, at);
     let mut running = Running::start(command);
-    let ran = running.wait(super::support::cli::COMMAND_MAX).expect("it ends");
+    let ran = running.wait(COMMAND_MAX).expect("it ends");
     assert_eq!(ran.status.signal(), Some(SIGABRT), "{at} was not reached: {ran}");
 }
 

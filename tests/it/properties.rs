@@ -9,7 +9,11 @@ use turnpike_schemas::{Currency, Money, allocate};
 
 /// Failing inputs are printed, small, by proptest; a file of them would be one more place to look.
 fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+    ProptestConfig {
+        failure_persistence: None,
+        max_shrink_iters: cases.max(400),
+        ..ProptestConfig::with_cases(cases)
+    }
 }
 
 fn minors(parts: &[Money]) -> Vec<i128> {

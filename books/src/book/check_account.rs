@@ -100,7 +100,7 @@ fn assignments(
     let one = known.tariffs.named_opt(table, log, "tariff");
     let tables = table.tables(log, "tariff_assignment");
     if table.has("tariff") && !tables.is_empty() {
-        let place = Place { line: table.place.line, path: table.path_of("tariff") };
+        let place = table.place_of(log, "tariff");
         log.mistake(&place, "write either `tariff` or [[account.tariff_assignment]], not both");
     }
     if !table.has("tariff") && tables.is_empty() {

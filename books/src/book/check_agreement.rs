@@ -124,7 +124,12 @@ fn terms(
     terms.into_iter().map(|(term, _)| term).collect()
 }
 
-fn check_reached(log: &mut Log, term: &RoyaltyTerm, place: &Place, earlier: &[(RoyaltyTerm, Place)]) {
+fn check_reached(
+    log: &mut Log,
+    term: &RoyaltyTerm,
+    place: &Place,
+    earlier: &[(RoyaltyTerm, Place)],
+) {
     let shadow = earlier.iter().find(|(other, _)| {
         (other.meter.is_none() || other.meter == term.meter)
             && (other.service.is_none() || other.service == term.service)

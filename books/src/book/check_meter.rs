@@ -5,7 +5,7 @@ use turnpike_schemas::meter::{MeterCatalogue, SCALE_MAX};
 use turnpike_schemas::{Aggregation, HoldClass, Meter, MeterId};
 
 use super::known::Known;
-use super::reader::{At, Log, Place, Table};
+use super::reader::{At, Log, Table};
 use super::value;
 
 /// UNTDID 5305 as EN 16931 restricts it, with whether anything is charged.
@@ -48,7 +48,7 @@ pub(super) fn tax_categories(
         let rate_ppm = value::percent(&mut table, log, "rate");
         let note = table.text_opt(log, "note").map(|at| at.value);
         if let (Some((code, false)), Some(1..)) = (code, rate_ppm) {
-            let place = Place { line: table.place.line, path: table.path_of("rate") };
+            let place = table.place_of(log, "rate");
             log.mistake(&place, format!("a category of code `{code}` has a rate of 0%"));
         }
         if let Some((code, _)) = code
@@ -68,11 +68,7 @@ pub(super) fn tax_categories(
 }
 
 /// The built-in meters and those of the file; one of the file replaces a built-in one.
-pub(super) fn meters(
-    root: &mut Table<'_, '_>,
-    log: &mut Log,
-    known: &mut Known,
-) -> MeterCatalogue {
+pub(super) fn meters(root: &mut Table<'_, '_>, log: &mut Log, known: &mut Known) -> MeterCatalogue {
     let mut catalogue = MeterCatalogue::builtin();
     for mut table in root.tables(log, "meter") {
         let id = table.parsed::<MeterId>(log, "id");

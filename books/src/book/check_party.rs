@@ -46,8 +46,10 @@ fn party(
     if let (Some(series), Some(id)) = (&series, &id) {
         let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
         if series.value.len() > SERIES_CHARS_MAX || !series.value.chars().all(allowed) {
-            let message =
-                format!("`series` is `{}`; write 1 to 12 of A-Z and 0-9", value::short(&series.value));
+            let message = format!(
+                "`series` is `{}`; write 1 to 12 of A-Z and 0-9",
+                value::short(&series.value)
+            );
             log.mistake(&series.place, message);
         }
         let entry = (id.value.clone(), series.place.clone());
@@ -66,7 +68,7 @@ fn party(
     let payment_days = value::integer(table, log, "payment_days", 0..=365);
     let payment_note = table.text_opt(log, "payment_note").map(|at| at.value);
     if let (Some(id), Some(kind)) = (&id, kind) {
-        known.kinds.insert(id.value.clone(), kind);
+        known.kinds.entry(id.value.clone()).or_insert(kind);
     }
     Some(Party {
         id: id?.value,
@@ -76,7 +78,9 @@ fn party(
         tax_id,
         email,
         invoice_series: series?.value,
-        payment_days: payment_days.and_then(|days| u32::try_from(days).ok()).unwrap_or(PAYMENT_DAYS),
+        payment_days: payment_days
+            .and_then(|days| u32::try_from(days).ok())
+            .unwrap_or(PAYMENT_DAYS),
         payment_note,
     })
 }
@@ -136,8 +140,7 @@ pub(super) fn email(table: &mut Table<'_, '_>, log: &mut Log) -> Option<String> 
         !user.is_empty() && host.contains('.') && !email.value.contains(char::is_whitespace)
     });
     if !sound {
-        let message =
-            format!("`email` is `{}`; write an address such as a@b.example", email.value);
+        let message = format!("`email` is `{}`; write an address such as a@b.example", email.value);
         log.mistake(&email.place, message);
     }
     Some(email.value)

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use turnpike_schemas::{Aggregation, Meter, Per, PriceUnit, Rate};
 use toml::de::DeValue;
+use turnpike_schemas::{Aggregation, Meter, Per, PriceUnit, Rate};
 
 use super::check_tariff::Context;
 use super::reader::{At, Log, Place, Table, listed, wrong_type};
@@ -57,9 +57,10 @@ fn rate(table: &mut Table<'_, '_>, log: &mut Log, context: &Context<'_>) -> Opti
     // A declared meter may be missing here: it had mistakes of its own, which are reported.
     let meter = context.meters.get(&meter?.value)?;
     if let Some(per) = per {
-        check_per(log, &Place { line: table.place.line, path: table.path_of("per") }, meter, per);
+        check_per(log, &table.place_of(log, "per"), meter, per);
     }
-    let unit = if unit_given { price_unit(log, meter, &unit?)? } else { meter.units.first()?.clone() };
+    let unit =
+        if unit_given { price_unit(log, meter, &unit?)? } else { meter.units.first()?.clone() };
     Some(Rate {
         meter: meter.id.clone(),
         conditions,

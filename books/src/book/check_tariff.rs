@@ -9,12 +9,12 @@ use turnpike_schemas::{
     Aggregation, Instant, MeterId, Rounding, Tariff, TariffId, TariffVersion, TariffVersionId,
 };
 
+use super::Places;
 use super::check_rate;
 use super::known::{Ids, Known};
 use super::reader::{At, Log, Place, Table, listed, texts_of};
 use super::span::{self, Dated, Overlap, Span};
 use super::value;
-use super::Places;
 
 const ROUNDINGS: [(&str, Rounding); 2] =
     [("half-away-from-zero", Rounding::HalfAwayFromZero), ("half-even", Rounding::HalfEven)];
@@ -196,8 +196,10 @@ fn state(log: &mut Log, text: At<String>) -> Option<ResourceState> {
     if state.is_none() {
         let words = ResourceState::ALL.iter().filter(|state| billable(state));
         let allowed = listed(words.map(|state| state.as_str()));
-        let message =
-            format!("`{}` is not a billable state; allowed are {allowed}", value::short(&text.value));
+        let message = format!(
+            "`{}` is not a billable state; allowed are {allowed}",
+            value::short(&text.value)
+        );
         log.mistake(&text.place, message);
     }
     state

@@ -24,8 +24,10 @@ impl<T: Ord + Clone + Display> Ids<T> {
     /// Notes an id; one that stands there already is a mistake.
     pub fn declare(&mut self, log: &mut Log, id: &At<T>) {
         if let Some(first) = self.places.get(&id.value) {
-            let message =
-                format!("{} `{}` stands there already, on line {}", self.what, id.value, first.line);
+            let message = format!(
+                "{} `{}` stands there already, on line {}",
+                self.what, id.value, first.line
+            );
             log.mistake(&id.place, message);
             return;
         }

@@ -191,3 +191,6 @@ impl Books {
         repo::newest(&mut tx).await
     }
 }
+
+#[cfg(test)]
+mod tests;

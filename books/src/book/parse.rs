@@ -23,7 +23,8 @@ pub fn parse_book(text: &str) -> Result<PriceBook, Vec<Mistake>> {
 /// [`parse_book`], with the warnings.
 pub fn read_book(text: &str) -> Result<ParsedBook, Vec<Mistake>> {
     if text.len() > BOOK_BYTES_MAX {
-        let message = format!("the file has {} bytes; at most {BOOK_BYTES_MAX} are read", text.len());
+        let message =
+            format!("the file has {} bytes; at most {BOOK_BYTES_MAX} are read", text.len());
         return Err(vec![Mistake { line: 1, path: String::new(), message }]);
     }
     let mut log = Log::new(text);

@@ -92,9 +92,18 @@ impl<'a, 'i> Table<'a, 'i> {
         Some(At { value: value.get_ref(), place })
     }
 
+    /// Where a key stands, or its table where it is absent.
+    pub fn place_of(&self, log: &Log, key: &str) -> Place {
+        let line = match self.table.get(key) {
+            Some(value) => log.line(value.span().start),
+            None => self.place.line,
+        };
+        Place { line, path: self.path_of(key) }
+    }
+
     /// Says that a key is missing; always `None`.
     pub fn missing<T>(&self, log: &mut Log, key: &str, allowed: &str) -> Option<T> {
-        let place = Place { line: self.place.line, path: self.path_of(key) };
+        let place = self.place_of(log, key);
         log.mistake(&place, format!("`{key}` is missing: {allowed}"));
         None
     }

@@ -26,7 +26,9 @@ pub(super) fn price(table: &mut Table<'_, '_>, log: &mut Log, key: &'static str)
             let number = number.as_str();
             log.mistake(
                 &raw.place,
-                format!("`{key}` is a float, which is not exact: write it as a string, \"{number}\""),
+                format!(
+                    "`{key}` is a float, which is not exact: write it as a string, \"{number}\""
+                ),
             );
             return None;
         }

@@ -18,8 +18,7 @@ impl Books {
     /// be recorded, and its sums must come out.
     pub async fn put_draft(&self, draft: &Invoice) -> Result<DraftOutcome, BooksError> {
         let what = "storing a draft";
-        let unsound =
-            |detail: String| BooksError::Unsound { invoice: draft.id.clone(), detail };
+        let unsound = |detail: String| BooksError::Unsound { invoice: draft.id.clone(), detail };
         if draft.status != InvoiceStatus::Draft {
             return Err(unsound("it is no draft".to_owned()));
         }

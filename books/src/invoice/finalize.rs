@@ -63,24 +63,24 @@ impl Books {
         let draft = draft::read(&mut tx, scope, request.id)
             .await?
             .ok_or_else(|| FinalizeError::NotFound(request.id.clone()))?;
-        if let Some((period, number)) =
-            draft::covering(&mut tx, &draft).await.map_err(sql(WHAT))?
-        {
+        if let Some((period, number)) = draft::covering(&mut tx, &draft).await.map_err(sql(WHAT))? {
             let account = draft.account.id.clone();
             return Err(FinalizeError::AlreadyInvoiced { account, period, number });
         }
         let used = self.standing_terms(&mut tx, &draft).await?;
-        let issue_date =
-            request.issue_date.unwrap_or_else(|| local_day(request.now, &draft));
+        let issue_date = request.issue_date.unwrap_or_else(|| local_day(request.now, &draft));
         let taken = take_number(&mut tx, &draft, issue_date).await?;
         let number = taken.number();
-        let made = make(NumberedDraft { draft: &draft, number: &number, issue_date })
-            .map_err(|source| FinalizeError::Make { number: number.clone(), source: source.into() })?;
+        let made = make(NumberedDraft { draft: &draft, number: &number, issue_date }).map_err(
+            |source| FinalizeError::Make { number: number.clone(), source: source.into() },
+        )?;
         check_made(&draft, &made.invoice, &number, issue_date)?;
         let hash = store_all(&mut tx, &made, &taken, used, request.now).await?;
         draft::remove(&mut tx, request.id).await.map_err(sql(WHAT))?;
-        let detail =
-            canonical::to_json(&BTreeMap::from([("hash", hash.as_str()), ("id", draft.id.as_str())]));
+        let detail = canonical::to_json(&BTreeMap::from([
+            ("hash", hash.as_str()),
+            ("id", draft.id.as_str()),
+        ]));
         audit::record(&mut tx, request.now, request.actor, "finalize-invoice", &number, &detail)
             .await
             .map_err(sql(WHAT))?;

@@ -9,9 +9,13 @@ mod read;
 mod sums;
 
 pub(crate) use finalize::number;
+#[cfg(test)]
+pub(crate) use read::pattern;
 
 pub use entity::*;
 pub use sums::check_invoice;
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -36,8 +36,8 @@ impl Books {
         .map_err(sql(what))?;
         let Some(row) = row else { return Ok(None) };
         let text = row.text("canonical").map_err(sql(what))?;
-        let mut invoice: Invoice = serde_json::from_str(&text)
-            .map_err(|error| corrupt("invoice", id_or_number, error))?;
+        let mut invoice: Invoice =
+            serde_json::from_str(&text).map_err(|error| corrupt("invoice", id_or_number, error))?;
         if !scope.sees_split() {
             for charge in &mut invoice.charges {
                 charge.shares.clear();
@@ -175,11 +175,7 @@ pub(crate) fn pattern(text: &str) -> String {
     pattern
 }
 
-async fn count(
-    tx: &mut Tx,
-    scope: &Scope,
-    filter: &InvoiceFilter,
-) -> Result<i64, sqlx::Error> {
+async fn count(tx: &mut Tx, scope: &Scope, filter: &InvoiceFilter) -> Result<i64, sqlx::Error> {
     let (scope, keys) = (ScopeKeys::of(scope), keys(filter));
     sqlx::query(
         "SELECT COUNT(*) AS total FROM invoice_entry \

@@ -39,7 +39,8 @@ fn check_status(invoice: &Invoice, problems: &mut Vec<String>) {
         problems.push("a number goes with a finalized invoice, and with none other".to_owned());
     }
     if finalized != invoice.issue_date.is_some() {
-        problems.push("an issue date goes with a finalized invoice, and with none other".to_owned());
+        problems
+            .push("an issue date goes with a finalized invoice, and with none other".to_owned());
     }
 }
 
@@ -86,10 +87,8 @@ fn check_taxes(invoice: &Invoice, problems: &mut Vec<String>) {
         }
         match tax_of(line) {
             Ok(tax) if tax == line.tax => {}
-            Ok(tax) => problems.push(format!(
-                "tax category `{category}` is {}, its rate makes {tax}",
-                line.tax
-            )),
+            Ok(tax) => problems
+                .push(format!("tax category `{category}` is {}, its rate makes {tax}", line.tax)),
             Err(error) => problems.push(format!("tax category `{category}`: {error}")),
         }
     }
@@ -116,7 +115,9 @@ fn compare(
 ) {
     match computed {
         Ok(computed) if computed == stated => {}
-        Ok(computed) => problems.push(format!("{what} is stated as {stated} and comes to {computed}")),
+        Ok(computed) => {
+            problems.push(format!("{what} is stated as {stated} and comes to {computed}"))
+        }
         Err(error) => problems.push(format!("{what}: {error}")),
     }
 }

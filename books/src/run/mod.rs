@@ -133,7 +133,8 @@ impl Books {
             return Ok(None);
         }
         let mut tx = self.snapshot("reading the newest run").await?;
-        let newest = repo::newest(&mut tx, Some(RunStatus::Complete), label.unwrap_or(""), 1).await?;
+        let newest =
+            repo::newest(&mut tx, Some(RunStatus::Complete), label.unwrap_or(""), 1).await?;
         Ok(newest.into_iter().next())
     }
 
@@ -171,4 +172,4 @@ impl Books {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

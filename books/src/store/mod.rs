@@ -69,7 +69,8 @@ impl Books {
     /// nothing; a database of a newer program is refused.
     pub async fn open(url: &str) -> Result<Books, BooksError> {
         let (backend, writer, reader) = open::connect(url).await?;
-        let books = Books { inner: Arc::new(Inner { backend, writer, reader, cache: Mutex::default() }) };
+        let books =
+            Books { inner: Arc::new(Inner { backend, writer, reader, cache: Mutex::default() }) };
         migrate::run(&books).await?;
         Ok(books)
     }

@@ -139,6 +139,13 @@ fn place(url: &str) -> String {
     }
 }
 
+/// A `sqlite:` URL as sqlx reads it.
+#[cfg(test)]
+pub(super) fn test_url(url: &str) -> String {
+    let path = url.strip_prefix("sqlite:").expect("a SQLite URL");
+    format!("sqlite://{}?mode=rw", escaped(Path::new(path)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

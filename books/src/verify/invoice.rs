@@ -165,7 +165,8 @@ async fn verify_documents(
         audiences.push(audience);
     }
     if audiences != ["customer", "provider"] {
-        let message = format!("it should have a customer's and a provider's, and has {audiences:?}");
+        let message =
+            format!("it should have a customer's and a provider's, and has {audiences:?}");
         report.find("documents", subject, message);
     }
     Ok(())

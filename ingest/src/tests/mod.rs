@@ -1,11 +1,14 @@
 //! Tests of whole records, as tables: a fixture, what is changed in it, and what comes out.
 
 mod cinder;
+mod files;
 mod fuzz;
+mod kafka;
 mod limits;
 mod native;
 mod nova;
 mod samples;
+mod store;
 
 use serde_json::Value;
 use turnpike_schemas::{Instant, UsageEvent};

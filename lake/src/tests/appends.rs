@@ -50,7 +50,10 @@ async fn all_sources_of_a_commit_are_compared() {
     let fixture = Fixture::new().await;
     let lake = &fixture.lake;
     let both = [advance("a", None, 1), advance("b", None, 7)];
-    assert_eq!(lake.append_events(one("1"), &both).await.unwrap(), Append::Committed { version: 1 });
+    assert_eq!(
+        lake.append_events(one("1"), &both).await.unwrap(),
+        Append::Committed { version: 1 }
+    );
     let second = [advance("a", Some(1), 2), advance("b", Some(6), 8)];
     let fenced = Append::Fenced { app: AppId::new("b"), expected: Some(6), found: Some(7) };
     assert_eq!(lake.append_events(one("2"), &second).await.unwrap(), fenced);
@@ -139,7 +142,9 @@ async fn an_unknown_outcome_is_resolved() {
         let done = fixture.lake.append_events(one("1"), &[advance("a", None, 1)]).await;
         let case = format!("{step:?} after={after} times={times}: {done:?}");
         match (done, expected) {
-            (Ok(Append::Committed { version }), Ok(wanted)) => assert_eq!(version, wanted, "{case}"),
+            (Ok(Append::Committed { version }), Ok(wanted)) => {
+                assert_eq!(version, wanted, "{case}")
+            }
             (Err(error), Err(())) => assert!(error.is_retryable(), "{case}"),
             _ => panic!("{case}"),
         }

@@ -31,12 +31,16 @@ async fn events_become_rows_of_usage_in_order() {
             lines.iter().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect();
         let mut sorted = rows.clone();
         sorted.sort_by_key(|row| row.split(' ').nth(1).unwrap().to_owned());
-        assert_eq!(sorted, [
-            "202610 r 2026-10-05T00:00:00Z /test|c - 0 1.0",
-            "202611 r 2026-11-05T00:00:00.250Z /test|b memory 8 1.1",
-            "202611 r 2026-11-05T00:00:00.250Z /test|b vcpu 4000000 1.1",
-            "202610 s 2026-10-05T00:00:00Z /test|a vcpu 7 1.2",
-        ].map(|row| row.replace("1.2", place_of_s(&rows))));
+        assert_eq!(
+            sorted,
+            [
+                "202610 r 2026-10-05T00:00:00Z /test|c - 0 1.0",
+                "202611 r 2026-11-05T00:00:00.250Z /test|b memory 8 1.1",
+                "202611 r 2026-11-05T00:00:00.250Z /test|b vcpu 4000000 1.1",
+                "202610 s 2026-10-05T00:00:00Z /test|a vcpu 7 1.2",
+            ]
+            .map(|row| row.replace("1.2", place_of_s(&rows)))
+        );
     };
     fn place_of_s(rows: &[String]) -> &str {
         rows.iter().find(|row| row.contains(" s ")).unwrap().rsplit(' ').next().unwrap()
@@ -83,11 +87,15 @@ async fn the_first_committed_counts_whatever_is_compacted() {
         seen.push((lines, counted));
     }
     assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:#?}");
-    let ids: Vec<_> = seen[0].0.iter().map(|line| {
-        let mut words = line.split(' ').skip(4);
-        let id = words.next().unwrap().trim_start_matches("/test|").to_owned();
-        format!("{id}={}", words.nth(1).unwrap())
-    }).collect();
+    let ids: Vec<_> = seen[0]
+        .0
+        .iter()
+        .map(|line| {
+            let mut words = line.split(' ').skip(4);
+            let id = words.next().unwrap().trim_start_matches("/test|").to_owned();
+            format!("{id}={}", words.nth(1).unwrap())
+        })
+        .collect();
     let mut ids = ids;
     ids.sort();
     assert_eq!(ids, ["1=1", "2=2", "3=3", "4=4", "5=5"]);
@@ -96,11 +104,8 @@ async fn the_first_committed_counts_whatever_is_compacted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn final_counts_add_up_and_do_not_depend_on_compaction() {
     let fixture = Fixture::new().await;
-    let unmetered = |id: &str| Event {
-        resource: None,
-        reason: Some("unmetered"),
-        ..event(id, "", OCT, 5)
-    };
+    let unmetered =
+        |id: &str| Event { resource: None, reason: Some("unmetered"), ..event(id, "", OCT, 5) };
     let flagged = Event { status: status::DUPLICATE, ..event("1", "r", OCT, 1) };
     let first = [event("1", "r", OCT, 1), unmetered("u"), dead("no-json"), flagged];
     append(&fixture.lake, &first).await;

@@ -172,19 +172,25 @@ async fn a_torn_newest_commit_is_moved_away_and_read_again() {
         ("empty", Box::new(|path| cut(path, 0))),
         ("half", Box::new(move |path| cut(path, length(path) / 2))),
         ("last line gone", Box::new(move |path| cut(path, line(path)))),
-        ("zeros", Box::new(|path| {
-            let zeros = vec![0; fs::metadata(path).unwrap().len() as usize];
-            fs::write(path, zeros).unwrap();
-        })),
+        (
+            "zeros",
+            Box::new(|path| {
+                let zeros = vec![0; fs::metadata(path).unwrap().len() as usize];
+                fs::write(path, zeros).unwrap();
+            }),
+        ),
         ("data gone", Box::new(move |path| fs::remove_file(data(path)).unwrap())),
         ("data empty", Box::new(move |path| cut(&data(path), 0))),
-        ("data torn", Box::new(move |path| {
-            let data = data(path);
-            let mut bytes = fs::read(&data).unwrap();
-            let footer = bytes.len() - 4;
-            bytes[footer..].fill(0);
-            fs::write(&data, bytes).unwrap();
-        })),
+        (
+            "data torn",
+            Box::new(move |path| {
+                let data = data(path);
+                let mut bytes = fs::read(&data).unwrap();
+                let footer = bytes.len() - 4;
+                bytes[footer..].fill(0);
+                fs::write(&data, bytes).unwrap();
+            }),
+        ),
     ];
     for (name, tear) in tears {
         let fixture = two_commits().await;

@@ -226,7 +226,7 @@ pub(crate) fn lines_of(batch: &RecordBatch) -> Vec<String> {
             Instant::from_micros(time.value(row)).unwrap(),
             key.value(row).replace('\u{1f}', "|"),
             meter.iter().nth(row).flatten().unwrap_or("-"),
-            quantity.value(row),
+            quantity.iter().nth(row).flatten().unwrap_or(0),
             version.value(row),
             at.value(row),
         )

@@ -11,7 +11,8 @@ struct Random(u64);
 impl Random {
     fn below(&mut self, bound: usize) -> usize {
         // The constants of Knuth's MMIX.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % bound
     }
 }
@@ -32,7 +33,10 @@ fn expected(commits: &[Vec<Event>]) -> BTreeMap<String, Event> {
     for events in commits {
         let mut events: Vec<_> = events.iter().collect();
         events.sort_by_key(|event| {
-            let bucket = event.resource.as_deref().map(|name| turnpike_schemas::canonical::bucket_of(name, BUCKETS));
+            let bucket = event
+                .resource
+                .as_deref()
+                .map(|name| turnpike_schemas::canonical::bucket_of(name, BUCKETS));
             (bucket, event.resource.clone(), event.time.clone(), event.id.clone())
         });
         for event in events {
@@ -104,7 +108,8 @@ async fn a_scan_is_in_order() {
         };
         assert!(lines.is_sorted_by_key(key), "{lines:#?}");
         // One month of it is that part of it.
-        let month: Vec<_> = lines.iter().filter(|line| line.contains(" 202609 ")).cloned().collect();
+        let month: Vec<_> =
+            lines.iter().filter(|line| line.contains(" 202609 ")).cloned().collect();
         let part = snapshot.scan(bucket, 202_609, 202_609).await.unwrap();
         assert_eq!(part.iter().flat_map(lines_of).collect::<Vec<_>>(), month);
     }

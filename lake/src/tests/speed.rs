@@ -47,5 +47,8 @@ async fn sixty_four_buckets() {
         rows += part.iter().map(|batch| batch.num_rows()).sum::<usize>();
     }
     assert_eq!(rows, 2 * events);
-    println!("{events} events: append {appended:?}, compact {compacted:?}, scan {:?}", timer.elapsed());
+    println!(
+        "{events} events: append {appended:?}, compact {compacted:?}, scan {:?}",
+        timer.elapsed()
+    );
 }

@@ -219,7 +219,7 @@ fn next(app: &App, told: &Told, places: &Places, no_serve: bool) -> anyhow::Resu
             let settings = web_settings(app)?;
             let account = &invoice.account.id;
             let link =
-                turnpike_web::access::portal_link(&settings, account, app.clock.now());
+                turnpike_web::portal_link(&settings, account, app.clock.now());
             let _ = writeln!(text, "A customer  http://{address}{link}");
         }
     }

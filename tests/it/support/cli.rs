@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A command of a test works on a handful of events. The bound is for a machine that compiles beside.
-const COMMAND_MAX: Duration = Duration::from_secs(120);
+pub const COMMAND_MAX: Duration = Duration::from_secs(120);
 
 /// Few, since each costs a file: what depends on their number is tested in the properties.
 pub const BUCKETS: u32 = 4;
