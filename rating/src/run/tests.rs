@@ -8,7 +8,7 @@ use arrow::array::{
     TimestampMicrosecondArray, new_null_array,
 };
 use arrow::datatypes::{DataType, Field};
-use turnpike_lake::{Lake, LakeSettings};
+use turnpike_lake::{AppId, Append, Lake, LakeSettings, OffsetAdvance};
 use turnpike_schemas::arrow::{measurement_fields, usage_events};
 use turnpike_schemas::canonical::bucket_of;
 use turnpike_schemas::{Instant, RunId};
@@ -28,8 +28,7 @@ fn event(id: &str, resource: &str, time: &str) -> RecordBatch {
     let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
     let fields = measurement_fields();
     let element = Field::new("element", DataType::Struct(fields.clone()), true);
-    let mut lists =
-        ListBuilder::new(StructBuilder::from_fields(fields, 1)).with_field(element);
+    let mut lists = ListBuilder::new(StructBuilder::from_fields(fields, 1)).with_field(element);
     let row = lists.values();
     row.field_builder::<StringBuilder>(0).expect("meter").append_value("vcpu");
     row.field_builder::<Int64Builder>(1).expect("quantity").append_value(1_000_000);
@@ -70,10 +69,17 @@ fn event(id: &str, resource: &str, time: &str) -> RecordBatch {
     RecordBatch::try_new(schema, columns).expect("batch")
 }
 
+async fn append(lake: &Lake, source: &str, rows: RecordBatch) {
+    let advance = OffsetAdvance { app: AppId::new(source), start: None, end: 1 };
+    let outcome = lake.append_events(rows, &[advance]).await.expect("appends");
+    assert!(matches!(outcome, Append::Committed { .. }));
+}
+
 /// Rates a month, stores the run, and prints its lines as `resource seconds`.
 async fn month(lake: &Lake, run: &str, month: &str) -> Vec<String> {
     let window = Window::parse_month(month).expect("month");
-    let request = RatingRequest::new(RunId::new(run).expect("id"), window, at("2026-11-20T00:00:00Z"));
+    let request =
+        RatingRequest::new(RunId::new(run).expect("id"), window, at("2026-11-20T00:00:00Z"));
     let snapshot = lake.snapshot().await.expect("snapshot");
     let outcome = rate(&snapshot, &book(), &request, &|_| {}).await.expect("rates");
     store(lake, &outcome).await.expect("stores");
@@ -96,16 +102,15 @@ async fn a_late_event_of_one_bucket_leaves_the_states_of_the_others() {
         })
         .collect();
     for (id, resource) in ["1", "2"].into_iter().zip(&names) {
-        let _ = lake.append_events(event(id, resource, "2026-07-05T00:00:00Z"), &[]).await;
+        append(&lake, id, event(id, resource, "2026-07-05T00:00:00Z")).await;
     }
     let whole = |seconds: i64| {
-        let mut lines: Vec<String> =
-            names.iter().map(|name| format!("{name} {seconds}")).collect();
+        let mut lines: Vec<String> = names.iter().map(|name| format!("{name} {seconds}")).collect();
         lines.sort();
         lines
     };
     assert_eq!(month(&lake, "run-1", "2026-08").await, whole(31 * 86_400));
-    let _ = lake.append_events(event("3", &names[1], "2026-07-06T00:00:00Z"), &[]).await;
+    append(&lake, "3", event("3", &names[1], "2026-07-06T00:00:00Z")).await;
     // The first run after the late event is right, and leaves states that must be right too.
     assert_eq!(month(&lake, "run-2", "2026-09").await, whole(30 * 86_400));
     assert_eq!(month(&lake, "run-3", "2026-09").await, whole(30 * 86_400), "September again");
