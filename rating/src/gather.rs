@@ -5,7 +5,7 @@
 
 mod key;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
@@ -121,7 +121,7 @@ impl Harvest {
             piece.interval.meter.to_string(),
         );
         let seconds = match piece.interval.aggregation {
-            Aggregation::Held => piece.end.floor_seconds() - piece.start.floor_seconds(),
+            Aggregation::Held => billed_seconds(piece),
             Aggregation::Sum => 0,
         };
         let entry = self.unassigned.entry(key).or_insert_with(|| Unassigned {
@@ -224,7 +224,7 @@ impl Harvest {
 }
 
 fn overlaps(period: &Period, piece: &Piece<'_>) -> bool {
-    piece.start < period.end() && period.start() < piece.end
+    period.contains(piece.start) || piece.start < period.end() && period.start() < piece.end
 }
 
 fn overflow(key: &GatherKey) -> ParkReason {

@@ -18,6 +18,9 @@ use crate::parked::{ParkCode, ParkReason, Parked, Unassigned};
 use crate::price::{PriceTerm, model_of};
 use crate::request::{MonthRange, RatingProgress, RatingRequest};
 
+#[cfg(test)]
+mod tests;
+
 /// Version of what rating computes: part of a run's inputs.
 pub const CODE_VERSION: &str = "1";
 
@@ -121,14 +124,12 @@ fn assemble(
     let mut harvest = Harvest::default();
     let mut states: BTreeMap<i32, BTreeMap<u32, Vec<Metered>>> = BTreeMap::new();
     let (mut rows, mut events) = (0_u64, 0_u64);
-    let range_states = results.iter().flat_map(|result| result.states.keys().copied());
-    let months: std::collections::BTreeSet<i32> = range_states.collect();
-    for mut result in results {
+    for result in results {
         rows += result.rows;
         events += result.events;
-        for month in &months {
-            let known = result.states.remove(month).unwrap_or_default();
-            states.entry(*month).or_default().insert(result.bucket, known);
+        // Buckets open at different months: one that began later knows nothing of earlier starts.
+        for (month, known) in result.states {
+            states.entry(month).or_default().insert(result.bucket, known);
         }
         harvest.merge(result.harvest);
     }

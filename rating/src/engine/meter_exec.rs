@@ -48,7 +48,7 @@ pub struct MeterTask {
 pub struct BucketResult {
     pub bucket: u32,
     pub harvest: Harvest,
-    /// Per month start: every resource that is known there.
+    /// Per month start that was metered across, and no other: every resource that is known there.
     pub states: BTreeMap<i32, Vec<Metered>>,
     pub rows: u64,
     pub events: u64,
@@ -193,7 +193,12 @@ impl<'a> Worker<'a> {
             lookup: Lookup::new(&task.book, &task.periods),
             waiting: task.opening.clone(),
             current: None,
-            result: BucketResult { bucket: task.bucket, ..BucketResult::default() },
+            result: BucketResult {
+                bucket: task.bucket,
+                // Each month start that this bucket was metered across, also where nothing is known.
+                states: task.state_months.iter().map(|(month, _)| (*month, Vec::new())).collect(),
+                ..BucketResult::default()
+            },
         }
     }
 

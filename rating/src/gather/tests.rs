@@ -18,7 +18,7 @@ fn at(text: &str) -> Instant {
     Instant::parse(text).expect(text)
 }
 
-fn book() -> PriceBook {
+pub(crate) fn book() -> PriceBook {
     let rate = |meter: &str, price: i64, unit: &str, base: i64, per: &str| {
         serde_json::json!({
             "meter": meter, "conditions": {}, "price_nano": price, "per": per,
@@ -220,4 +220,24 @@ fn unknown_owners_are_unassigned_and_included_meters_are_not_charged() {
     Arc::make_mut(&mut stranger.holder).owner = Some(OwnerRef::new("t/p9").expect("owner"));
     let included = interval("instance", "2026-10-02T00:00:00Z", "2026-10-03T00:00:00Z", 1);
     assert_eq!(rated(&book(), &[stranger, included]), ["unassigned vcpu 60"]);
+}
+
+// --- review ---
+
+#[test]
+fn review_two_owners_park_also_for_usage_at_the_first_instant() {
+    let mut book = book();
+    let mut twin = book.accounts[0].clone();
+    twin.id = turnpike_schemas::AccountId::new("a2").expect("id");
+    book.accounts.push(twin);
+    let usage = interval("egress", "2026-10-01T00:00:00Z", "2026-10-01T00:00:00Z", 1 << 30);
+    assert_eq!(rated(&book, &[usage]), ["parked owner_overlap", "parked owner_overlap"]);
+}
+
+#[test]
+fn review_unassigned_seconds_of_a_report_are_those_it_says() {
+    let mut usage = interval("vcpu", "2026-10-02T00:00:00Z", "2026-10-03T00:00:00Z", 1_000_000);
+    usage.seconds = Some(3_600);
+    Arc::make_mut(&mut usage.holder).owner = None;
+    assert_eq!(rated(&book(), &[usage]), ["unassigned vcpu 3600"]);
 }

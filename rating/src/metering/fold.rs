@@ -32,6 +32,8 @@ impl Fold {
     pub fn apply(&mut self, event: &MeteredEvent, emit: &mut impl FnMut(UsageInterval)) {
         if self.speaks_of_holding(event) {
             if self.is_stale(event) {
+                // It says nothing of what is held, but what it consumed was consumed.
+                self.consume(event, |flow| flow != Flow::Cumulative, emit);
                 return;
             }
             match self.begins(event) {
@@ -45,7 +47,7 @@ impl Fold {
         } else {
             self.meet(event);
         }
-        self.consume(event, emit);
+        self.consume(event, |_| true, emit);
         if event.terminal {
             self.end(event.time, emit);
         }
@@ -227,9 +229,19 @@ impl Fold {
     }
 
     /// Emits what the event says was consumed.
-    fn consume(&mut self, event: &MeteredEvent, emit: &mut impl FnMut(UsageInterval)) {
+    fn consume(
+        &mut self,
+        event: &MeteredEvent,
+        wanted: impl Fn(Flow) -> bool,
+        emit: &mut impl FnMut(UsageInterval),
+    ) {
         let Some(known) = &mut self.known else { return };
-        for measurement in &event.measurements {
+        // What a report of consumption names (class of request, owner) is of that consumption.
+        let standing = Arc::clone(&known.holder);
+        if let Some(own) = merged_holder(&standing, event) {
+            known.holder = Arc::new(own);
+        }
+        for measurement in event.measurements.iter().filter(|m| wanted(m.flow)) {
             match (measurement.flow, event.kind) {
                 (Flow::Held, EventKind::Interval) => {
                     emit(pre_aggregated(known, event, measurement));
@@ -244,6 +256,7 @@ impl Fold {
                 (Flow::Cumulative, _) => count(known, event, measurement, emit),
             }
         }
+        known.holder = standing;
     }
 
     fn end(&mut self, at: Instant, emit: &mut impl FnMut(UsageInterval)) {
@@ -279,8 +292,10 @@ fn hold(
     at: Instant,
     emit: &mut impl FnMut(UsageInterval),
 ) {
-    let next = Held { quantity: measurement.quantity, scale: measurement.scale, from: at };
+    let mut next = Held { quantity: measurement.quantity, scale: measurement.scale, from: at };
     if let Some(held) = known.held.get(&measurement.meter) {
+        // Time up to there is billed already.
+        next.from = at.max(held.from);
         if held.quantity == next.quantity && held.scale == next.scale {
             return;
         }
@@ -304,13 +319,22 @@ fn count(
         at: event.time,
     };
     if let Some(last) = known.counters.get(&measurement.meter) {
-        let continues = last.incarnation == next.incarnation
-            && last.scale == next.scale
-            && last.value <= next.value;
-        let quantity = if continues { next.value.saturating_sub(last.value) } else { next.value };
+        let grown = rescaled(last.value, last.scale, next.scale)
+            .filter(|value| last.incarnation == next.incarnation && *value <= next.value)
+            .and_then(|value| next.value.checked_sub(value));
+        let quantity = grown.unwrap_or(next.value);
         emit(consumed(known, measurement, quantity, last.at, event.time));
     }
     known.counters.insert(measurement.meter.clone(), next);
+}
+
+/// A reading at another scale: a meter that was declared after it was first reported changes it.
+fn rescaled(value: i64, from: u32, to: u32) -> Option<i64> {
+    let factor = 10_i64.checked_pow(from.abs_diff(to))?;
+    match from <= to {
+        true => value.checked_mul(factor),
+        false => (value % factor == 0).then_some(value / factor),
+    }
 }
 
 fn interval(
@@ -366,7 +390,11 @@ fn pre_aggregated(
         holder: Arc::clone(&known.holder),
         meter: measurement.meter.clone(),
         aggregation: Aggregation::Held,
-        state: event.state.unwrap_or(ResourceState::Active),
+        // The state in the report of an end is the one after it.
+        state: event
+            .state
+            .filter(|state| *state != ResourceState::Deleted)
+            .unwrap_or(ResourceState::Active),
         start: window.map_or(event.time, |window| window.start),
         end: window.map_or(event.time, |window| window.end),
         quantity: measurement.quantity,
