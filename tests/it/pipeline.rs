@@ -28,8 +28,16 @@ pub fn ingest(turnpike: &Turnpike, topics: &str) -> Value {
 pub fn ingest_arguments(topics: &str) -> [&str; 10] {
     let brokers = kafka::bootstrap();
     [
-        "ingest", "--from", "kafka", "--brokers", brokers, "--topics", topics, "--start",
-        "earliest", "--until-end",
+        "ingest",
+        "--from",
+        "kafka",
+        "--brokers",
+        brokers,
+        "--topics",
+        topics,
+        "--start",
+        "earliest",
+        "--until-end",
     ]
 }
 
