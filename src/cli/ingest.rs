@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 use turnpike_ingest::kafka::{self, KafkaSettings, StartAt};
-use turnpike_ingest::{
-    Fault, IngestError, IngestMetrics, IngestReport, IngestSettings, StopSignal,
-};
+use turnpike_ingest::{IngestError, IngestMetrics, IngestReport, IngestSettings, StopSignal};
 use turnpike_lake::Lake;
 
 use crate::app::App;
-use crate::fault::{Blame as _, Kind, fault};
+use crate::fault::{Fault, Kind, fault};
 use crate::output::{self, Cell, Record};
 use crate::progress;
 use crate::settings::Settings;
@@ -152,13 +150,11 @@ pub fn kafka_settings(
 fn blamed(error: IngestError) -> anyhow::Error {
     let kind = match error.fault() {
         _ if error.is_unreachable() => Kind::Dependency,
-        Fault::Caller => Kind::Data,
-        Fault::External | Fault::Internal => Kind::General,
+        turnpike_ingest::Fault::Caller => Kind::Data,
+        _ => Kind::General,
     };
-    match Err::<(), _>(error).blame(kind, "ingest stopped") {
-        Err(error) => error,
-        Ok(()) => anyhow::anyhow!("ingest stopped"),
-    }
+    let text = error.to_string();
+    anyhow::Error::new(error).context(Fault::new(kind, text))
 }
 
 fn record(report: &IngestReport) -> Record {

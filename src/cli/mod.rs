@@ -17,6 +17,7 @@ mod serve;
 mod simulate;
 mod verify;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -192,7 +193,10 @@ fn start_log(settings: &Settings, serving: bool) {
     let filter = if level == "error" { level.to_owned() } else { filter };
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second initialisation can only happen in tests, and keeps the first.
     let _ = if settings.log.json { builder.json().try_init() } else { builder.try_init() };
 }

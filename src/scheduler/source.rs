@@ -1,5 +1,6 @@
 //! Kafka as a source of a running server: started, watched, started again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,10 +33,18 @@ pub fn spawn(
         tokio::spawn(async move { read(&app, &lake, &settings, &metrics, &board, stop).await })
     };
     let watcher = {
-        let (board, mut stop) = (Arc::clone(board), stop.clone());
+        let (lake, board, mut stop) = (lake.clone(), Arc::clone(board), stop.clone());
         tokio::spawn(async move {
+            let mut positions = Positions::new();
+            let mut commits = None;
             while !stop.is_stopped() {
-                report(&board, &metrics.snapshot());
+                let snapshot = metrics.snapshot();
+                if commits != Some(snapshot.commits) {
+                    commits = Some(snapshot.commits);
+                    // Shown to people only: an old number is better than none.
+                    positions = read_positions(&lake).await.unwrap_or(positions);
+                }
+                report(&board, &snapshot, &positions);
                 tokio::select! {
                     () = tokio::time::sleep(Duration::from_secs(1)) => {}
                     () = stop.stopped() => {}
@@ -85,7 +94,21 @@ async fn read(
     }
 }
 
-fn report(board: &StatusBoard, snapshot: &MetricsSnapshot) {
+/// The next offset of each topic and partition, as the table has it.
+type Positions = BTreeMap<(String, i32), i64>;
+
+async fn read_positions(lake: &Lake) -> Option<Positions> {
+    let apps = lake.apps_with_prefix("kafka:").await.ok()?;
+    // kafka:CLUSTER:TOPIC:EPOCH:PARTITION; a topic's name holds no colon.
+    let positions = apps.iter().filter_map(|(app, next)| {
+        let parts: Vec<&str> = app.as_str().split(':').collect();
+        let [_, _, topic, _, partition] = parts.as_slice() else { return None };
+        Some((((*topic).to_owned(), partition.parse().ok()?), *next))
+    });
+    Some(positions.collect())
+}
+
+fn report(board: &StatusBoard, snapshot: &MetricsSnapshot, positions: &Positions) {
     let mut counts = IngestCounts {
         read: snapshot.rows.values().sum(),
         commits: snapshot.commits,
@@ -108,9 +131,9 @@ fn report(board: &StatusBoard, snapshot: &MetricsSnapshot) {
         .iter()
         .map(|((topic, partition), lag)| SourceStatus {
             name: format!("kafka:{topic}/{partition}"),
+            position: positions.get(&(topic.clone(), *partition)).copied().unwrap_or_default(),
             lag: Some(*lag),
             watermark,
-            ..SourceStatus::default()
         })
         .collect();
     board.update(|status| {
