@@ -218,8 +218,9 @@ async fn show(app: &App, books: &Books, id: &str, reader: Reader) -> anyhow::Res
     let text = match app.format {
         Format::Html => document(books, &invoice, reader).await?,
         Format::Json => {
-            let value = serde_json::to_value(&invoice).context("writing the invoice")?;
-            output::pretty(&value)
+            // In the order in which the fields are declared, as it is hashed.
+            let text = serde_json::to_string_pretty(&invoice).context("writing the invoice")?;
+            format!("{text}\n")
         }
         Format::Csv => lines_table(&invoice, reader).text(Format::Csv),
         Format::Table => summary(&invoice, reader),

@@ -3,7 +3,7 @@
 use clap::Args;
 use turnpike_books::RunRecord;
 use turnpike_rating::Window;
-use turnpike_schemas::{AccountId, Amount, Instant, Period, Rounding};
+use turnpike_schemas::{Amount, Instant, Period, Rounding};
 
 use crate::app::App;
 use crate::fault::{Blame as _, Kind, fault};
@@ -26,9 +26,6 @@ pub struct Rate {
     /// Bills nothing at or past this instant; now where absent
     #[arg(long, value_name = "INSTANT", value_parser = Instant::parse)]
     as_of: Option<Instant>,
-    /// Rates this account only (may be given more than once)
-    #[arg(long = "account", value_name = "ID")]
-    accounts: Vec<AccountId>,
     /// Ends with code 4 where an account is parked or usage is unassigned
     #[arg(long)]
     strict: bool,
@@ -43,10 +40,9 @@ impl Rate {
         let as_of = self.as_of.unwrap_or_else(|| app.clock.now());
         let lake = app.lake().await?;
         let books = app.books().await?;
-        let accounts = (!self.accounts.is_empty()).then(|| self.accounts.clone());
         let bar = progress::units("rating", u64::from(lake.buckets()));
         let shown = bar.clone();
-        let report = jobs::rate(app, &lake, &books, window, as_of, accounts, move |progress| {
+        let report = jobs::rate(app, &lake, &books, window, as_of, move |progress| {
             shown.set_position(u64::from(progress.buckets_done));
         })
         .await;
@@ -57,7 +53,7 @@ impl Rate {
         let unbilled = report.parked.len() + report.unassigned.len();
         if self.strict && unbilled > 0 {
             let text = format!(
-                "{} accounts are parked and {} resources are unassigned",
+                "accounts parked: {}, usages without an account: {}",
                 report.parked.len(),
                 report.unassigned.len()
             );

@@ -28,7 +28,6 @@ pub async fn rate(
     books: &Books,
     window: Window,
     as_of: Instant,
-    accounts: Option<Vec<AccountId>>,
     progress: impl Fn(RatingProgress) + Send + Sync + 'static,
 ) -> anyhow::Result<RateReport> {
     let now = app.clock.now();
@@ -37,7 +36,6 @@ pub async fn rate(
     let snapshot = lake.snapshot().await.context("reading the tables")?;
     let rating = &app.settings.rating;
     let request = RatingRequest {
-        accounts,
         threads: threads(&app.settings),
         batch_rows: rating.batch_rows,
         memory_bytes: rating.memory_bytes,

@@ -5,7 +5,7 @@ use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::{AccountId, Amount, Currency, Instant};
 
 use super::facts::{Fact, Flow, Kind, Quantity, settle};
-use super::{Question, Told, meter_account};
+use super::{Question, Sums, Told, differences, meter_account};
 
 /// One vCPU-second costs a millionth of a euro, and so does one request.
 const BOOK: &str = r#"
@@ -147,7 +147,7 @@ fn check(name: &str, mut facts: Vec<Fact>, expect: i64) {
 #[test]
 fn lives_are_metered_by_the_second() {
     use Kind::{Audit, Change};
-    use ResourceState::{Building, Stopped};
+    use ResourceState::Stopped;
     check(
         "an hour of two",
         vec![active(Change, "10:00:00", 2), deleted(Change, "11:00:00")],
@@ -174,6 +174,26 @@ fn lives_are_metered_by_the_second() {
         ],
         3_610 + 40,
     );
+    check(
+        "twice delivered",
+        vec![
+            active(Change, "10:00:00", 1),
+            active(Change, "10:00:00", 1),
+            deleted(Change, "10:00:10"),
+        ],
+        10,
+    );
+    check(
+        "sub-second instants are floored, never durations",
+        vec![active(Change, "10:00:00.9", 1), deleted(Change, "10:00:02.1")],
+        2,
+    );
+}
+
+#[test]
+fn what_was_lost_or_late_is_healed() {
+    use Kind::{Audit, Change};
+    use ResourceState::{Building, Stopped};
     check(
         "a lost delete, healed by an audit that names its time",
         vec![
@@ -227,20 +247,6 @@ fn lives_are_metered_by_the_second() {
         ],
         1_800,
     );
-    check(
-        "twice delivered",
-        vec![
-            active(Change, "10:00:00", 1),
-            active(Change, "10:00:00", 1),
-            deleted(Change, "10:00:10"),
-        ],
-        10,
-    );
-    check(
-        "sub-second instants are floored, never durations",
-        vec![active(Change, "10:00:00.9", 1), deleted(Change, "10:00:02.1")],
-        2,
-    );
 }
 
 #[test]
@@ -280,4 +286,24 @@ fn pre_aggregated_windows_count_their_seconds() {
     };
     check("all of the window", vec![interval(None)], 7_200);
     check("some of it", vec![interval(Some(60))], 120);
+}
+
+#[test]
+fn every_difference_is_named() {
+    let euro = Currency::new("EUR").expect("EUR");
+    let sums = |pairs: &[(&str, &str)]| -> Sums {
+        let amount = |text: &str| Amount::from_text(text, "3", euro).expect("amount");
+        let key = |meter: &str| ("x/instance/1".to_owned(), meter.to_owned());
+        pairs.iter().map(|(meter, thirds)| (key(meter), amount(thirds))).collect()
+    };
+    let naive = sums(&[("vcpu", "1"), ("memory", "2"), ("egress", "0")]);
+    assert_eq!(differences(&naive, &naive), Vec::<String>::new());
+    assert_eq!(
+        differences(&naive, &sums(&[("vcpu", "2"), ("volume", "3")])),
+        vec![
+            "x/instance/1, memory: rated nothing, metered again 0.666666666666…",
+            "x/instance/1, vcpu: rated 0.666666666666…, metered again 0.333333333333…",
+            "x/instance/1, volume: rated 1, metered again nothing",
+        ]
+    );
 }

@@ -111,7 +111,7 @@ async fn rate(
         return Ok(());
     }
     for window in running_months(now) {
-        let report = jobs::rate(app, lake, books, window, now, None, |_| {}).await?;
+        let report = jobs::rate(app, lake, books, window, now, |_| {}).await?;
         let (lines, parked) = (report.record.lines, report.parked.len());
         tracing::info!(run = %report.record.run, lines, parked, "rated {}", report.record.label);
         if app.settings.scheduler.draft {

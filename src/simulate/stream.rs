@@ -52,6 +52,16 @@ struct Post<'a> {
     written: Written,
 }
 
+/// The provider while it runs.
+struct Stream<'a> {
+    plan: Plan,
+    post: Post<'a>,
+    /// Draws which places for reports are taken.
+    chooser: Random,
+    agenda: BinaryHeap<Reverse<Next>>,
+    line: String,
+}
+
 /// Writes the whole stream.
 pub fn write(
     plan: Plan,
@@ -59,10 +69,8 @@ pub fn write(
     sink: &mut dyn Sink,
     progress: &dyn Fn(u64),
 ) -> std::io::Result<Written> {
-    let Plan { span, customers, neighbours, mut actors, originals, mut places, mut reports, grid } =
-        plan;
-    let mut chooser = Random::new(settings.seed, &[5]);
-    let mut post = Post {
+    let originals = plan.originals;
+    let post = Post {
         sink,
         random: Random::new(settings.seed, &[6]),
         waiting: BinaryHeap::new(),
@@ -72,60 +80,78 @@ pub fn write(
         broken_every: (originals / (BROKEN.len() as u64 + 1)).max(1),
         written: Written::default(),
     };
-    let mut agenda: BinaryHeap<Reverse<Next>> = actors
-        .iter()
-        .enumerate()
-        .filter_map(|(index, actor)| {
-            let at = actor.due(&span)?;
-            Some(Reverse(Next { at, is_report: false, actor: index, serial: 0 }))
-        })
-        .collect();
-    let mut line = String::with_capacity(2_048);
-    while let Some(Reverse(next)) = agenda.pop() {
-        post.deliver_until(next.at)?;
-        let actor = &mut actors[next.actor];
-        line.clear();
+    let firsts = plan.actors.iter().enumerate().filter_map(|(index, actor)| {
+        let at = actor.due(&plan.span)?;
+        Some(Reverse(Next { at, is_report: false, actor: index, serial: 0 }))
+    });
+    let agenda = firsts.collect();
+    let chooser = Random::new(settings.seed, &[5]);
+    let mut stream = Stream { plan, post, chooser, agenda, line: String::with_capacity(2_048) };
+    let mut turns = 0_u64;
+    while let Some(Reverse(next)) = stream.agenda.pop() {
+        stream.post.deliver_until(next.at)?;
         if next.is_report {
-            if !actor.alive || actor.serial != next.serial {
-                continue;
-            }
-            // Of the places that are left, as many are taken as there are reports left.
-            if chooser.below(places) < reports {
-                wire::report(&mut line, actor, &customers, next.at, grid);
-                reports -= 1;
-                post.send(&line, next.at);
-            }
-            places -= 1;
-            let at = next.at + grid;
-            if at < span.end {
-                agenda.push(Reverse(Next { at, ..next }));
-            }
-            continue;
+            stream.report(next);
+        } else {
+            stream.step(next);
         }
-        let step = actor.step(&neighbours[actor.customer]);
-        if step.is_told() {
-            wire::life(&mut line, actor, &customers, step, next.at);
-            post.send(&line, next.at);
-        }
-        if step == Life::Create {
-            post.written.resources += 1;
-            let at = first_place(actor, grid);
-            if at < span.end {
-                let serial = actor.serial;
-                agenda.push(Reverse(Next { at, is_report: true, actor: next.actor, serial }));
-            }
-        }
-        if let Some(at) = actor.due(&span) {
-            agenda.push(Reverse(Next { at, ..next }));
-        }
-        if post.number % 4_096 == 0 {
-            progress(post.written.events);
+        turns += 1;
+        if turns.is_multiple_of(4_096) {
+            progress(stream.post.written.events);
         }
     }
+    let mut post = stream.post;
     post.deliver_until(i64::MAX)?;
     post.sink.finish()?;
     progress(post.written.events);
     Ok(post.written)
+}
+
+impl Stream<'_> {
+    /// A place for a report of an actor that still lives.
+    fn report(&mut self, next: Next) {
+        let plan = &mut self.plan;
+        let actor = &mut plan.actors[next.actor];
+        if !actor.alive || actor.serial != next.serial {
+            return;
+        }
+        // Of the places that are left, as many are taken as there are reports left.
+        if self.chooser.below(plan.places) < plan.reports {
+            plan.reports -= 1;
+            self.line.clear();
+            wire::report(&mut self.line, actor, &plan.customers, next.at, plan.grid);
+            self.post.send(&self.line, next.at);
+        }
+        plan.places -= 1;
+        let at = next.at + plan.grid;
+        if at < plan.span.end {
+            self.agenda.push(Reverse(Next { at, ..next }));
+        }
+    }
+
+    /// A step of an actor's life.
+    fn step(&mut self, next: Next) {
+        let plan = &mut self.plan;
+        let actor = &mut plan.actors[next.actor];
+        let step = actor.step(&plan.neighbours[actor.customer]);
+        if step.is_told() {
+            self.line.clear();
+            wire::life(&mut self.line, actor, &plan.customers, step, next.at);
+            self.post.send(&self.line, next.at);
+        }
+        if step == Life::Create {
+            self.post.written.resources += 1;
+            let at = first_place(actor, plan.grid);
+            if at < plan.span.end {
+                let serial = actor.serial;
+                let report = Next { at, is_report: true, actor: next.actor, serial };
+                self.agenda.push(Reverse(report));
+            }
+        }
+        if let Some(at) = actor.due(&plan.span) {
+            self.agenda.push(Reverse(Next { at, ..next }));
+        }
+    }
 }
 
 impl Post<'_> {

@@ -280,7 +280,7 @@ async fn rated(
     let since = Stopwatch::now();
     let bar = progress::units("rating", u64::from(lake.buckets()));
     let shown = bar.clone();
-    let report = jobs::rate(app, lake, books, window, now, None, move |progress| {
+    let report = jobs::rate(app, lake, books, window, now, move |progress| {
         shown.set_position(u64::from(progress.buckets_done));
     })
     .await;
