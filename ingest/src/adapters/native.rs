@@ -3,7 +3,7 @@
 use turnpike_schemas::event::{ResourceState, Window};
 use turnpike_schemas::ids::IdError;
 use turnpike_schemas::meter::SCALE_UNDECLARED;
-use turnpike_schemas::time::InstantError;
+use turnpike_schemas::time::{InstantError, next_utc_month};
 use turnpike_schemas::wire::{NativeData, NativeMeasurement, NativeState};
 use turnpike_schemas::{
     EventKind, Flow, Instant, Measurement, MeterId, OwnerRef, ResourceId, UsageEvent,
@@ -118,6 +118,7 @@ fn usage_event(
     let window = window.transpose()?;
     let time = event_time(envelope, kind, window)?;
     seconds_fit(data.seconds, window)?;
+    interval_months(kind, window, data.seconds, time)?;
     let mut attributes = data.attributes;
     let mut measurements = Vec::with_capacity(data.held.len() + data.used.len());
     for (list, given) in [("held", &data.held), ("used", &data.used)] {
@@ -210,6 +211,29 @@ fn event_time(
             Err(missing(&format!("time: an event of kind {} needs one", kind.as_str())))
         }
     }
+}
+
+/// A pre-aggregated interval is kept in the month in which it ends, and rating reads one month past
+/// a period: one that began before the month before would be missed there, so it is refused.
+fn interval_months(
+    kind: EventKind,
+    window: Option<Window>,
+    seconds: Option<i64>,
+    time: Instant,
+) -> Result<(), Reject> {
+    let Some(window) = window.filter(|_| kind == EventKind::Interval && seconds.is_none()) else {
+        return Ok(());
+    };
+    if next_utc_month(window.start.utc_month()) >= time.utc_month() {
+        return Ok(());
+    }
+    Err(Reject::new(
+        reason::BAD_WINDOW,
+        format!(
+            "data.window: {} to {} touches more than two UTC months; send it in parts",
+            window.start, window.end
+        ),
+    ))
 }
 
 fn seconds_fit(seconds: Option<i64>, window: Option<Window>) -> Result<(), Reject> {
