@@ -11,9 +11,8 @@ const INSIDE: &[&str] = &[
     "franchis",
     "agreement",
     "acme",
-    "share",
-    "weight",
-    "margin",
+    "shares",
+    "weight_ppm",
     "canary",
     "hotel",
     "madrid",
@@ -227,7 +226,10 @@ async fn failures_say_what_and_nothing_of_why() {
     ] {
         assert!(!failed.body.contains(inside), "{inside} in {}", failed.body);
     }
-    let headers = [("Cookie", operator.as_str()), ("Accept", "application/json")];
+    let headers = [
+        ("Cookie", operator.as_str()),
+        ("Accept", "application/json"),
+    ];
     let json = ask(site.address, "GET", "/invoices/x/json", &headers, "").await;
     let value: serde_json::Value = serde_json::from_str(&json.body).expect("JSON");
     assert_eq!(value["request_id"].as_str(), json.header("x-request-id"));
