@@ -94,6 +94,55 @@ impl Counts {
     }
 }
 
+/// A decoded record with what identifies its events. Making it takes most of the time that a record
+/// takes and needs no [`Batcher`], so several threads can.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    events: Vec<(Decoded, Option<Fingerprint>)>,
+    raw: Vec<u8>,
+    /// Length of the record.
+    bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Fingerprint {
+    key: Key,
+    content_hash: i64,
+    bucket: Option<u32>,
+}
+
+impl Fingerprint {
+    fn of(event: &UsageEvent, buckets: u32) -> Self {
+        let resource = event.resource.as_ref();
+        Self {
+            key: Key::of(event),
+            content_hash: event.content_hash(),
+            bucket: resource.map(|resource| bucket_of(resource.as_str(), buckets)),
+        }
+    }
+}
+
+impl Prepared {
+    pub fn new(outcome: Outcome, bytes: usize, buckets: u32) -> Self {
+        let Outcome { decoded, raw } = outcome;
+        let events = decoded.into_iter().map(|decoded| {
+            let fingerprint = match &decoded {
+                Decoded::Event(event) | Decoded::Unmetered(event) => {
+                    Some(Fingerprint::of(event, buckets))
+                }
+                Decoded::Dead(_) => None,
+            };
+            (decoded, fingerprint)
+        });
+        Self { events: events.collect(), raw, bytes }
+    }
+
+    pub fn of(record: &Record<'_>, context: &DecodeContext, buckets: u32) -> Self {
+        let bytes = record.value.map_or(0, <[u8]>::len);
+        Self::new(decode::read(record, context), bytes, buckets)
+    }
+}
+
 /// How far a partition has come: what the table says, and where the buffer ends.
 #[derive(Debug, Clone, Copy)]
 struct Span {
@@ -140,32 +189,41 @@ impl Batcher {
         self.spans.insert(origin, Span { start, next: None });
     }
 
-    /// Decodes a record of an open partition.
-    pub fn push(&mut self, origin: &Arc<str>, position: i64, record: &Record<'_>) {
-        let outcome = decode::read(record, &self.context);
-        self.push_outcome(origin, position, record.value.map_or(0, <[u8]>::len), outcome);
+    pub fn buckets(&self) -> u32 {
+        self.buckets
     }
 
-    pub fn push_outcome(
-        &mut self,
-        origin: &Arc<str>,
-        position: i64,
-        bytes: usize,
-        outcome: Outcome,
-    ) {
-        let Outcome { decoded, raw } = outcome;
-        let mut raw = Some(raw);
-        for (part, decoded) in decoded.into_iter().enumerate() {
-            // The payload is kept once, with the first event of its record.
-            let raw = raw.take();
-            let row =
-                self.row(origin, position, i32::try_from(part).unwrap_or(i32::MAX), decoded, raw);
-            self.bytes += row.raw.as_ref().map_or(0, Vec::len) + ROW_BYTES;
+    /// Decodes a record of an open partition.
+    pub fn push(&mut self, origin: &Arc<str>, position: i64, record: &Record<'_>) {
+        let prepared = Prepared::of(record, &self.context, self.buckets);
+        self.push_prepared(origin, position, prepared);
+    }
+
+    pub fn push_prepared(&mut self, origin: &Arc<str>, position: i64, prepared: Prepared) {
+        // The payload is kept once, with the first event of its record.
+        let mut raw = Some(prepared.raw);
+        for (part, (decoded, fingerprint)) in (0_i32..).zip(prepared.events) {
+            let row = Row {
+                origin: Arc::clone(origin),
+                position,
+                part,
+                status: status::ACCEPTED,
+                reason: None,
+                error: None,
+                system: None,
+                event: None,
+                bucket: None,
+                content_hash: None,
+                raw: raw.take(),
+                key: None,
+            };
+            let row = self.judged(row, decoded, fingerprint);
+            self.bytes += row_bytes(&row);
             self.rows.push(row);
         }
         self.records += 1;
+        self.payload += prepared.bytes as u64;
         self.advance(origin, position + 1);
-        self.payload += bytes as u64;
     }
 
     /// Moves a partition on without a row, past what holds no record.
@@ -236,57 +294,34 @@ impl Batcher {
         self.records = 0;
     }
 
-    fn row(
-        &mut self,
-        origin: &Arc<str>,
-        position: i64,
-        part: i32,
-        decoded: Decoded,
-        raw: Option<Vec<u8>>,
-    ) -> Row {
-        let row = Row {
-            origin: Arc::clone(origin),
-            position,
-            part,
-            status: status::ACCEPTED,
-            reason: None,
-            error: None,
-            system: None,
-            event: None,
-            bucket: None,
-            content_hash: None,
-            raw,
-            key: None,
-        };
-        match decoded {
-            Decoded::Dead(Reject { code, message, system }) => Row {
-                status: status::DEAD,
-                reason: Some(code),
-                error: Some(message),
-                system: system.map(str::to_owned),
-                ..row
-            },
-            Decoded::Unmetered(event) => {
-                Row { reason: Some(reason::UNMETERED), ..self.judged(row, event) }
+    fn judged(&mut self, row: Row, decoded: Decoded, fingerprint: Option<Fingerprint>) -> Row {
+        let (event, reason) = match decoded {
+            Decoded::Dead(Reject { code, message, system }) => {
+                return Row {
+                    status: status::DEAD,
+                    reason: Some(code),
+                    error: Some(message),
+                    system: system.map(str::to_owned),
+                    ..row
+                };
             }
-            Decoded::Event(event) => self.judged(row, event),
-        }
-    }
-
-    fn judged(&mut self, row: Row, event: Box<UsageEvent>) -> Row {
-        let content_hash = event.content_hash();
-        let key = Key::of(&event);
+            Decoded::Unmetered(event) => (event, Some(reason::UNMETERED)),
+            Decoded::Event(event) => (event, None),
+        };
+        let Fingerprint { key, content_hash, bucket } =
+            fingerprint.unwrap_or_else(|| Fingerprint::of(&event, self.buckets));
         let verdict = self.filter.judge(key, content_hash, self.sequence);
-        let resource = event.resource.as_ref();
         Row {
             status: match verdict {
                 Verdict::New => status::ACCEPTED,
                 Verdict::Duplicate => status::DUPLICATE,
                 Verdict::Conflict => status::CONFLICT,
             },
+            // Of a duplicate nothing is kept that the first has not told.
+            reason: reason.filter(|_| verdict == Verdict::New),
             raw: row.raw.filter(|_| verdict != Verdict::Duplicate),
             key: (verdict == Verdict::New).then_some(key),
-            bucket: resource.map(|resource| bucket_of(resource.as_str(), self.buckets)),
+            bucket,
             content_hash: Some(content_hash),
             system: Some(event.system.clone()),
             event: Some(event),

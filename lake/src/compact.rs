@@ -82,13 +82,12 @@ async fn next_chunk(
     let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
     let (mut chunk, mut rows) = (Vec::new(), 0_i64);
     for version in versions {
-        let commit = raw::commits(events, version..=version).await?;
-        let more: i64 = commit.iter().map(RawCommit::rows).sum();
-        if !chunk.is_empty() && rows.saturating_add(more) > rows_max {
+        let commit = raw::commit(events, version).await?;
+        if !chunk.is_empty() && rows.saturating_add(commit.rows()) > rows_max {
             break;
         }
-        rows = rows.saturating_add(more);
-        chunk.extend(commit);
+        rows = rows.saturating_add(commit.rows());
+        chunk.push(commit);
     }
     Ok(chunk)
 }

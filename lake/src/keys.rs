@@ -197,3 +197,70 @@ impl Entries {
         Ok(Some(KeyEntry::from_bytes(&bytes)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::NoProbe;
+
+    fn entries(numbers: impl Iterator<Item = i64>) -> Vec<KeyEntry> {
+        let key = |n: i64| KeyEntry { key: KeyHash::new("s", &n.to_string()), content_hash: n };
+        let mut entries: Vec<_> = numbers.map(key).collect();
+        entries.sort_unstable();
+        entries
+    }
+
+    #[test]
+    fn keys_are_found_by_reading_and_by_searching() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::new(true, Arc::new(NoProbe));
+        disk.create_root(folder.path()).unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let all = 3 * SEARCH_RATIO as i64;
+        write(&disk, &path("even"), &entries((0..all).filter(|n| n % 2 == 0))).unwrap();
+        write(&disk, &path("odd"), &entries((0..all).filter(|n| n % 2 == 1))).unwrap();
+        let parts = [path("even"), path("odd")];
+        assert_eq!(merge(&disk, &path("both"), &parts).unwrap(), all as u64);
+        let check = |file: &str, numbers: std::ops::Range<i64>, expected: usize| {
+            let wanted: Vec<_> = entries(numbers.clone()).iter().map(|entry| entry.key).collect();
+            let mut found = HashMap::new();
+            find(&path(file), &wanted, &mut found).unwrap();
+            assert_eq!(found.len(), expected, "{file} {numbers:?}");
+            for n in numbers {
+                let content = found.get(&KeyHash::new("s", &n.to_string()));
+                assert!(content.is_none_or(|content| *content == n));
+            }
+        };
+        for file in ["even", "odd"] {
+            check(file, 0..all, all as usize / 2);
+            check(file, 10..11, usize::from(file == "even"));
+        }
+        check("both", 0..all + 100, all as usize);
+        check("both", 7..9, 2);
+        check("both", all..all + 2, 0);
+        check("both", all..all + 100, 0);
+    }
+
+    #[test]
+    fn source_and_id_do_not_run_together() {
+        assert_ne!(KeyHash::new("ab", "c"), KeyHash::new("a", "bc"));
+        let same =
+            |key: &str| KeyHash(u128::from_be_bytes(Sha256::digest(key)[..16].try_into().unwrap()));
+        assert_eq!(KeyHash::new("a", "b"), same("a\u{1f}b"));
+    }
+
+    #[test]
+    fn a_cut_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::new(true, Arc::new(NoProbe));
+        disk.create_root(folder.path()).unwrap();
+        let path = folder.path().join("keys");
+        write(&disk, &path, &entries(0..10)).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(HEADER_BYTES + 9 * ENTRY_BYTES as u64).unwrap();
+        let error = find(&path, &[KeyHash::new("s", "1")], &mut HashMap::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+}

@@ -28,6 +28,8 @@ struct Inner {
     recovered: Vec<Recovered>,
     /// One compaction at a time in this process; others are fenced by their commits.
     compacting: Mutex<()>,
+    /// The newest view taken: while nothing is committed it serves everybody.
+    last: Mutex<Option<LakeSnapshot>>,
 }
 
 impl Lake {
@@ -65,7 +67,12 @@ impl Lake {
             <[Table; 4]>::try_from(opened).unwrap_or_else(|_| unreachable!("four were opened"));
         let tables = Tables { events, usage: Arc::new(usage), states, rated, buckets };
         check_not_ahead(&tables).await?;
-        let inner = Inner { tables: Arc::new(tables), recovered, compacting: Mutex::new(()) };
+        let inner = Inner {
+            tables: Arc::new(tables),
+            recovered,
+            compacting: Mutex::new(()),
+            last: Mutex::new(None),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -106,7 +113,10 @@ impl Lake {
 
     /// The newest consistent view.
     pub async fn snapshot(&self) -> Result<LakeSnapshot, LakeError> {
-        LakeSnapshot::take(&self.inner.tables).await
+        let mut last = self.inner.last.lock().await;
+        let snapshot = LakeSnapshot::take(&self.inner.tables, last.as_ref()).await?;
+        *last = Some(snapshot.clone());
+        Ok(snapshot)
     }
 
     /// Compacts all that `usage_events` holds now, and writes checkpoints where they are due: the
@@ -177,12 +187,14 @@ async fn open_table(
     Ok(table)
 }
 
-/// Runs made from a raw commit that is gone would count events that are read again.
+/// Runs made from a raw commit that is gone would count events that are read again, and states
+/// from it would hide them: the former stops us, the latter are only a cache and go.
 async fn check_not_ahead(tables: &Tables) -> Result<(), LakeError> {
     let compacted_to = tables.usage.known().await.txn(COMPACT_APP).unwrap_or(0);
-    let raw = tables.events.known().await.version;
+    // Read again, last: another process may have moved all of them while they were opened.
+    let raw = tables.events.refreshed().await?.version;
     if compacted_to > raw + 1 {
         return Err(LakeError::Diverged { compacted: compacted_to - 1, raw });
     }
-    Ok(())
+    state::drop_after(&tables.states, raw).await
 }

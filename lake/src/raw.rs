@@ -1,7 +1,6 @@
 //! Reading `usage_events` commit by commit: the order in which events count.
 
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
@@ -61,21 +60,14 @@ impl RawCommit {
     }
 }
 
-/// The commits of a range, in order.
-pub(crate) async fn commits(
-    events: &Table,
-    versions: RangeInclusive<i64>,
-) -> Result<Vec<RawCommit>, LakeError> {
-    let known = events.known().await.added.clone();
-    let mut commits = Vec::new();
-    for version in versions {
-        let files = match known.get(&version) {
-            Some(files) => files.clone(),
-            None => events.added(version).await?,
-        };
-        commits.push(RawCommit { version, files });
-    }
-    Ok(commits)
+/// One commit, from memory where it was read lately.
+pub(crate) async fn commit(events: &Table, version: i64) -> Result<RawCommit, LakeError> {
+    let known = events.known().await.added.get(&version).cloned();
+    let files = match known {
+        Some(files) => files,
+        None => events.added(version).await?,
+    };
+    Ok(RawCommit { version, files })
 }
 
 /// Reads the rows of commits into one batch, with the commit and the row within it.
@@ -102,7 +94,7 @@ pub(crate) async fn read(
     task.await.map_err(|source| LakeError::Task { operation: "read", source: source.into() })?
 }
 
-fn read_file(path: &PathBuf) -> Result<Vec<RecordBatch>, LakeError> {
+fn read_file(path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
     parquet_file::read("usage_events", path, Some(COLUMNS))
 }
 

@@ -26,8 +26,8 @@ pub struct LakeSnapshot {
 
 struct Inner {
     tables: Arc<Tables>,
-    raw_version: i64,
-    usage_version: i64,
+    /// Of `usage_events`, `usage` and `usage_state`.
+    versions: [i64; 3],
     manifest: Manifest,
     /// By bucket, month and age.
     runs: Vec<Run>,
@@ -47,25 +47,38 @@ pub(crate) struct Tables {
 
 impl LakeSnapshot {
     /// Reads the tables in the order opposite to that in which they follow each other, so that
-    /// nothing here knows more than the raw events do.
-    pub(crate) async fn take(tables: &Arc<Tables>) -> Result<Self, LakeError> {
-        let states = states_of(&*tables.states.refreshed().await?)?;
+    /// nothing here knows more than the raw events do. Where nothing was committed since `last`,
+    /// that is returned, with what it has read of the tail.
+    pub(crate) async fn take(
+        tables: &Arc<Tables>,
+        last: Option<&LakeSnapshot>,
+    ) -> Result<Self, LakeError> {
+        let (state_version, states) = {
+            let states = tables.states.refreshed().await?;
+            (states.version, states_of(&states)?)
+        };
         let (usage_version, runs, manifest) = {
             let usage = tables.usage.refreshed().await?;
             (usage.version, runs_of(&usage)?, Manifest::load(&tables.usage, &usage)?)
         };
         let raw_version = tables.events.refreshed().await?.version;
+        let versions = [raw_version, usage_version, state_version];
+        if let Some(last) = last.filter(|last| last.inner.versions == versions) {
+            return Ok(last.clone());
+        }
         let compacted_to = manifest.compacted_to;
         if compacted_to > raw_version + 1 {
             return Err(LakeError::Diverged { compacted: compacted_to - 1, raw: raw_version });
         }
         tables.events.forget_added(compacted_to).await;
-        let tail_commits = raw::commits(&tables.events, compacted_to..=raw_version).await?;
+        let mut tail_commits = Vec::new();
+        for version in compacted_to..=raw_version {
+            tail_commits.push(raw::commit(&tables.events, version).await?);
+        }
         Ok(Self {
             inner: Arc::new(Inner {
                 tables: tables.clone(),
-                raw_version,
-                usage_version,
+                versions,
                 manifest,
                 runs,
                 states,
@@ -77,11 +90,11 @@ impl LakeSnapshot {
 
     /// The newest commit of `usage_events` that this view holds.
     pub fn raw_version(&self) -> i64 {
-        self.inner.raw_version
+        self.inner.versions[0]
     }
 
     pub fn usage_version(&self) -> i64 {
-        self.inner.usage_version
+        self.inner.versions[1]
     }
 
     /// The first commit of `usage_events` that no run holds.

@@ -116,6 +116,22 @@ pub(crate) async fn put(
     outcome.await.map(|_| ())
 }
 
+/// Removes the states that this process knows of and that were computed from later commits than
+/// there are.
+pub(crate) async fn drop_after(table: &Table, raw_version: i64) -> Result<(), LakeError> {
+    let late = |state: &StateFile| state.raw_version > raw_version;
+    let lost: Vec<_> = states_of(&*table.known().await)?.into_iter().filter(late).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let outcome = table.commit(|state| {
+        let stored = lost.iter().filter_map(|lost| state.files.get(&lost.file.path));
+        let removes = stored.map(|file| Action::Remove(file.to_remove(true, file.modified)));
+        Ok(Plan::<()>::Commit { actions: removes.collect(), txns: Vec::new() })
+    });
+    outcome.await.map(|_| ())
+}
+
 fn new_state(bucket: u32, month: i32, rows: RecordBatch, raw_version: i64, fold: &str) -> NewFile {
     let (hash, id) = (fold_hash(fold), Uuid::now_v7());
     let partition = [("bucket", bucket.to_string()), ("month", month.to_string())];

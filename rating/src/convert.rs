@@ -18,37 +18,46 @@ use crate::metering::Metered;
 
 const LINES: &str = "rated_lines";
 
+fn text<T: AsRef<str>>(lines: &[RatedLine], of: impl Fn(&RatedLine) -> Option<T>) -> ArrayRef {
+    Arc::new(lines.iter().map(of).collect::<StringArray>())
+}
+
+fn long(lines: &[RatedLine], of: impl Fn(&RatedLine) -> i64) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(lines.iter().map(of)))
+}
+
+fn instant(lines: &[RatedLine], of: impl Fn(&RatedLine) -> Instant) -> ArrayRef {
+    let values = lines.iter().map(|line| of(line).micros());
+    Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC"))
+}
+
+fn wide(values: Vec<i128>) -> Result<ArrayRef, RatingError> {
+    let array = Decimal128Array::from(values).with_precision_and_scale(38, 0)?;
+    array.validate_decimal_precision(38)?;
+    Ok(Arc::new(array))
+}
+
+fn amounts(lines: &[RatedLine], of: fn(&Amount) -> ethnum::I256) -> Result<Vec<i128>, RatingError> {
+    let narrow = |(row, line): (usize, &RatedLine)| {
+        i128::try_from(of(&line.amount)).map_err(|_| RatingError::Column {
+            table: LINES,
+            column: "amount",
+            row,
+            problem: format!("{} does not fit in 38 digits", line.amount),
+        })
+    };
+    lines.iter().enumerate().map(narrow).collect()
+}
+
+/// Whether the table can hold the line: 38 digits each of quantity, numerator and denominator.
+pub fn fits(line: &RatedLine) -> bool {
+    let amount = [line.amount.numerator(), line.amount.denominator()].map(i128::try_from);
+    let in_bounds = |value: i128| value.unsigned_abs() < 10_u128.pow(38);
+    in_bounds(line.quantity) && amount.into_iter().all(|value| value.is_ok_and(in_bounds))
+}
+
 /// Arranges lines as the `rated_lines` table.
 pub fn lines_to_batch(lines: &[RatedLine]) -> Result<RecordBatch, RatingError> {
-    fn text<T: AsRef<str>>(lines: &[RatedLine], of: impl Fn(&RatedLine) -> Option<T>) -> ArrayRef {
-        Arc::new(lines.iter().map(of).collect::<StringArray>())
-    }
-    fn long(lines: &[RatedLine], of: impl Fn(&RatedLine) -> i64) -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(lines.iter().map(of)))
-    }
-    fn instant(lines: &[RatedLine], of: impl Fn(&RatedLine) -> Instant) -> ArrayRef {
-        let values = lines.iter().map(|line| of(line).micros());
-        Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC"))
-    }
-    fn wide(values: Vec<i128>) -> Result<ArrayRef, RatingError> {
-        let array = Decimal128Array::from(values).with_precision_and_scale(38, 0)?;
-        array.validate_decimal_precision(38)?;
-        Ok(Arc::new(array))
-    }
-    let amounts = |of: fn(&Amount) -> ethnum::I256| -> Result<Vec<i128>, RatingError> {
-        let narrow = |(row, line): (usize, &RatedLine)| {
-            i128::try_from(of(&line.amount)).map_err(|_| RatingError::Column {
-                table: LINES,
-                column: "amount",
-                row,
-                problem: format!("{} does not fit in 38 digits", line.amount),
-            })
-        };
-        lines.iter().enumerate().map(narrow).collect()
-    };
-    let scales = lines
-        .iter()
-        .map(|line| i32::try_from(line.scale).unwrap_or(i32::MAX));
     let columns: Vec<ArrayRef> = vec![
         text(lines, |line| Some(line.run.as_str().to_owned())),
         text(lines, |line| Some(line.line_id.clone())),
@@ -60,14 +69,10 @@ pub fn lines_to_batch(lines: &[RatedLine]) -> Result<RecordBatch, RatingError> {
         text(lines, |line| Some(line.resource_kind.clone())),
         text(lines, |line| Some(line.meter.as_str().to_owned())),
         text(lines, |line| Some(line.service.clone())),
-        text(lines, |line| {
-            Some(canonical::labels_to_json(&line.attributes))
-        }),
+        text(lines, |line| Some(canonical::labels_to_json(&line.attributes))),
         text(lines, |line| Some(line.tariff.as_str().to_owned())),
         text(lines, |line| Some(line.tariff_version.as_str().to_owned())),
-        text(lines, |line| {
-            line.agreement.as_ref().map(|id| id.as_str().to_owned())
-        }),
+        text(lines, |line| line.agreement.as_ref().map(|id| id.as_str().to_owned())),
         text(lines, |line| Some(line.tax_category.as_str().to_owned())),
         text(lines, |line| {
             Some(match line.aggregation {
@@ -76,7 +81,9 @@ pub fn lines_to_batch(lines: &[RatedLine]) -> Result<RecordBatch, RatingError> {
             })
         }),
         wide(lines.iter().map(|line| line.quantity).collect())?,
-        Arc::new(Int32Array::from_iter_values(scales)),
+        Arc::new(Int32Array::from_iter_values(
+            lines.iter().map(|line| i32::try_from(line.scale).unwrap_or(i32::MAX)),
+        )),
         long(lines, |line| line.seconds),
         long(lines, |line| line.price_nano),
         text(lines, |line| Some(line.unit.name.clone())),
@@ -84,17 +91,12 @@ pub fn lines_to_batch(lines: &[RatedLine]) -> Result<RecordBatch, RatingError> {
         text(lines, |line| Some(line.per.as_str())),
         long(lines, |line| line.per_seconds),
         text(lines, |line| Some(line.currency.code().to_owned())),
-        wide(amounts(Amount::numerator)?)?,
-        wide(amounts(Amount::denominator)?)?,
+        wide(amounts(lines, Amount::numerator)?)?,
+        wide(amounts(lines, Amount::denominator)?)?,
         instant(lines, |line| line.service_period.start()),
         instant(lines, |line| line.service_period.end()),
         long(lines, |line| line.intervals),
-        Arc::new(
-            lines
-                .iter()
-                .map(|line| Some(line.estimated))
-                .collect::<BooleanArray>(),
-        ),
+        Arc::new(lines.iter().map(|line| Some(line.estimated)).collect::<BooleanArray>()),
     ];
     Ok(RecordBatch::try_new(tables::rated_lines(), columns)?)
 }
@@ -117,31 +119,22 @@ struct LineReader<'a> {
 
 impl LineReader<'_> {
     fn bad(&self, column: &'static str, row: usize, problem: impl ToString) -> RatingError {
-        RatingError::Column {
-            table: LINES,
-            column,
-            row,
-            problem: problem.to_string(),
-        }
+        RatingError::Column { table: LINES, column, row, problem: problem.to_string() }
     }
 
     fn array(&self, name: &'static str) -> Result<&ArrayRef, RatingError> {
-        self.batch
-            .column_by_name(name)
-            .ok_or_else(|| self.bad(name, 0, "the column is missing"))
+        self.batch.column_by_name(name).ok_or_else(|| self.bad(name, 0, "the column is missing"))
     }
 
     fn optional(&self, name: &'static str, row: usize) -> Result<Option<String>, RatingError> {
         let array = self.array(name)?;
-        let text = array
-            .as_string_opt::<i32>()
-            .ok_or_else(|| self.bad(name, row, array.data_type()))?;
+        let text =
+            array.as_string_opt::<i32>().ok_or_else(|| self.bad(name, row, array.data_type()))?;
         Ok((!text.is_null(row)).then(|| text.value(row).to_owned()))
     }
 
     fn text(&self, name: &'static str, row: usize) -> Result<String, RatingError> {
-        self.optional(name, row)?
-            .ok_or_else(|| self.bad(name, row, "the value is missing"))
+        self.optional(name, row)?.ok_or_else(|| self.bad(name, row, "the value is missing"))
     }
 
     fn long(&self, name: &'static str, row: usize) -> Result<i64, RatingError> {
@@ -208,10 +201,7 @@ impl LineReader<'_> {
                 .ok_or_else(|| self.bad("attributes", row, &attributes))?,
             tariff: TariffId::new(self.text("tariff", row)?)?,
             tariff_version: TariffVersionId::new(self.text("tariff_version", row)?)?,
-            agreement: self
-                .optional("agreement", row)?
-                .map(AgreementId::new)
-                .transpose()?,
+            agreement: self.optional("agreement", row)?.map(AgreementId::new).transpose()?,
             tax_category: TaxCategoryId::new(self.text("tax_category", row)?)?,
             aggregation,
             quantity: self.wide("quantity", row)?,

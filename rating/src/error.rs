@@ -18,12 +18,7 @@ pub enum RatingError {
     #[error("arranging rated lines as a table")]
     Arrow(#[from] arrow::error::ArrowError),
     #[error("table {table}, column {column}, row {row}: {problem}")]
-    Column {
-        table: &'static str,
-        column: &'static str,
-        row: usize,
-        problem: String,
-    },
+    Column { table: &'static str, column: &'static str, row: usize, problem: String },
     #[error("the rating window")]
     Window(#[from] PeriodError),
     #[error("the stored metering state of {resource} cannot be read: {problem}")]
@@ -50,8 +45,5 @@ pub(crate) fn engine_error(bucket: u32, error: datafusion::error::DataFusionErro
             },
         };
     }
-    RatingError::Engine {
-        bucket,
-        source: Box::new(error),
-    }
+    RatingError::Engine { bucket, source: Box::new(error) }
 }

@@ -61,11 +61,7 @@ pub async fn explain(
     for event in &events {
         fold.apply(event, &mut |interval| {
             let own = interval.aggregation == Aggregation::Sum;
-            let begin = if own {
-                Some(event.key.clone())
-            } else {
-                began.clone()
-            };
+            let begin = if own { Some(event.key.clone()) } else { began.clone() };
             keep(&mut found, &interval, meter, begin, Some(event.key.clone()));
         });
         if fold_starts(&fold, meter, event, &events) {

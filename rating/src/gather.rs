@@ -5,7 +5,7 @@
 
 mod key;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
@@ -63,11 +63,7 @@ impl Harvest {
                     let owner = owner.map(ToString::to_string).unwrap_or_default();
                     let text = format!("owner `{owner}` belongs to {}", names.join(" and "));
                     for account in accounts {
-                        if lookup
-                            .periods
-                            .get(&account.id)
-                            .is_some_and(|p| overlaps(p, &piece))
-                        {
+                        if lookup.periods.get(&account.id).is_some_and(|p| overlaps(p, &piece)) {
                             self.park(account, ParkReason::new(ParkCode::OwnerOverlap, &*text));
                         }
                     }
@@ -101,10 +97,7 @@ impl Harvest {
     pub fn parked(&self) -> Vec<Parked> {
         let parked = self.parked.iter();
         parked
-            .map(|(account, reason)| Parked {
-                account: account.clone(),
-                reason: reason.clone(),
-            })
+            .map(|(account, reason)| Parked { account: account.clone(), reason: reason.clone() })
             .collect()
     }
 
@@ -128,7 +121,7 @@ impl Harvest {
             piece.interval.meter.to_string(),
         );
         let seconds = match piece.interval.aggregation {
-            Aggregation::Held => piece.end.floor_seconds() - piece.start.floor_seconds(),
+            Aggregation::Held => billed_seconds(piece),
             Aggregation::Sum => 0,
         };
         let entry = self.unassigned.entry(key).or_insert_with(|| Unassigned {
@@ -151,18 +144,11 @@ impl Harvest {
         let months = match period.local_months(account.time_zone) {
             Ok(months) => months,
             Err(error) => {
-                return self.park(
-                    account,
-                    ParkReason::new(ParkCode::Overflow, error.to_string()),
-                );
+                return self.park(account, ParkReason::new(ParkCode::Overflow, error.to_string()));
             }
         };
         cuts.extend(months.iter().flat_map(|month| [month.start(), month.end()]));
-        let within = UsageInterval {
-            start: piece.start,
-            end: piece.end,
-            ..piece.interval.clone()
-        };
+        let within = UsageInterval { start: piece.start, end: piece.end, ..piece.interval.clone() };
         for part in pieces(&within, Instant::MAX, &cuts) {
             if !period.contains(part.start) {
                 continue;
@@ -202,9 +188,7 @@ impl Harvest {
         }
         let quantity = scaled(interval, meter)?;
         let weight = if held { i128::from(seconds) } else { 1 };
-        let total = quantity
-            .checked_mul(weight)
-            .ok_or_else(|| too_large(interval))?;
+        let total = quantity.checked_mul(weight).ok_or_else(|| too_large(interval))?;
         let key = GatherKey {
             account: account.id.clone(),
             project: interval.holder.project.clone(),
@@ -240,14 +224,12 @@ impl Harvest {
 }
 
 fn overlaps(period: &Period, piece: &Piece<'_>) -> bool {
-    piece.start < period.end() && period.start() < piece.end
+    period.contains(piece.start) || piece.start < period.end() && period.start() < piece.end
 }
 
 fn overflow(key: &GatherKey) -> ParkReason {
-    let text = format!(
-        "the usage of {} for meter `{}` is too large to sum",
-        key.resource, key.meter
-    );
+    let text =
+        format!("the usage of {} for meter `{}` is too large to sum", key.resource, key.meter);
     ParkReason::new(ParkCode::Overflow, text)
 }
 
@@ -287,14 +269,10 @@ fn known_meter<'a>(lookup: &Lookup<'a>, interval: &UsageInterval) -> Result<&'a 
 fn scaled(interval: &UsageInterval, meter: &Meter) -> Result<i128, ParkReason> {
     let quantity = i128::from(interval.quantity);
     let exact = if interval.scale <= meter.scale {
-        10_i128
-            .checked_pow(meter.scale - interval.scale)
-            .and_then(|f| quantity.checked_mul(f))
+        10_i128.checked_pow(meter.scale - interval.scale).and_then(|f| quantity.checked_mul(f))
     } else {
         let factor = 10_i128.checked_pow(interval.scale - meter.scale);
-        factor
-            .filter(|factor| quantity % factor == 0)
-            .map(|factor| quantity / factor)
+        factor.filter(|factor| quantity % factor == 0).map(|factor| quantity / factor)
     };
     exact.ok_or_else(|| {
         let text = format!(
@@ -344,23 +322,13 @@ fn pieces<'a>(interval: &'a UsageInterval, until: Instant, cuts: &[Instant]) -> 
     if interval.aggregation == Aggregation::Sum || interval.seconds.is_some() {
         let before_end = Instant::from_micros(interval.end.micros() - 1).unwrap_or(interval.end);
         let at = before_end.max(interval.start);
-        let counted = if at < until {
-            vec![Piece {
-                interval,
-                start: at,
-                end: at,
-            }]
-        } else {
-            vec![]
-        };
+        let counted =
+            if at < until { vec![Piece { interval, start: at, end: at }] } else { vec![] };
         return counted;
     }
     let end = interval.end.min(until);
-    let mut edges: Vec<Instant> = cuts
-        .iter()
-        .copied()
-        .filter(|cut| interval.start < *cut && *cut < end)
-        .collect();
+    let mut edges: Vec<Instant> =
+        cuts.iter().copied().filter(|cut| interval.start < *cut && *cut < end).collect();
     edges.push(interval.start);
     edges.push(end);
     edges.sort_unstable();
@@ -368,10 +336,6 @@ fn pieces<'a>(interval: &'a UsageInterval, until: Instant, cuts: &[Instant]) -> 
     edges
         .windows(2)
         .filter(|pair| pair[0] < pair[1])
-        .map(|pair| Piece {
-            interval,
-            start: pair[0],
-            end: pair[1],
-        })
+        .map(|pair| Piece { interval, start: pair[0], end: pair[1] })
         .collect()
 }

@@ -27,4 +27,4 @@ pub use fold::Fold;
 pub use state::{Counter, Held, Metered};
 
 /// Version of the fold: states stored by another version are not read.
-pub const FOLD_VERSION: &str = "1";
+pub const FOLD_VERSION: &str = "2";

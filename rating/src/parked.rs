@@ -57,10 +57,7 @@ impl ParkCode {
 
 impl ParkReason {
     pub fn new(code: ParkCode, text: impl Into<String>) -> Self {
-        Self {
-            code,
-            text: text.into(),
-        }
+        Self { code, text: text.into() }
     }
 }
 

@@ -93,14 +93,8 @@ impl RatingRequest {
             Window::Month { year, month } => Period::month(year, month, Tz::UTC)?,
             Window::Span(period) => period,
         };
-        let start = periods
-            .values()
-            .map(Period::start)
-            .fold(own.start(), Instant::min);
-        let end = periods
-            .values()
-            .map(Period::end)
-            .fold(own.end(), Instant::max);
+        let start = periods.values().map(Period::start).fold(own.start(), Instant::min);
+        let end = periods.values().map(Period::end).fold(own.end(), Instant::max);
         Ok(Period::new(start, end)?)
     }
 }
@@ -157,38 +151,16 @@ mod tests {
             let span = Period::new(at(start), at(end)).expect("period");
             assert_eq!(MonthRange::of(&span), MonthRange { first, last });
         };
-        check(
-            "2026-10-01T00:00:00Z",
-            "2026-11-01T00:00:00Z",
-            202_610,
-            202_611,
-        );
-        check(
-            "2026-09-30T22:00:00Z",
-            "2026-10-31T23:00:00Z",
-            202_609,
-            202_611,
-        );
-        check(
-            "2026-12-01T00:00:00Z",
-            "2027-01-01T00:00:01Z",
-            202_612,
-            202_702,
-        );
+        check("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z", 202_610, 202_611);
+        check("2026-09-30T22:00:00Z", "2026-10-31T23:00:00Z", 202_609, 202_611);
+        check("2026-12-01T00:00:00Z", "2027-01-01T00:00:01Z", 202_612, 202_702);
     }
 
     #[test]
     fn states_are_kept_only_for_months_that_began() {
-        let range = MonthRange {
-            first: 202_609,
-            last: 202_611,
-        };
+        let range = MonthRange { first: 202_609, last: 202_611 };
         let as_of = Instant::parse("2026-10-15T00:00:00Z").expect("instant");
-        let months: Vec<i32> = range
-            .state_months(202_609, as_of)
-            .iter()
-            .map(|m| m.0)
-            .collect();
+        let months: Vec<i32> = range.state_months(202_609, as_of).iter().map(|m| m.0).collect();
         assert_eq!(months, vec![202_610]);
     }
 }

@@ -18,6 +18,9 @@ use crate::parked::{ParkCode, ParkReason, Parked, Unassigned};
 use crate::price::{PriceTerm, model_of};
 use crate::request::{MonthRange, RatingProgress, RatingRequest};
 
+#[cfg(test)]
+mod tests;
+
 /// Version of what rating computes: part of a run's inputs.
 pub const CODE_VERSION: &str = "1";
 
@@ -60,30 +63,22 @@ pub async fn rate(
     let span = request.span(&periods)?;
     let session = engine::session(request.batch_rows, request.memory_bytes)?;
     let (book_shared, periods_shared) = (Arc::new(book.clone()), Arc::new(periods.clone()));
-    let done = Mutex::new(RatingProgress {
-        buckets_done: 0,
-        buckets: snapshot.buckets(),
-        rows: 0,
-    });
+    let done = Mutex::new(RatingProgress { buckets_done: 0, buckets: snapshot.buckets(), rows: 0 });
     let buckets = stream::iter(0..snapshot.buckets()).map(|bucket| {
         let (session, done) = (&session, &done);
         let (book, periods) = (Arc::clone(&book_shared), Arc::clone(&periods_shared));
         async move {
             let task = task_of(snapshot, bucket, book, periods, span, request).await?;
             let result = engine::meter_bucket(session, snapshot, task).await?;
-            let mut now = done
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut now = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             now.buckets_done += 1;
             now.rows += result.rows;
             progress(*now);
             Ok::<BucketResult, RatingError>(result)
         }
     });
-    let results: Vec<BucketResult> = buckets
-        .buffer_unordered(request.threads.max(1))
-        .try_collect()
-        .await?;
+    let results: Vec<BucketResult> =
+        buckets.buffer_unordered(request.threads.max(1)).try_collect().await?;
     Ok(assemble(snapshot, book, request, periods, results))
 }
 
@@ -104,20 +99,15 @@ async fn task_of(
             (first.min(range.first), Vec::new())
         }
     };
-    let opening: BTreeMap<ResourceId, Metered> = opening
-        .into_iter()
-        .map(|known| (known.holder.resource.clone(), known))
-        .collect();
+    let opening: BTreeMap<ResourceId, Metered> =
+        opening.into_iter().map(|known| (known.holder.resource.clone(), known)).collect();
     Ok(MeterTask {
         bucket,
         book,
         periods,
         span,
         until: span.end().min(request.as_of),
-        months: MonthRange {
-            first: opening_month,
-            last: range.last,
-        },
+        months: MonthRange { first: opening_month, last: range.last },
         state_months: range.state_months(opening_month, request.as_of),
         opening,
         result: Mutex::new(BucketResult::default()),
@@ -134,19 +124,12 @@ fn assemble(
     let mut harvest = Harvest::default();
     let mut states: BTreeMap<i32, BTreeMap<u32, Vec<Metered>>> = BTreeMap::new();
     let (mut rows, mut events) = (0_u64, 0_u64);
-    let range_states = results
-        .iter()
-        .flat_map(|result| result.states.keys().copied());
-    let months: std::collections::BTreeSet<i32> = range_states.collect();
-    for mut result in results {
+    for result in results {
         rows += result.rows;
         events += result.events;
-        for month in &months {
-            let known = result.states.remove(month).unwrap_or_default();
-            states
-                .entry(*month)
-                .or_default()
-                .insert(result.bucket, known);
+        // Buckets open at different months: one that began later knows nothing of earlier starts.
+        for (month, known) in result.states {
+            states.entry(month).or_default().insert(result.bucket, known);
         }
         harvest.merge(result.harvest);
     }
@@ -198,33 +181,17 @@ fn rated_line(
     sums: &Gathered,
 ) -> Result<RatedLine, ParkReason> {
     // All of these were found when the piece was gathered from the same book.
-    let account = book
-        .account(&key.account)
-        .expect("a gathered account is in the book");
-    let tariff = book
-        .tariff(&key.tariff)
-        .expect("a gathered tariff is in the book");
-    let version = tariff
-        .versions
-        .iter()
-        .find(|version| version.id == key.tariff_version);
+    let account = book.account(&key.account).expect("a gathered account is in the book");
+    let tariff = book.tariff(&key.tariff).expect("a gathered tariff is in the book");
+    let version = tariff.versions.iter().find(|version| version.id == key.tariff_version);
     let rate = &version.expect("a gathered version is in its tariff").rates[key.rate_index];
-    let meter = book
-        .meters
-        .get(&key.meter)
-        .expect("a gathered meter is in the book");
+    let meter = book.meters.get(&key.meter).expect("a gathered meter is in the book");
     let currency = tariff.currency.expect("a gathered tariff has a currency");
-    let term = PriceTerm {
-        key,
-        gathered: sums,
-        meter,
-        rate,
-        currency,
-    };
+    let term = PriceTerm { key, gathered: sums, meter, rate, currency };
     let amount = model_of(rate).amount(&term)?;
     let service_period = Period::new(sums.first, sums.last)
         .map_err(|error| ParkReason::new(ParkCode::Overflow, error.to_string()))?;
-    Ok(RatedLine {
+    let line = RatedLine {
         line_id: line_id(key),
         run: run.clone(),
         account: key.account.clone(),
@@ -253,7 +220,12 @@ fn rated_line(
         service_period,
         intervals: sums.intervals,
         estimated: key.estimated,
-    })
+    };
+    if convert::fits(&line) {
+        return Ok(line);
+    }
+    let text = format!("the amount of {} for meter `{}` is too large", key.resource, key.meter);
+    Err(ParkReason::new(ParkCode::Overflow, text))
 }
 
 /// Hex digits of a line's id: 96 bits, enough that lines of one run never meet.
@@ -269,10 +241,7 @@ fn hash(lines: &[RatedLine], parked: &[Parked], unassigned: &[Unassigned]) -> St
     let nameless = RunId::new("-").expect("a dash is a slug");
     let mut digest = Sha256::new();
     for line in lines {
-        let line = RatedLine {
-            run: nameless.clone(),
-            ..line.clone()
-        };
+        let line = RatedLine { run: nameless.clone(), ..line.clone() };
         digest.update(canonical::to_json(&line));
         digest.update(b"\n");
     }
@@ -284,21 +253,16 @@ fn hash(lines: &[RatedLine], parked: &[Parked], unassigned: &[Unassigned]) -> St
 /// Stores a run's lines in one commit, then the states it found. The states are a saving, not a
 /// result: a run without them is complete.
 pub async fn store(lake: &Lake, outcome: &RatingOutcome) -> Result<(), RatingError> {
-    lake.put_rated_lines(&outcome.run, convert::lines_to_batch(&outcome.lines)?)
-        .await?;
+    lake.put_rated_lines(&outcome.run, convert::lines_to_batch(&outcome.lines)?).await?;
     for (month, buckets) in &outcome.states {
         let raw_version = outcome.inputs.raw_version;
         let batches = buckets
             .iter()
             .map(|(bucket, known)| {
-                Ok((
-                    *bucket,
-                    convert::states_to_batch(*bucket, *month, known, raw_version)?,
-                ))
+                Ok((*bucket, convert::states_to_batch(*bucket, *month, known, raw_version)?))
             })
             .collect::<Result<Vec<_>, RatingError>>()?;
-        lake.put_states(*month, batches, raw_version, FOLD_VERSION)
-            .await?;
+        lake.put_states(*month, batches, raw_version, FOLD_VERSION).await?;
     }
     Ok(())
 }

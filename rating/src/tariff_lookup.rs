@@ -53,11 +53,7 @@ impl<'a> Lookup<'a> {
                 });
             }
         }
-        Self {
-            book,
-            periods,
-            owners,
-        }
+        Self { book, periods, owners }
     }
 
     pub fn ownership(&self, owner: Option<&OwnerRef>, at: Instant) -> Ownership<'a> {
@@ -88,11 +84,8 @@ impl<'a> Lookup<'a> {
     pub fn price_cuts(&self, account: &Account, cuts: &mut Vec<Instant>) {
         for assignment in &account.tariffs {
             cuts.extend(assignment.valid_from.into_iter().chain(assignment.valid_to));
-            for version in self
-                .book
-                .tariff(&assignment.tariff)
-                .into_iter()
-                .flat_map(|t| &t.versions)
+            for version in
+                self.book.tariff(&assignment.tariff).into_iter().flat_map(|t| &t.versions)
             {
                 cuts.push(version.valid_from);
                 cuts.extend(version.valid_to);
@@ -108,10 +101,7 @@ impl<'a> Lookup<'a> {
         &self,
         account: &'a Account,
     ) -> impl Iterator<Item = &'a FranchiseAgreement> + use<'a> {
-        self.book
-            .agreements
-            .iter()
-            .filter(move |a| a.franchisee == account.seller)
+        self.book.agreements.iter().filter(move |a| a.franchisee == account.seller)
     }
 
     /// The tariff and version in force for an account at an instant.
@@ -126,10 +116,7 @@ impl<'a> Lookup<'a> {
             .filter(|assignment| in_force(assignment.valid_from, assignment.valid_to, at))
             .collect();
         let assignment = one_of(&assigned, || {
-            (
-                format!("no tariff is assigned at {at}"),
-                "tariffs are assigned".to_owned(),
-            )
+            (format!("no tariff is assigned at {at}"), "tariffs are assigned".to_owned())
         })?;
         let tariff = self.book.tariff(&assignment.tariff).ok_or_else(|| {
             ParkReason::new(
@@ -137,11 +124,8 @@ impl<'a> Lookup<'a> {
                 format!("tariff `{}` is not in the book", assignment.tariff),
             )
         })?;
-        let versions: Vec<&TariffVersion> = tariff
-            .versions
-            .iter()
-            .filter(|version| version.in_force(at))
-            .collect();
+        let versions: Vec<&TariffVersion> =
+            tariff.versions.iter().filter(|version| version.in_force(at)).collect();
         let version = one_of(&versions, || {
             (
                 format!("tariff `{}` has no version in force at {at}", tariff.id),
@@ -214,26 +198,17 @@ impl<'a> Lookup<'a> {
         if seller.kind == PartyKind::Franchisor {
             return Ok(None);
         }
-        let found: Vec<_> = self
-            .agreements_of(account)
-            .filter(|agreement| agreement.in_force(at))
-            .collect();
+        let found: Vec<_> =
+            self.agreements_of(account).filter(|agreement| agreement.in_force(at)).collect();
         match found.as_slice() {
             [one] => Ok(Some(one)),
             [] => Err(ParkReason::new(
                 ParkCode::AgreementGap,
-                format!(
-                    "franchisee `{}` has no agreement in force at {at}",
-                    seller.id
-                ),
+                format!("franchisee `{}` has no agreement in force at {at}", seller.id),
             )),
             many => Err(ParkReason::new(
                 ParkCode::AgreementOverlap,
-                format!(
-                    "{} agreements of `{}` are in force at {at}",
-                    many.len(),
-                    seller.id
-                ),
+                format!("{} agreements of `{}` are in force at {at}", many.len(), seller.id),
             )),
         }
     }

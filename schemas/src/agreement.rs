@@ -55,9 +55,7 @@ impl FranchiseAgreement {
     /// the franchisor's, then the franchisee's.
     pub fn weights(&self, meter: &MeterId, service: &str) -> Result<[u128; 2], AgreementError> {
         let royalty = self.royalty_ppm_for(meter, service);
-        let rest = PPM
-            .checked_sub(royalty)
-            .ok_or(AgreementError::Royalty(royalty))?;
+        let rest = PPM.checked_sub(royalty).ok_or(AgreementError::Royalty(royalty))?;
         Ok([u128::from(royalty), u128::from(rest)])
     }
 }

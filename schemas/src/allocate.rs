@@ -43,16 +43,13 @@ fn allocate_signed(total: Money, weights: &[i128]) -> Result<Vec<Money>, Allocat
     if weight_sum == 0 {
         return Err(AllocateError::ZeroWeights);
     }
-    let magnitude = i128::from(total.minor())
-        .checked_abs()
-        .ok_or_else(overflow)?;
+    let magnitude = i128::from(total.minor()).checked_abs().ok_or_else(overflow)?;
     let divisor = I256::from(weight_sum);
     let mut parts = Vec::with_capacity(weights.len());
     let mut given = 0_i128;
     for (index, weight) in weights.iter().enumerate() {
-        let product = I256::from(magnitude)
-            .checked_mul(I256::from(*weight))
-            .ok_or_else(overflow)?;
+        let product =
+            I256::from(magnitude).checked_mul(I256::from(*weight)).ok_or_else(overflow)?;
         let whole = product.checked_div(divisor).ok_or_else(overflow)?;
         let whole = i128::try_from(whole).map_err(|_| AllocateError::Overflow)?;
         let rest = product.checked_rem(divisor).ok_or_else(overflow)?;
@@ -73,11 +70,7 @@ fn allocate_signed(total: Money, weights: &[i128]) -> Result<Vec<Money>, Allocat
     parts
         .into_iter()
         .map(|(_, whole, _)| {
-            let signed = if total.minor() < 0 {
-                whole.checked_neg()
-            } else {
-                Some(whole)
-            };
+            let signed = if total.minor() < 0 { whole.checked_neg() } else { Some(whole) };
             signed
                 .and_then(|minor| i64::try_from(minor).ok())
                 .map(|minor| Money::from_minor(minor, total.currency()))

@@ -75,11 +75,7 @@ impl TryFrom<AmountText> for Amount {
 
 impl Amount {
     pub fn zero(currency: Currency) -> Self {
-        Self {
-            numerator: I256::ZERO,
-            denominator: I256::ONE,
-            currency,
-        }
+        Self { numerator: I256::ZERO, denominator: I256::ONE, currency }
     }
 
     pub fn new(
@@ -97,12 +93,8 @@ impl Amount {
             divisor
         };
         Ok(Self {
-            numerator: numerator
-                .checked_div(divisor)
-                .ok_or(AmountError::Overflow)?,
-            denominator: denominator
-                .checked_div(divisor)
-                .ok_or(AmountError::Overflow)?,
+            numerator: numerator.checked_div(divisor).ok_or(AmountError::Overflow)?,
+            denominator: denominator.checked_div(divisor).ok_or(AmountError::Overflow)?,
             currency,
         })
     }
@@ -113,8 +105,7 @@ impl Amount {
         currency: Currency,
     ) -> Result<Self, AmountError> {
         let parse = |text: &str| {
-            text.parse::<I256>()
-                .map_err(|_| AmountError::Text(text.chars().take(90).collect()))
+            text.parse::<I256>().map_err(|_| AmountError::Text(text.chars().take(90).collect()))
         };
         Self::new(parse(numerator)?, parse(denominator)?, currency)
     }
@@ -122,11 +113,7 @@ impl Amount {
     /// What rounded money is worth, exactly.
     pub fn from_money(money: Money) -> Result<Self, AmountError> {
         let currency = money.currency();
-        Self::new(
-            I256::from(money.minor()),
-            I256::from(currency.minor_per_major()),
-            currency,
-        )
+        Self::new(I256::from(money.minor()), I256::from(currency.minor_per_major()), currency)
     }
 
     /// `quantity x price_nano / (divisor x 10^9)`: the exact amount of a quantity at a rate, where
@@ -165,10 +152,7 @@ impl Amount {
 
     pub fn checked_add(&self, other: &Self) -> Result<Self, AmountError> {
         if self.currency != other.currency {
-            return Err(AmountError::Currencies {
-                left: self.currency,
-                right: other.currency,
-            });
+            return Err(AmountError::Currencies { left: self.currency, right: other.currency });
         }
         let common = greatest_common_divisor(self.denominator, other.denominator)?;
         let left_factor = checked(other.denominator.checked_div(common))?;
@@ -183,10 +167,7 @@ impl Amount {
     }
 
     pub fn checked_neg(&self) -> Result<Self, AmountError> {
-        Ok(Self {
-            numerator: checked(self.numerator.checked_neg())?,
-            ..*self
-        })
+        Ok(Self { numerator: checked(self.numerator.checked_neg())?, ..*self })
     }
 
     pub fn checked_sub(&self, other: &Self) -> Result<Self, AmountError> {
@@ -200,9 +181,7 @@ impl Amount {
     ) -> Result<Self, AmountError> {
         amounts
             .into_iter()
-            .try_fold(Self::zero(currency), |total, amount| {
-                total.checked_add(amount)
-            })
+            .try_fold(Self::zero(currency), |total, amount| total.checked_add(amount))
     }
 
     /// The only road from an exact amount to money.
@@ -234,8 +213,7 @@ impl Amount {
     /// The amount in decimals, for people: exact where it ends within `digits_max` decimals, else
     /// cut there and marked with `…`.
     pub fn to_decimal_text(&self, digits_max: u32) -> String {
-        self.decimal_text(digits_max)
-            .unwrap_or_else(|| self.to_string())
+        self.decimal_text(digits_max).unwrap_or_else(|| self.to_string())
     }
 
     fn decimal_text(&self, digits_max: u32) -> Option<String> {
@@ -297,11 +275,7 @@ fn greatest_common_divisor_u128(mut a: u128, mut b: u128) -> u128 {
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{} {}",
-            self.numerator, self.denominator, self.currency
-        )
+        write!(f, "{}/{} {}", self.numerator, self.denominator, self.currency)
     }
 }
 
@@ -357,15 +331,9 @@ mod tests {
         let big = Amount::new(I256::MAX, I256::ONE, eur()).expect("big");
         assert_eq!(big.checked_add(&big), Err(AmountError::Overflow));
         let large = Amount::new(I256::from(i64::MAX), I256::ONE, eur()).expect("large");
-        assert_eq!(
-            large.round(Rounding::default()),
-            Err(AmountError::MoneyOverflow(eur()))
-        );
+        assert_eq!(large.round(Rounding::default()), Err(AmountError::MoneyOverflow(eur())));
         let yen = Amount::zero(Currency::new("JPY").expect("JPY"));
-        assert!(matches!(
-            yen.checked_add(&large),
-            Err(AmountError::Currencies { .. })
-        ));
+        assert!(matches!(yen.checked_add(&large), Err(AmountError::Currencies { .. })));
     }
 
     #[test]

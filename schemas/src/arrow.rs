@@ -36,12 +36,7 @@ pub fn instant_type() -> DataType {
 
 /// Fields of one element of `usage_events.measurements`.
 pub fn measurement_fields() -> Fields {
-    Fields::from(vec![
-        text("meter"),
-        long("quantity"),
-        int("scale"),
-        text("flow"),
-    ])
+    Fields::from(vec![text("meter"), long("quantity"), int("scale"), text("flow")])
 }
 
 /// What ended a record's way at ingest.

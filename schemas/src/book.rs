@@ -73,9 +73,7 @@ impl PriceBook {
     }
 
     pub fn tax_category(&self, id: &TaxCategoryId) -> Option<&TaxCategory> {
-        self.tax_categories
-            .iter()
-            .find(|category| &category.id == id)
+        self.tax_categories.iter().find(|category| &category.id == id)
     }
 
     /// Accounts that any rule gives this owner to, at whatever time.

@@ -48,10 +48,8 @@ mod tests {
 
     #[test]
     fn labels_are_sorted_and_come_back() {
-        let labels = BTreeMap::from([
-            ("b".to_owned(), "2".to_owned()),
-            ("a".to_owned(), "\"".to_owned()),
-        ]);
+        let labels =
+            BTreeMap::from([("b".to_owned(), "2".to_owned()), ("a".to_owned(), "\"".to_owned())]);
         let text = labels_to_json(&labels);
         assert_eq!(text, r#"{"a":"\"","b":"2"}"#);
         assert_eq!(labels_from_json(&text), Some(labels));

@@ -33,18 +33,10 @@ impl Currency {
     pub fn new(code: &str) -> Result<Self, UnknownCurrency> {
         let unknown = || UnknownCurrency(code.chars().take(12).collect());
         let bytes: [u8; 3] = code.as_bytes().try_into().map_err(|_| unknown())?;
-        let tables = [
-            (EXPONENT_2, 2),
-            (EXPONENT_0, 0),
-            (EXPONENT_3, 3),
-            (EXPONENT_4, 4),
-        ];
+        let tables = [(EXPONENT_2, 2), (EXPONENT_0, 0), (EXPONENT_3, 3), (EXPONENT_4, 4)];
         for (table, exponent) in tables {
             if table.split_ascii_whitespace().any(|known| known == code) {
-                return Ok(Self {
-                    code: bytes,
-                    exponent,
-                });
+                return Ok(Self { code: bytes, exponent });
             }
         }
         Err(unknown())
@@ -105,10 +97,7 @@ mod tests {
     fn exponents_follow_iso_4217() {
         let check = |code: &str, exponent: u8, minor: i64| {
             let currency = Currency::new(code).expect(code);
-            assert_eq!(
-                (currency.exponent(), currency.minor_per_major()),
-                (exponent, minor)
-            );
+            assert_eq!((currency.exponent(), currency.minor_per_major()), (exponent, minor));
         };
         check("EUR", 2, 100);
         check("JPY", 0, 1);

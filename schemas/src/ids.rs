@@ -17,17 +17,9 @@ pub enum IdError {
     #[error("{what} is empty")]
     Empty { what: &'static str },
     #[error("{what} `{text}` is longer than {max} bytes")]
-    TooLong {
-        what: &'static str,
-        text: String,
-        max: usize,
-    },
+    TooLong { what: &'static str, text: String, max: usize },
     #[error("{what} `{text}` holds {found:?}; allowed are a-z, 0-9, `.`, `_` and `-`")]
-    Character {
-        what: &'static str,
-        text: String,
-        found: char,
-    },
+    Character { what: &'static str, text: String, found: char },
     #[error("{what} `{text}` holds a control character")]
     Control { what: &'static str, text: String },
 }
@@ -37,19 +29,11 @@ fn check_slug(what: &'static str, text: &str) -> Result<(), IdError> {
         return Err(IdError::Empty { what });
     }
     if text.len() > SLUG_BYTES_MAX {
-        return Err(IdError::TooLong {
-            what,
-            text: text.to_owned(),
-            max: SLUG_BYTES_MAX,
-        });
+        return Err(IdError::TooLong { what, text: text.to_owned(), max: SLUG_BYTES_MAX });
     }
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
     match text.chars().find(|c| !allowed(*c)) {
-        Some(found) => Err(IdError::Character {
-            what,
-            text: text.to_owned(),
-            found,
-        }),
+        Some(found) => Err(IdError::Character { what, text: text.to_owned(), found }),
         None => Ok(()),
     }
 }
@@ -61,17 +45,10 @@ fn check_reference(what: &'static str, text: &str) -> Result<(), IdError> {
     if text.len() > REFERENCE_BYTES_MAX {
         // The text is cut in the error: a hostile id must not fill the dead-letter table.
         let cut: String = text.chars().take(80).collect();
-        return Err(IdError::TooLong {
-            what,
-            text: cut,
-            max: REFERENCE_BYTES_MAX,
-        });
+        return Err(IdError::TooLong { what, text: cut, max: REFERENCE_BYTES_MAX });
     }
     if text.chars().any(char::is_control) {
-        return Err(IdError::Control {
-            what,
-            text: text.escape_default().to_string(),
-        });
+        return Err(IdError::Control { what, text: text.escape_default().to_string() });
     }
     Ok(())
 }

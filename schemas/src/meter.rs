@@ -34,10 +34,9 @@ impl HoldClass {
         use ResourceState as S;
         match self {
             HoldClass::Running => matches!(state, S::Active | S::Paused),
-            HoldClass::Allocated => !matches!(
-                state,
-                S::Building | S::ShelvedOffloaded | S::Deleted | S::Unknown
-            ),
+            HoldClass::Allocated => {
+                !matches!(state, S::Building | S::ShelvedOffloaded | S::Deleted | S::Unknown)
+            }
             HoldClass::Existing => !matches!(state, S::Building | S::Deleted | S::Unknown),
         }
     }
@@ -83,6 +82,10 @@ pub const SCALE_MAX: u32 = 9;
 pub const SCALE_UNDECLARED: u32 = 6;
 
 impl Meter {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a meter is these eight facts, and a builder would admit a half-made one"
+    )]
     pub fn new(
         id: MeterId,
         name: &str,
@@ -96,21 +99,12 @@ impl Meter {
         if scale > SCALE_MAX {
             return Err(MeterError::Scale { meter: id, scale });
         }
-        let mut units = vec![PriceUnit {
-            name: unit.to_owned(),
-            base_units: 1,
-        }];
+        let mut units = vec![PriceUnit { name: unit.to_owned(), base_units: 1 }];
         for (name, base_units) in multiples {
             if *base_units < 1 {
-                return Err(MeterError::Unit {
-                    meter: id,
-                    unit: (*name).to_owned(),
-                });
+                return Err(MeterError::Unit { meter: id, unit: (*name).to_owned() });
             }
-            units.push(PriceUnit {
-                name: (*name).to_owned(),
-                base_units: *base_units,
-            });
+            units.push(PriceUnit { name: (*name).to_owned(), base_units: *base_units });
         }
         Ok(Self {
             id,
@@ -144,6 +138,18 @@ const BYTES: [(&str, i64); 8] = [
     ("TB", 1_000_000_000_000),
 ];
 
+/// A built-in meter: the arguments of [`Meter::new`].
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    u32,
+    Aggregation,
+    HoldClass,
+    &'static [(&'static str, i64)],
+);
+
 /// Every meter that is known: the built-in ones and those that a book declares.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -154,165 +160,27 @@ impl MeterCatalogue {
     pub fn builtin() -> Self {
         use Aggregation::{Held, Sum};
         use HoldClass::{Allocated, Existing, Running};
-        let rows: [(
-            &str,
-            &str,
-            &str,
-            &str,
-            u32,
-            Aggregation,
-            HoldClass,
-            &[(&str, i64)],
-        ); 20] = [
+        let rows: [Row; 20] = [
             ("vcpu", "vCPU", "Compute", "vCPU", 6, Held, Running, &[]),
-            (
-                "memory", "Memory", "Compute", "byte", 0, Held, Running, &BYTES,
-            ),
-            (
-                "instance",
-                "Instance",
-                "Compute",
-                "instance",
-                0,
-                Held,
-                Running,
-                &[],
-            ),
-            (
-                "cpu-mhz",
-                "CPU clock",
-                "Compute",
-                "MHz",
-                6,
-                Held,
-                Running,
-                &[("GHz", 1_000)],
-            ),
-            (
-                "cpu-time",
-                "CPU time",
-                "Compute",
-                "second",
-                9,
-                Sum,
-                Existing,
-                &[("hour", 3_600)],
-            ),
-            (
-                "root-disk",
-                "Root disk",
-                "Storage",
-                "byte",
-                0,
-                Held,
-                Allocated,
-                &BYTES,
-            ),
-            (
-                "ephemeral-disk",
-                "Ephemeral disk",
-                "Storage",
-                "byte",
-                0,
-                Held,
-                Allocated,
-                &BYTES,
-            ),
-            (
-                "volume", "Volume", "Storage", "byte", 0, Held, Existing, &BYTES,
-            ),
-            (
-                "snapshot", "Snapshot", "Storage", "byte", 0, Held, Existing, &BYTES,
-            ),
-            (
-                "backup", "Backup", "Storage", "byte", 0, Held, Existing, &BYTES,
-            ),
-            (
-                "image", "Image", "Storage", "byte", 0, Held, Existing, &BYTES,
-            ),
-            (
-                "object-storage",
-                "Object storage",
-                "Storage",
-                "byte",
-                0,
-                Held,
-                Existing,
-                &BYTES,
-            ),
-            (
-                "requests", "Requests", "Storage", "request", 0, Sum, Existing, &REQUESTS,
-            ),
-            (
-                "disk-ops",
-                "Disk operations",
-                "Storage",
-                "operation",
-                0,
-                Sum,
-                Existing,
-                &OPERATIONS,
-            ),
-            (
-                "egress",
-                "Outgoing traffic",
-                "Network",
-                "byte",
-                0,
-                Sum,
-                Existing,
-                &BYTES,
-            ),
-            (
-                "ingress",
-                "Incoming traffic",
-                "Network",
-                "byte",
-                0,
-                Sum,
-                Existing,
-                &BYTES,
-            ),
-            (
-                "public-ip",
-                "Public address",
-                "Network",
-                "address",
-                0,
-                Held,
-                Existing,
-                &[],
-            ),
-            (
-                "load-balancer",
-                "Load balancer",
-                "Network",
-                "load balancer",
-                0,
-                Held,
-                Existing,
-                &[],
-            ),
-            (
-                "db-instance",
-                "Managed database",
-                "Database",
-                "instance",
-                0,
-                Held,
-                Running,
-                &[],
-            ),
-            (
-                "db-storage",
-                "Database storage",
-                "Database",
-                "byte",
-                0,
-                Held,
-                Existing,
-                &BYTES,
-            ),
+            ("memory", "Memory", "Compute", "byte", 0, Held, Running, &BYTES),
+            ("instance", "Instance", "Compute", "instance", 0, Held, Running, &[]),
+            ("cpu-mhz", "CPU clock", "Compute", "MHz", 6, Held, Running, &[("GHz", 1_000)]),
+            ("cpu-time", "CPU time", "Compute", "second", 9, Sum, Existing, &[("hour", 3_600)]),
+            ("root-disk", "Root disk", "Storage", "byte", 0, Held, Allocated, &BYTES),
+            ("ephemeral-disk", "Ephemeral disk", "Storage", "byte", 0, Held, Allocated, &BYTES),
+            ("volume", "Volume", "Storage", "byte", 0, Held, Existing, &BYTES),
+            ("snapshot", "Snapshot", "Storage", "byte", 0, Held, Existing, &BYTES),
+            ("backup", "Backup", "Storage", "byte", 0, Held, Existing, &BYTES),
+            ("image", "Image", "Storage", "byte", 0, Held, Existing, &BYTES),
+            ("object-storage", "Object storage", "Storage", "byte", 0, Held, Existing, &BYTES),
+            ("requests", "Requests", "Storage", "request", 0, Sum, Existing, &REQUESTS),
+            ("disk-ops", "Disk operations", "Storage", "operation", 0, Sum, Existing, &OPERATIONS),
+            ("egress", "Outgoing traffic", "Network", "byte", 0, Sum, Existing, &BYTES),
+            ("ingress", "Incoming traffic", "Network", "byte", 0, Sum, Existing, &BYTES),
+            ("public-ip", "Public address", "Network", "address", 0, Held, Existing, &[]),
+            ("load-balancer", "Load balancer", "Network", "load balancer", 0, Held, Existing, &[]),
+            ("db-instance", "Managed database", "Database", "instance", 0, Held, Running, &[]),
+            ("db-storage", "Database storage", "Database", "byte", 0, Held, Existing, &BYTES),
         ];
         let mut catalogue = Self::default();
         for (id, name, service, unit, scale, aggregation, hold, multiples) in rows {
@@ -338,11 +206,8 @@ impl MeterCatalogue {
     }
 }
 
-const REQUESTS: [(&str, i64); 3] = [
-    ("1000 requests", 1_000),
-    ("10000 requests", 10_000),
-    ("million requests", 1_000_000),
-];
+const REQUESTS: [(&str, i64); 3] =
+    [("1000 requests", 1_000), ("10000 requests", 10_000), ("million requests", 1_000_000)];
 const OPERATIONS: [(&str, i64); 1] = [("million operations", 1_000_000)];
 
 #[cfg(test)]
@@ -352,17 +217,9 @@ mod tests {
     #[test]
     fn the_catalogue_is_valid_and_units_are_exact() {
         let catalogue = MeterCatalogue::builtin();
-        let memory = catalogue
-            .get(&MeterId::new("memory").expect("id"))
-            .expect("memory");
-        assert_eq!(
-            memory.price_unit("GiB").map(|unit| unit.base_units),
-            Some(1_073_741_824)
-        );
-        assert_eq!(
-            memory.price_unit("byte").map(|unit| unit.base_units),
-            Some(1)
-        );
+        let memory = catalogue.get(&MeterId::new("memory").expect("id")).expect("memory");
+        assert_eq!(memory.price_unit("GiB").map(|unit| unit.base_units), Some(1_073_741_824));
+        assert_eq!(memory.price_unit("byte").map(|unit| unit.base_units), Some(1));
         assert!(memory.price_unit("gib").is_none());
     }
 

@@ -17,11 +17,7 @@ pub enum MoneyError {
     #[error("the sum does not fit in 64 bits of minor units of {0}")]
     Overflow(Currency),
     #[error("`{text}` is not an amount of {currency} with at most {decimals} decimals")]
-    Text {
-        text: String,
-        currency: Currency,
-        decimals: u8,
-    },
+    Text { text: String, currency: Currency, decimals: u8 },
 }
 
 /// Minor units of a currency. Serialised as a decimal string, never as a number.
@@ -40,10 +36,7 @@ struct MoneyText {
 
 impl From<Money> for MoneyText {
     fn from(money: Money) -> Self {
-        Self {
-            amount: money.to_decimal_text(),
-            currency: money.currency,
-        }
+        Self { amount: money.to_decimal_text(), currency: money.currency }
     }
 }
 
@@ -88,23 +81,15 @@ impl Money {
 
     pub fn checked_add(&self, other: &Self) -> Result<Self, MoneyError> {
         if self.currency != other.currency {
-            return Err(MoneyError::Currencies {
-                left: self.currency,
-                right: other.currency,
-            });
+            return Err(MoneyError::Currencies { left: self.currency, right: other.currency });
         }
-        let minor = self
-            .minor
-            .checked_add(other.minor)
-            .ok_or(MoneyError::Overflow(self.currency))?;
+        let minor =
+            self.minor.checked_add(other.minor).ok_or(MoneyError::Overflow(self.currency))?;
         Ok(Self { minor, ..*self })
     }
 
     pub fn checked_neg(&self) -> Result<Self, MoneyError> {
-        let minor = self
-            .minor
-            .checked_neg()
-            .ok_or(MoneyError::Overflow(self.currency))?;
+        let minor = self.minor.checked_neg().ok_or(MoneyError::Overflow(self.currency))?;
         Ok(Self { minor, ..*self })
     }
 
@@ -117,9 +102,7 @@ impl Money {
         parts: impl IntoIterator<Item = &'a Money>,
         currency: Currency,
     ) -> Result<Self, MoneyError> {
-        parts
-            .into_iter()
-            .try_fold(Self::zero(currency), |total, part| total.checked_add(part))
+        parts.into_iter().try_fold(Self::zero(currency), |total, part| total.checked_add(part))
     }
 
     /// `-12.34`, without the currency code and without grouping.
@@ -159,10 +142,7 @@ mod tests {
         check(i64::MIN, "EUR", "-92233720368547758.08");
         let euro = Currency::new("EUR").expect("EUR");
         assert!(Money::parse("1.234", euro).is_err());
-        assert_eq!(
-            Money::parse("1e3", euro),
-            Ok(Money::from_minor(100_000, euro))
-        );
+        assert_eq!(Money::parse("1e3", euro), Ok(Money::from_minor(100_000, euro)));
         assert!(Money::parse("12,34", euro).is_err());
     }
 
@@ -171,10 +151,7 @@ mod tests {
         let euro = Currency::new("EUR").expect("EUR");
         let yen = Currency::new("JPY").expect("JPY");
         let most = Money::from_minor(i64::MAX, euro);
-        assert_eq!(
-            most.checked_add(&Money::from_minor(1, euro)),
-            Err(MoneyError::Overflow(euro))
-        );
+        assert_eq!(most.checked_add(&Money::from_minor(1, euro)), Err(MoneyError::Overflow(euro)));
         assert!(most.checked_add(&Money::from_minor(1, yen)).is_err());
     }
 }

@@ -20,10 +20,7 @@ pub fn decimal_to_scaled(text: &str, scale: u32) -> Result<i64, DecimalError> {
     let short = || text.chars().take(48).collect::<String>();
     let decimal = read_decimal(text)?.normalize();
     if decimal.scale() > scale {
-        return Err(DecimalError::TooManyDecimals {
-            text: short(),
-            decimals: scale,
-        });
+        return Err(DecimalError::TooManyDecimals { text: short(), decimals: scale });
     }
     let factor = scale
         .checked_sub(decimal.scale())
@@ -94,11 +91,7 @@ mod tests {
     #[test]
     fn decimals_are_read_exactly_or_refused() {
         let check = |text: &str, scale: u32, expect: Option<i64>| {
-            assert_eq!(
-                decimal_to_scaled(text, scale).ok(),
-                expect,
-                "{text} at {scale}"
-            );
+            assert_eq!(decimal_to_scaled(text, scale).ok(), expect, "{text} at {scale}");
         };
         check("12.34", 2, Some(1234));
         check("12.340", 2, Some(1234));

@@ -44,9 +44,7 @@ impl Period {
     pub fn month(year: i32, month: u32, zone: Tz) -> Result<Self, PeriodError> {
         let bad = || PeriodError::Month(format!("{year:04}-{month:02}"));
         let first = NaiveDate::from_ymd_opt(year, month, 1).ok_or_else(bad)?;
-        let next = first
-            .checked_add_months(chrono::Months::new(1))
-            .ok_or_else(bad)?;
+        let next = first.checked_add_months(chrono::Months::new(1)).ok_or_else(bad)?;
         Self::days(first, next, zone)
     }
 
@@ -62,11 +60,7 @@ impl Period {
         if year.len() != 4 || month.len() != 2 {
             return Err(bad());
         }
-        Self::month(
-            year.parse().map_err(|_| bad())?,
-            month.parse().map_err(|_| bad())?,
-            zone,
-        )
+        Self::month(year.parse().map_err(|_| bad())?, month.parse().map_err(|_| bad())?, zone)
     }
 
     pub fn start(&self) -> Instant {
@@ -103,11 +97,7 @@ impl Period {
             if whole.end > self.start {
                 months.push(whole);
             }
-            (year, month) = if month == 12 {
-                (year + 1, 1)
-            } else {
-                (year, month + 1)
-            };
+            (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
         }
     }
 }
@@ -149,11 +139,7 @@ fn end_of_gap(local: NaiveDateTime, zone: Tz) -> Option<chrono::DateTime<Utc>> {
     }
     while after - before > 1 {
         let middle = (before + after).div_euclid(2);
-        if reached(middle)? {
-            after = middle
-        } else {
-            before = middle
-        }
+        if reached(middle)? { after = middle } else { before = middle }
     }
     naive_utc.checked_add_signed(Duration::seconds(after))
 }
@@ -212,16 +198,9 @@ mod tests {
             Instant::parse("2026-01-15T12:00:00Z").expect("start"),
             Instant::parse("2027-01-15T12:00:00Z").expect("end"),
         );
-        let months = year
-            .expect("period")
-            .local_months(Tz::Asia__Tokyo)
-            .expect("months");
+        let months = year.expect("period").local_months(Tz::Asia__Tokyo).expect("months");
         assert_eq!(months.len(), 13);
-        assert!(
-            months
-                .windows(2)
-                .all(|pair| pair[0].end() == pair[1].start())
-        );
+        assert!(months.windows(2).all(|pair| pair[0].end() == pair[1].start()));
     }
 
     #[test]

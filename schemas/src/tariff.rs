@@ -67,10 +67,7 @@ pub struct Rate {
 impl Rate {
     pub fn applies(&self, meter: &MeterId, attributes: &BTreeMap<String, String>) -> bool {
         &self.meter == meter
-            && self
-                .conditions
-                .iter()
-                .all(|(key, value)| attributes.get(key) == Some(value))
+            && self.conditions.iter().all(|(key, value)| attributes.get(key) == Some(value))
     }
 }
 

@@ -39,11 +39,7 @@ impl Instant {
     }
 
     pub fn from_seconds(seconds: i64) -> Result<Self, InstantError> {
-        Self::from_micros(
-            seconds
-                .checked_mul(1_000_000)
-                .ok_or(InstantError::OutOfRange)?,
-        )
+        Self::from_micros(seconds.checked_mul(1_000_000).ok_or(InstantError::OutOfRange)?)
     }
 
     pub fn from_chrono(time: DateTime<Utc>) -> Result<Self, InstantError> {
@@ -78,9 +74,7 @@ impl Instant {
     }
 
     pub fn to_chrono(&self) -> DateTime<Utc> {
-        Utc.timestamp_micros(self.0)
-            .single()
-            .expect("bounded by the constructor")
+        Utc.timestamp_micros(self.0).single().expect("bounded by the constructor")
     }
 
     /// The UTC month as `yyyymm`, the partition of the `usage` table.
@@ -105,11 +99,7 @@ impl From<Instant> for String {
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            &self
-                .to_chrono()
-                .to_rfc3339_opts(SecondsFormat::AutoSi, true),
-        )
+        f.write_str(&self.to_chrono().to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
 }
 
@@ -136,11 +126,7 @@ pub fn utc_month_start(month: i32) -> Option<Instant> {
 
 /// The UTC month after `yyyymm`.
 pub fn next_utc_month(month: i32) -> i32 {
-    if month.rem_euclid(100) == 12 {
-        month + 89
-    } else {
-        month + 1
-    }
+    if month.rem_euclid(100) == 12 { month + 89 } else { month + 1 }
 }
 
 /// A time zone as its IANA name.
@@ -153,9 +139,7 @@ pub mod zone_name {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -178,10 +162,7 @@ mod tests {
     fn months_follow_each_other() {
         assert_eq!(next_utc_month(202_612), 202_701);
         assert_eq!(next_utc_month(202_609), 202_610);
-        assert_eq!(
-            utc_month_start(202_610).expect("month").to_string(),
-            "2026-10-01T00:00:00Z"
-        );
+        assert_eq!(utc_month_start(202_610).expect("month").to_string(), "2026-10-01T00:00:00Z");
         assert!(utc_month_start(202_613).is_none());
     }
 }

@@ -20,16 +20,12 @@ impl<'de> Deserialize<'de> for Quantity {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let text = raw.get();
         if text.starts_with('"') {
-            return serde_json::from_str(text)
-                .map(Quantity)
-                .map_err(D::Error::custom);
+            return serde_json::from_str(text).map(Quantity).map_err(D::Error::custom);
         }
         if text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
             return Ok(Quantity(text.to_owned()));
         }
-        Err(D::Error::custom(
-            "a quantity is a number or a decimal string",
-        ))
+        Err(D::Error::custom("a quantity is a number or a decimal string"))
     }
 }
 
@@ -179,10 +175,7 @@ mod tests {
 
     #[test]
     fn the_committed_schema_is_the_generated_one() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/wire/usage-event.v1.schema.json"
-        );
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/wire/usage-event.v1.schema.json");
         let generated = json_schema();
         if std::env::var_os("TURNPIKE_ACCEPT").is_some() {
             std::fs::write(path, &generated).expect("writes the schema");
@@ -197,16 +190,8 @@ mod tests {
     #[test]
     fn quantities_keep_every_digit() {
         let read = |text: &str| serde_json::from_str::<Quantity>(text).map(|q| q.0).ok();
-        assert_eq!(
-            read("0.1000000000000000055"),
-            Some("0.1000000000000000055".to_owned())
-        );
-        assert_eq!(
-            read("\"123456789012345678901234567890\"")
-                .as_deref()
-                .map(str::len),
-            Some(30)
-        );
+        assert_eq!(read("0.1000000000000000055"), Some("0.1000000000000000055".to_owned()));
+        assert_eq!(read("\"123456789012345678901234567890\"").as_deref().map(str::len), Some(30));
         assert_eq!(read("true"), None);
         assert_eq!(read("null"), None);
     }

@@ -5,11 +5,10 @@
     client.py produce BOOTSTRAP TOPIC          standard input -> records, in the order given
     client.py consume BOOTSTRAP TOPIC COUNT    the first COUNT records of a topic -> standard output
 
-A record is one JSON object on a line: "value" (text) or "value_base64" (bytes), and optionally
+A record is one JSON object on a line: "value" (text) or "value_hex" (bytes), and optionally
 "key", "headers" ({name: text}) and "partition". Neither value: a tombstone.
 """
 
-import base64
 import json
 import os
 import socket
@@ -99,8 +98,8 @@ def produce(bootstrap, topic):
 
 
 def value_of(record):
-    if "value_base64" in record:
-        return base64.b64decode(record["value_base64"], validate=True)
+    if "value_hex" in record:
+        return bytes.fromhex(record["value_hex"])
     value = record.get("value")
     return None if value is None else value.encode()
 
@@ -139,7 +138,7 @@ def to_record(message):
         try:
             record["value"] = message.value().decode()
         except UnicodeDecodeError:
-            record["value_base64"] = base64.b64encode(message.value()).decode()
+            record["value_hex"] = message.value().hex()
     if message.headers():
         record["headers"] = {k: (v or b"").decode(errors="replace") for k, v in message.headers()}
     return record

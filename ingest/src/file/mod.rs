@@ -5,6 +5,7 @@
 
 mod lines;
 mod open;
+mod reader;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,9 +17,8 @@ use turnpike_lake::{AppId, Append, Lake};
 use turnpike_schemas::Instant;
 
 use crate::batch::{Batch, Batcher};
-use crate::decode::{Record, too_large};
 use crate::{IngestError, IngestProgress, IngestReport, IngestSettings, kill};
-use lines::{Line, Records};
+use reader::Reader;
 
 /// How often another writer of the same file may be faster before giving up.
 const ATTEMPTS_MAX: u32 = 5;
@@ -187,72 +187,4 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, IngestError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| IngestError::Task { operation })
-}
-
-/// Reads one file from a record on and sends it in batches.
-struct Reader {
-    path: PathBuf,
-    origin: Arc<str>,
-    /// The first record to read, from one.
-    start: i64,
-    now: Instant,
-    read: Arc<AtomicU64>,
-    batcher: Batcher,
-    send: mpsc::Sender<Batch>,
-}
-
-impl Reader {
-    /// The number of records, all of which are sent, unless nobody listens any more.
-    fn run(mut self) -> (Batcher, Result<u64, IngestError>) {
-        let result = self.records();
-        (self.batcher, result)
-    }
-
-    fn records(&mut self) -> Result<u64, IngestError> {
-        let path = self.path.clone();
-        let failed = |source| IngestError::File { operation: "read", path: path.clone(), source };
-        let input = open::decompressed(&self.path, Arc::clone(&self.read)).map_err(failed)?;
-        let bytes_max = self.batcher.context.bytes_max;
-        let mut records = Records::new(input, bytes_max).map_err(failed)?;
-        let mut count = 0;
-        loop {
-            // What precedes a damaged end of a file is committed before the damage is reported.
-            let next = records.next();
-            let (position, line) = match next {
-                Ok(Some(record)) => record,
-                Ok(None) => break,
-                Err(source) => {
-                    self.flush()?;
-                    return Err(failed(source));
-                }
-            };
-            if position < self.start {
-                continue;
-            }
-            match line {
-                Line::Whole(value) => {
-                    self.batcher.push(&self.origin, position, &Record::of(value));
-                }
-                Line::TooLong { head, bytes, sha256 } => {
-                    let outcome = too_large(head, bytes, &sha256, bytes_max);
-                    self.batcher.push_outcome(&self.origin, position, bytes, outcome);
-                }
-            }
-            count += 1;
-            if self.batcher.is_full() && !self.flush()? {
-                return Ok(count);
-            }
-        }
-        self.flush()?;
-        Ok(count)
-    }
-
-    /// Whether anybody still listens.
-    fn flush(&mut self) -> Result<bool, IngestError> {
-        kill::at("after_decode");
-        match self.batcher.take(self.now)? {
-            Some(batch) => Ok(self.send.blocking_send(batch).is_ok()),
-            None => Ok(true),
-        }
-    }
 }

@@ -8,6 +8,7 @@ mod limits;
 mod native;
 mod nova;
 mod samples;
+mod speed;
 mod store;
 
 use serde_json::Value;

@@ -255,3 +255,22 @@ async fn a_torn_compaction_is_done_again() {
     assert_eq!(snapshot.compacted_to(), 3);
     assert_eq!(usage(&snapshot).await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_of_a_lost_raw_commit_goes() {
+    let fixture = two_commits().await;
+    super::states::put(&fixture.lake, 1, 202_612, "v1").await;
+    cut(&fixture.commit_path("usage_events", 2), 0);
+    let lake = fixture.another().await;
+    append(&lake, &[event("2", "r", T, 1)]).await;
+    let snapshot = lake.snapshot().await.unwrap();
+    assert_eq!(snapshot.raw_version(), 2);
+    assert!(snapshot.state(1, 202_612, "v1").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn one_thread_is_enough() {
+    let fixture = two_commits().await;
+    compact(&fixture.lake).await;
+    assert_eq!(usage(&fixture.another().await.snapshot().await.unwrap()).await.len(), 2);
+}

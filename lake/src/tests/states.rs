@@ -24,7 +24,7 @@ fn state(bucket: u32, month: i32, raw_version: i64, fold: &str, resource: &str) 
     RecordBatch::try_new(usage_state(), columns).unwrap()
 }
 
-async fn put(lake: &Lake, bucket: u32, month: i32, fold: &str) {
+pub(crate) async fn put(lake: &Lake, bucket: u32, month: i32, fold: &str) {
     let version = lake.snapshot().await.unwrap().raw_version();
     let rows = state(bucket, month, version, fold, "r");
     lake.put_states(month, vec![(bucket, rows)], version, fold).await.unwrap();

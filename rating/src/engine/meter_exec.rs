@@ -48,7 +48,7 @@ pub struct MeterTask {
 pub struct BucketResult {
     pub bucket: u32,
     pub harvest: Harvest,
-    /// Per month start: every resource that is known there.
+    /// Per month start that was metered across, and no other: every resource that is known there.
     pub states: BTreeMap<i32, Vec<Metered>>,
     pub rows: u64,
     pub events: u64,
@@ -57,12 +57,7 @@ pub struct BucketResult {
 impl MeterTask {
     /// The result, once the plan has run.
     pub fn take_result(&self) -> BucketResult {
-        std::mem::take(
-            &mut *self
-                .result
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        )
+        std::mem::take(&mut *self.result.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
 
@@ -81,22 +76,13 @@ impl MeterExec {
             EmissionType::Final,
             Boundedness::Bounded,
         ));
-        Self {
-            input,
-            task,
-            properties,
-        }
+        Self { input, task, properties }
     }
 }
 
 fn counts_schema() -> SchemaRef {
     let long = |name| Field::new(name, DataType::Int64, false);
-    Arc::new(Schema::new(vec![
-        long("bucket"),
-        long("rows"),
-        long("events"),
-        long("intervals"),
-    ]))
+    Arc::new(Schema::new(vec![long("bucket"), long("rows"), long("events"), long("intervals")]))
 }
 
 impl fmt::Debug for MeterExec {
@@ -107,11 +93,7 @@ impl fmt::Debug for MeterExec {
 
 impl DisplayAs for MeterExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "MeterExec: bucket={}, span={}",
-            self.task.bucket, self.task.span
-        )
+        write!(f, "MeterExec: bucket={}, span={}", self.task.bucket, self.task.span)
     }
 }
 
@@ -144,9 +126,7 @@ impl ExecutionPlan for MeterExec {
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let Some(input) = children.pop().filter(|_| children.is_empty()) else {
-            return Err(DataFusionError::Internal(
-                "MeterExec has one input".to_owned(),
-            ));
+            return Err(DataFusionError::Internal("MeterExec has one input".to_owned()));
         };
         Ok(Arc::new(Self::new(input, Arc::clone(&self.task))))
     }
@@ -159,10 +139,7 @@ impl ExecutionPlan for MeterExec {
         let input = self.input.execute(partition, context)?;
         let task = Arc::clone(&self.task);
         let counts = stream::once(run(task, input));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(
-            counts_schema(),
-            counts,
-        )))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(counts_schema(), counts)))
     }
 }
 
@@ -184,9 +161,7 @@ async fn run(task: Arc<MeterTask>, mut input: SendableRecordBatchStream) -> Resu
     }
     let result = worker.finish();
     let long = |value: u64| {
-        Arc::new(Int64Array::from(vec![
-            i64::try_from(value).unwrap_or(i64::MAX),
-        ])) as _
+        Arc::new(Int64Array::from(vec![i64::try_from(value).unwrap_or(i64::MAX)])) as _
     };
     let counts = RecordBatch::try_new(
         counts_schema(),
@@ -197,10 +172,7 @@ async fn run(task: Arc<MeterTask>, mut input: SendableRecordBatchStream) -> Resu
             long(result.harvest.intervals),
         ],
     )?;
-    *task
-        .result
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner) = result;
+    *task.result.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = result;
     Ok(counts)
 }
 
@@ -223,6 +195,8 @@ impl<'a> Worker<'a> {
             current: None,
             result: BucketResult {
                 bucket: task.bucket,
+                // Each month start that this bucket was metered across, also where nothing is known.
+                states: task.state_months.iter().map(|(month, _)| (*month, Vec::new())).collect(),
                 ..BucketResult::default()
             },
         }
@@ -230,11 +204,7 @@ impl<'a> Worker<'a> {
 
     fn take(&mut self, event: MeteredEvent) {
         self.result.events += 1;
-        if self
-            .current
-            .as_ref()
-            .is_none_or(|(resource, ..)| resource != &event.resource)
-        {
+        if self.current.as_ref().is_none_or(|(resource, ..)| resource != &event.resource) {
             self.close_resource();
             let opening = self.waiting.remove(&event.resource);
             self.current = Some((event.resource.clone(), Fold::open(opening), 0));

@@ -61,31 +61,22 @@ async fn ordered_input(
         Ok(())
     };
     for file in files {
-        add(session
-            .read_table(run_table(file)?)?
-            .select_columns(&columns)?)?;
+        add(session.read_table(run_table(file)?)?.select_columns(&columns)?)?;
     }
     if !tail.is_empty() || files.is_empty() {
-        add(session
-            .read_table(tail_table(tail)?)?
-            .select_columns(&columns)?)?;
+        add(session.read_table(tail_table(tail)?)?.select_columns(&columns)?)?;
     }
     let all = union.ok_or_else(|| DataFusionError::Internal("a plan without input".to_owned()))?;
     all.sort(order())?.create_physical_plan().await
 }
 
 fn order() -> Vec<SortExpr> {
-    USAGE_ORDER
-        .iter()
-        .map(|name| col(*name).sort(true, true))
-        .collect()
+    USAGE_ORDER.iter().map(|name| col(*name).sort(true, true)).collect()
 }
 
 fn read_columns(schema: &Schema) -> Vec<&str> {
     let names = schema.fields().iter().map(|field| field.name().as_str());
-    names
-        .filter(|name| !UNREAD.contains(name) && !USAGE_PARTITIONS.contains(name))
-        .collect()
+    names.filter(|name| !UNREAD.contains(name) && !USAGE_PARTITIONS.contains(name)).collect()
 }
 
 /// The columns inside a run file: all but the partition columns, which are in its path.

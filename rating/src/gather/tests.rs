@@ -18,7 +18,7 @@ fn at(text: &str) -> Instant {
     Instant::parse(text).expect(text)
 }
 
-fn book() -> PriceBook {
+pub(crate) fn book() -> PriceBook {
     let rate = |meter: &str, price: i64, unit: &str, base: i64, per: &str| {
         serde_json::json!({
             "meter": meter, "conditions": {}, "price_nano": price, "per": per,
@@ -102,11 +102,8 @@ fn interval(meter: &str, start: &str, end: &str, quantity: i64) -> UsageInterval
 /// parked and unassigned.
 fn rated(book: &PriceBook, intervals: &[UsageInterval]) -> Vec<String> {
     let span = Period::new(at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z")).expect("span");
-    let periods: BTreeMap<_, _> = book
-        .accounts
-        .iter()
-        .map(|account| (account.id.clone(), span))
-        .collect();
+    let periods: BTreeMap<_, _> =
+        book.accounts.iter().map(|account| (account.id.clone(), span)).collect();
     let mut harvest = Harvest::default();
     let lookup = Lookup::new(book, &periods);
     for interval in intervals {
@@ -115,15 +112,10 @@ fn rated(book: &PriceBook, intervals: &[UsageInterval]) -> Vec<String> {
     let lines = priced(book, &RunId::new("run").expect("id"), &mut harvest);
     let lines = lines.iter().map(|line| {
         let version = line.tariff_version.as_str();
-        format!(
-            "{version} {} {} {}",
-            line.seconds, line.quantity, line.amount
-        )
+        format!("{version} {} {} {}", line.seconds, line.quantity, line.amount)
     });
     let parked = harvest.parked();
-    let parked = parked
-        .iter()
-        .map(|parked| format!("parked {}", parked.reason.code.as_str()));
+    let parked = parked.iter().map(|parked| format!("parked {}", parked.reason.code.as_str()));
     let unassigned = harvest.unassigned.values();
     let unassigned = unassigned.map(|row| format!("unassigned {} {}", row.meter, row.seconds));
     lines.chain(parked).chain(unassigned).collect()
@@ -132,104 +124,47 @@ fn rated(book: &PriceBook, intervals: &[UsageInterval]) -> Vec<String> {
 #[test]
 fn a_price_change_at_an_odd_second_cuts_exactly() {
     // 1 vCPU over 2026-10-10 00:00:00 to 01:00:00: 123 s at 0.0416, 3477 s at 0.05 per hour.
-    let usage = [interval(
-        "vcpu",
-        "2026-10-10T00:00:00Z",
-        "2026-10-10T01:00:00Z",
-        1_000_000,
-    )];
+    let usage = [interval("vcpu", "2026-10-10T00:00:00Z", "2026-10-10T01:00:00Z", 1_000_000)];
     assert_eq!(
         rated(&book(), &usage),
-        [
-            "standard.1 123 123000000 533/375000 EUR",
-            "standard.2 3477 3477000000 1159/24000 EUR"
-        ]
+        ["standard.1 123 123000000 533/375000 EUR", "standard.2 3477 3477000000 1159/24000 EUR"]
     );
 }
 
 #[test]
 fn instants_are_floored_so_that_pieces_add_up() {
-    let whole = [interval(
-        "vcpu",
-        "2026-10-01T00:00:00.9Z",
-        "2026-10-01T00:00:10.2Z",
-        1_000_000,
-    )];
+    let whole = [interval("vcpu", "2026-10-01T00:00:00.9Z", "2026-10-01T00:00:10.2Z", 1_000_000)];
     let parts = [
-        interval(
-            "vcpu",
-            "2026-10-01T00:00:00.9Z",
-            "2026-10-01T00:00:04.7Z",
-            1_000_000,
-        ),
-        interval(
-            "vcpu",
-            "2026-10-01T00:00:04.7Z",
-            "2026-10-01T00:00:10.2Z",
-            1_000_000,
-        ),
+        interval("vcpu", "2026-10-01T00:00:00.9Z", "2026-10-01T00:00:04.7Z", 1_000_000),
+        interval("vcpu", "2026-10-01T00:00:04.7Z", "2026-10-01T00:00:10.2Z", 1_000_000),
     ];
     assert_eq!(rated(&book(), &whole), rated(&book(), &parts));
-    assert_eq!(
-        rated(&book(), &whole),
-        ["standard.1 10 10000000 13/112500 EUR"]
-    );
+    assert_eq!(rated(&book(), &whole), ["standard.1 10 10000000 13/112500 EUR"]);
 }
 
 #[test]
 fn usage_is_clipped_to_the_period() {
-    let usage = [interval(
-        "vcpu",
-        "2026-08-01T00:00:00Z",
-        "2026-10-01T01:00:00Z",
-        2_000_000,
-    )];
-    assert_eq!(
-        rated(&book(), &usage),
-        ["standard.1 3600 7200000000 52/625 EUR"]
-    );
-    let outside = [interval(
-        "vcpu",
-        "2026-11-01T00:00:00Z",
-        "2026-11-02T00:00:00Z",
-        1_000_000,
-    )];
+    let usage = [interval("vcpu", "2026-08-01T00:00:00Z", "2026-10-01T01:00:00Z", 2_000_000)];
+    assert_eq!(rated(&book(), &usage), ["standard.1 3600 7200000000 52/625 EUR"]);
+    let outside = [interval("vcpu", "2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z", 1_000_000)];
     assert_eq!(rated(&book(), &outside), Vec::<String>::new());
 }
 
 #[test]
 fn what_was_consumed_counts_when_its_window_is_complete() {
     let gib = 1_i64 << 30;
-    let last = [interval(
-        "egress",
-        "2026-09-30T23:00:00Z",
-        "2026-10-01T00:00:00Z",
-        gib,
-    )];
+    let last = [interval("egress", "2026-09-30T23:00:00Z", "2026-10-01T00:00:00Z", gib)];
     assert_eq!(rated(&book(), &last), Vec::<String>::new());
-    let first = [interval(
-        "egress",
-        "2026-09-30T23:59:59Z",
-        "2026-10-01T00:00:01Z",
-        gib,
-    )];
+    let first = [interval("egress", "2026-09-30T23:59:59Z", "2026-10-01T00:00:01Z", gib)];
     assert_eq!(rated(&book(), &first), ["standard.1 0 1073741824 1/20 EUR"]);
 }
 
 #[test]
 fn a_monthly_price_divides_by_the_month_it_is_in() {
     let gib = 1_i64 << 30;
-    let usage = [interval(
-        "volume",
-        "2026-10-01T00:00:00Z",
-        "2026-10-02T00:00:00Z",
-        gib,
-    )];
+    let usage = [interval("volume", "2026-10-01T00:00:00Z", "2026-10-02T00:00:00Z", gib)];
     // 0.08 per GiB-month, one of 31 days.
-    assert_eq!(
-        rated(&book(), &usage),
-        ["standard.1 86400 92771293593600 2/775 EUR"]
-    );
+    assert_eq!(rated(&book(), &usage), ["standard.1 86400 92771293593600 2/775 EUR"]);
 }
 
 #[test]
@@ -242,31 +177,11 @@ fn what_cannot_be_priced_parks_its_account() {
         let good = vcpu("2026-10-01T00:00:00Z", "2026-10-01T00:00:01Z");
         assert_eq!(rated(&book, &[good, usage]), [expect]);
     };
-    check(
-        &|_| {},
-        interval("gpu", day.0, day.1, 1),
-        "parked unknown_meter",
-    );
-    check(
-        &|_| {},
-        interval("memory", day.0, day.1, 1),
-        "parked unpriced_meter",
-    );
-    check(
-        &|b| b.accounts[0].currency = None,
-        vcpu(day.0, day.1),
-        "parked missing_currency",
-    );
-    check(
-        &|b| b.tariffs[0].currency = None,
-        vcpu(day.0, day.1),
-        "parked missing_currency",
-    );
-    check(
-        &|b| b.accounts[0].tariffs.clear(),
-        vcpu(day.0, day.1),
-        "parked tariff_gap",
-    );
+    check(&|_| {}, interval("gpu", day.0, day.1, 1), "parked unknown_meter");
+    check(&|_| {}, interval("memory", day.0, day.1, 1), "parked unpriced_meter");
+    check(&|b| b.accounts[0].currency = None, vcpu(day.0, day.1), "parked missing_currency");
+    check(&|b| b.tariffs[0].currency = None, vcpu(day.0, day.1), "parked missing_currency");
+    check(&|b| b.accounts[0].tariffs.clear(), vcpu(day.0, day.1), "parked tariff_gap");
     check(
         &|b| b.tariffs[0].versions[0].valid_from = at("2026-10-01T12:00:00Z"),
         vcpu(day.0, day.1),
@@ -292,14 +207,10 @@ fn what_cannot_be_priced_parks_its_account() {
 
 #[test]
 fn the_largest_quantity_stays_exact() {
-    let usage = [interval(
-        "volume",
-        "2026-10-02T00:00:00Z",
-        "2026-10-09T00:00:00Z",
-        i64::MAX,
-    )];
+    let usage = [interval("volume", "2026-10-02T00:00:00Z", "2026-10-09T00:00:00Z", i64::MAX)];
     // (2^63 - 1) bytes x 604800 s x 0.08 / (2^30 x 2678400 s), in lowest terms.
-    let expect = "standard.1 604800 5578295407889768408073600 64563604257983430649/416074956800 EUR";
+    let expect =
+        "standard.1 604800 5578295407889768408073600 64563604257983430649/416074956800 EUR";
     assert_eq!(rated(&book(), &usage), [expect]);
 }
 
@@ -307,14 +218,26 @@ fn the_largest_quantity_stays_exact() {
 fn unknown_owners_are_unassigned_and_included_meters_are_not_charged() {
     let mut stranger = interval("vcpu", "2026-10-02T00:00:00Z", "2026-10-02T00:01:00Z", 1);
     Arc::make_mut(&mut stranger.holder).owner = Some(OwnerRef::new("t/p9").expect("owner"));
-    let included = interval(
-        "instance",
-        "2026-10-02T00:00:00Z",
-        "2026-10-03T00:00:00Z",
-        1,
-    );
-    assert_eq!(
-        rated(&book(), &[stranger, included]),
-        ["unassigned vcpu 60"]
-    );
+    let included = interval("instance", "2026-10-02T00:00:00Z", "2026-10-03T00:00:00Z", 1);
+    assert_eq!(rated(&book(), &[stranger, included]), ["unassigned vcpu 60"]);
+}
+
+// --- review ---
+
+#[test]
+fn review_two_owners_park_also_for_usage_at_the_first_instant() {
+    let mut book = book();
+    let mut twin = book.accounts[0].clone();
+    twin.id = turnpike_schemas::AccountId::new("a2").expect("id");
+    book.accounts.push(twin);
+    let usage = interval("egress", "2026-10-01T00:00:00Z", "2026-10-01T00:00:00Z", 1 << 30);
+    assert_eq!(rated(&book, &[usage]), ["parked owner_overlap", "parked owner_overlap"]);
+}
+
+#[test]
+fn review_unassigned_seconds_of_a_report_are_those_it_says() {
+    let mut usage = interval("vcpu", "2026-10-02T00:00:00Z", "2026-10-03T00:00:00Z", 1_000_000);
+    usage.seconds = Some(3_600);
+    Arc::make_mut(&mut usage.holder).owner = None;
+    assert_eq!(rated(&book(), &[usage]), ["unassigned vcpu 3600"]);
 }

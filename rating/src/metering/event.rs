@@ -51,10 +51,7 @@ impl EventReader {
     ) -> Result<(), RatingError> {
         let columns = Columns::of(batch)?;
         for row in 0..batch.num_rows() {
-            let same = self
-                .open
-                .as_ref()
-                .is_some_and(|event| columns.continues(event, row));
+            let same = self.open.as_ref().is_some_and(|event| columns.continues(event, row));
             if !same {
                 if let Some(complete) = self.open.take() {
                     each(complete)?;
@@ -106,15 +103,12 @@ type InstantColumn<'a> = &'a arrow::array::PrimitiveArray<TimestampMicrosecondTy
 const TABLE: &str = "usage";
 
 fn column<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a dyn Array, RatingError> {
-    batch
-        .column_by_name(name)
-        .map(AsRef::as_ref)
-        .ok_or_else(|| RatingError::Column {
-            table: TABLE,
-            column: name,
-            row: 0,
-            problem: "the column is missing".to_owned(),
-        })
+    batch.column_by_name(name).map(AsRef::as_ref).ok_or_else(|| RatingError::Column {
+        table: TABLE,
+        column: name,
+        row: 0,
+        problem: "the column is missing".to_owned(),
+    })
 }
 
 fn wrong_type(name: &'static str, array: &dyn Array) -> RatingError {
@@ -131,9 +125,7 @@ fn text_column<'a>(
     name: &'static str,
 ) -> Result<&'a StringArray, RatingError> {
     let array = column(batch, name)?;
-    array
-        .as_string_opt::<i32>()
-        .ok_or_else(|| wrong_type(name, array))
+    array.as_string_opt::<i32>().ok_or_else(|| wrong_type(name, array))
 }
 
 fn instant_column<'a>(
@@ -141,9 +133,7 @@ fn instant_column<'a>(
     name: &'static str,
 ) -> Result<InstantColumn<'a>, RatingError> {
     let array = column(batch, name)?;
-    array
-        .as_primitive_opt()
-        .ok_or_else(|| wrong_type(name, array))
+    array.as_primitive_opt().ok_or_else(|| wrong_type(name, array))
 }
 
 fn long_column<'a>(
@@ -151,9 +141,7 @@ fn long_column<'a>(
     name: &'static str,
 ) -> Result<&'a Int64Array, RatingError> {
     let array = column(batch, name)?;
-    array
-        .as_primitive_opt::<Int64Type>()
-        .ok_or_else(|| wrong_type(name, array))
+    array.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong_type(name, array))
 }
 
 fn optional(array: &StringArray, row: usize) -> Option<&str> {
@@ -161,12 +149,7 @@ fn optional(array: &StringArray, row: usize) -> Option<&str> {
 }
 
 fn bad(column: &'static str, row: usize, problem: impl ToString) -> RatingError {
-    RatingError::Column {
-        table: TABLE,
-        column,
-        row,
-        problem: problem.to_string(),
-    }
+    RatingError::Column { table: TABLE, column, row, problem: problem.to_string() }
 }
 
 fn instant(
@@ -177,9 +160,7 @@ fn instant(
     if array.is_null(row) {
         return Ok(None);
     }
-    Instant::from_micros(array.value(row))
-        .map(Some)
-        .map_err(|error| bad(name, row, error))
+    Instant::from_micros(array.value(row)).map(Some).map_err(|error| bad(name, row, error))
 }
 
 impl<'a> Columns<'a> {
@@ -198,9 +179,7 @@ impl<'a> Columns<'a> {
                 .ok_or_else(|| wrong_type("scale", scale))?,
             kind: text_column(batch, "kind")?,
             state: text_column(batch, "state")?,
-            terminal: terminal
-                .as_boolean_opt()
-                .ok_or_else(|| wrong_type("terminal", terminal))?,
+            terminal: terminal.as_boolean_opt().ok_or_else(|| wrong_type("terminal", terminal))?,
             window_start: instant_column(batch, "window_start")?,
             window_end: instant_column(batch, "window_end")?,
             since: instant_column(batch, "since")?,
@@ -249,9 +228,7 @@ impl<'a> Columns<'a> {
             kind,
             state,
             terminal: !self.terminal.is_null(row) && self.terminal.value(row),
-            window: window_start
-                .zip(window_end)
-                .map(|(start, end)| Window { start, end }),
+            window: window_start.zip(window_end).map(|(start, end)| Window { start, end }),
             since: instant(self.since, "since", row)?,
             seconds: (!self.seconds.is_null(row)).then(|| self.seconds.value(row)),
             incarnation: text(self.incarnation),

@@ -32,6 +32,8 @@ impl Fold {
     pub fn apply(&mut self, event: &MeteredEvent, emit: &mut impl FnMut(UsageInterval)) {
         if self.speaks_of_holding(event) {
             if self.is_stale(event) {
+                // It says nothing of what is held, but what it consumed was consumed.
+                self.consume(event, |flow| flow != Flow::Cumulative, emit);
                 return;
             }
             match self.begins(event) {
@@ -45,7 +47,7 @@ impl Fold {
         } else {
             self.meet(event);
         }
-        self.consume(event, emit);
+        self.consume(event, |_| true, emit);
         if event.terminal {
             self.end(event.time, emit);
         }
@@ -64,10 +66,7 @@ impl Fold {
         };
         let vouched = match policy {
             OpenIntervals::UntilStop => until,
-            OpenIntervals::Audited {
-                every_seconds,
-                missed,
-            } => every_seconds
+            OpenIntervals::Audited { every_seconds, missed } => every_seconds
                 .checked_mul(missed)
                 .and_then(|seconds| known.evidence.plus_seconds(seconds))
                 .unwrap_or(Instant::MAX),
@@ -86,10 +85,7 @@ impl Fold {
 
     /// Whether the event says what is held, rather than only what was consumed or who it concerns.
     fn speaks_of_holding(&self, event: &MeteredEvent) -> bool {
-        let sized = event
-            .measurements
-            .iter()
-            .any(|measurement| measurement.flow == Flow::Held);
+        let sized = event.measurements.iter().any(|measurement| measurement.flow == Flow::Held);
         let held = self.known.as_ref().is_some_and(Metered::is_held);
         event.terminal || sizes(event.kind) && (event.state.is_some() || sized || held)
     }
@@ -120,11 +116,7 @@ impl Fold {
             EventKind::Audit => event.window.as_ref().map(|window| window.start),
             _ => None,
         };
-        let start = event
-            .since
-            .or(window_start)
-            .unwrap_or(event.time)
-            .min(event.time);
+        let start = event.since.or(window_start).unwrap_or(event.time).min(event.time);
         let ended = self.known.as_ref().and_then(|known| known.ended);
         Some(ended.map_or(start, |ended| start.max(ended)))
     }
@@ -152,11 +144,7 @@ impl Fold {
         }
         // The start was lost. Until this event the resource was in service, except where the event
         // says that it is still being built.
-        let until_now = if now == ResourceState::Building {
-            now
-        } else {
-            ResourceState::Active
-        };
+        let until_now = if now == ResourceState::Building { now } else { ResourceState::Active };
         self.change(event, start, Some(until_now), emit);
         if !event.terminal {
             self.change(event, event.time, event.state, emit);
@@ -171,10 +159,7 @@ impl Fold {
         if event.kind != EventKind::Audit {
             return event.time;
         }
-        let window_start = event
-            .window
-            .as_ref()
-            .map_or(event.time, |window| window.start);
+        let window_start = event.window.as_ref().map_or(event.time, |window| window.start);
         let since = event.since.unwrap_or(window_start);
         window_start.max(since).max(known.evidence).min(event.time)
     }
@@ -244,9 +229,19 @@ impl Fold {
     }
 
     /// Emits what the event says was consumed.
-    fn consume(&mut self, event: &MeteredEvent, emit: &mut impl FnMut(UsageInterval)) {
+    fn consume(
+        &mut self,
+        event: &MeteredEvent,
+        wanted: impl Fn(Flow) -> bool,
+        emit: &mut impl FnMut(UsageInterval),
+    ) {
         let Some(known) = &mut self.known else { return };
-        for measurement in &event.measurements {
+        // What a report of consumption names (class of request, owner) is of that consumption.
+        let standing = Arc::clone(&known.holder);
+        if let Some(own) = merged_holder(&standing, event) {
+            known.holder = Arc::new(own);
+        }
+        for measurement in event.measurements.iter().filter(|m| wanted(m.flow)) {
             match (measurement.flow, event.kind) {
                 (Flow::Held, EventKind::Interval) => {
                     emit(pre_aggregated(known, event, measurement));
@@ -256,17 +251,12 @@ impl Fold {
                     let window = event.window.as_ref();
                     let start = window.map_or(event.time, |window| window.start);
                     let end = window.map_or(event.time, |window| window.end);
-                    emit(consumed(
-                        known,
-                        measurement,
-                        measurement.quantity,
-                        start,
-                        end,
-                    ));
+                    emit(consumed(known, measurement, measurement.quantity, start, end));
                 }
                 (Flow::Cumulative, _) => count(known, event, measurement, emit),
             }
         }
+        known.holder = standing;
     }
 
     fn end(&mut self, at: Instant, emit: &mut impl FnMut(UsageInterval)) {
@@ -281,10 +271,7 @@ impl Fold {
 }
 
 fn sizes(kind: EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Transition | EventKind::Snapshot | EventKind::Audit
-    )
+    matches!(kind, EventKind::Transition | EventKind::Snapshot | EventKind::Audit)
 }
 
 /// Emits all open intervals up to `at` and opens them again there.
@@ -305,24 +292,15 @@ fn hold(
     at: Instant,
     emit: &mut impl FnMut(UsageInterval),
 ) {
-    let next = Held {
-        quantity: measurement.quantity,
-        scale: measurement.scale,
-        from: at,
-    };
+    let mut next = Held { quantity: measurement.quantity, scale: measurement.scale, from: at };
     if let Some(held) = known.held.get(&measurement.meter) {
+        // Time up to there is billed already.
+        next.from = at.max(held.from);
         if held.quantity == next.quantity && held.scale == next.scale {
             return;
         }
         if held.from < at {
-            emit(interval(
-                known,
-                &measurement.meter,
-                held,
-                held.from,
-                at,
-                false,
-            ));
+            emit(interval(known, &measurement.meter, held, held.from, at, false));
         }
     }
     known.held.insert(measurement.meter.clone(), next);
@@ -341,17 +319,22 @@ fn count(
         at: event.time,
     };
     if let Some(last) = known.counters.get(&measurement.meter) {
-        let continues = last.incarnation == next.incarnation
-            && last.scale == next.scale
-            && last.value <= next.value;
-        let quantity = if continues {
-            next.value.saturating_sub(last.value)
-        } else {
-            next.value
-        };
+        let grown = rescaled(last.value, last.scale, next.scale)
+            .filter(|value| last.incarnation == next.incarnation && *value <= next.value)
+            .and_then(|value| next.value.checked_sub(value));
+        let quantity = grown.unwrap_or(next.value);
         emit(consumed(known, measurement, quantity, last.at, event.time));
     }
     known.counters.insert(measurement.meter.clone(), next);
+}
+
+/// A reading at another scale: a meter that was declared after it was first reported changes it.
+fn rescaled(value: i64, from: u32, to: u32) -> Option<i64> {
+    let factor = 10_i64.checked_pow(from.abs_diff(to))?;
+    match from <= to {
+        true => value.checked_mul(factor),
+        false => (value % factor == 0).then_some(value / factor),
+    }
 }
 
 fn interval(
@@ -407,7 +390,11 @@ fn pre_aggregated(
         holder: Arc::clone(&known.holder),
         meter: measurement.meter.clone(),
         aggregation: Aggregation::Held,
-        state: event.state.unwrap_or(ResourceState::Active),
+        // The state in the report of an end is the one after it.
+        state: event
+            .state
+            .filter(|state| *state != ResourceState::Deleted)
+            .unwrap_or(ResourceState::Active),
         start: window.map_or(event.time, |window| window.start),
         end: window.map_or(event.time, |window| window.end),
         quantity: measurement.quantity,
@@ -421,37 +408,18 @@ fn pre_aggregated(
 /// where this one is silent; its attributes and tags end with the life they described.
 fn first_holder(before: Option<&Metered>, event: &MeteredEvent) -> Holder {
     let known = before.map(|known| known.holder.as_ref());
-    let going_on = before
-        .filter(|known| !known.is_gone())
-        .map(|known| known.holder.as_ref());
-    let mut attributes = going_on
-        .map(|holder| holder.attributes.clone())
-        .unwrap_or_default();
+    let going_on = before.filter(|known| !known.is_gone()).map(|known| known.holder.as_ref());
+    let mut attributes = going_on.map(|holder| holder.attributes.clone()).unwrap_or_default();
     attributes.extend(event.attributes.clone());
     let tags = going_on.map(|holder| holder.tags.clone());
     Holder {
         resource: event.resource.clone(),
         resource_kind: event.resource_kind.clone(),
-        parent: event
-            .parent
-            .clone()
-            .or_else(|| going_on.and_then(|h| h.parent.clone())),
-        owner: event
-            .owner
-            .clone()
-            .or_else(|| known.and_then(|h| h.owner.clone())),
-        project: event
-            .project
-            .clone()
-            .or_else(|| known.and_then(|h| h.project.clone())),
-        site: event
-            .site
-            .clone()
-            .or_else(|| known.and_then(|h| h.site.clone())),
-        region: event
-            .region
-            .clone()
-            .or_else(|| known.and_then(|h| h.region.clone())),
+        parent: event.parent.clone().or_else(|| going_on.and_then(|h| h.parent.clone())),
+        owner: event.owner.clone().or_else(|| known.and_then(|h| h.owner.clone())),
+        project: event.project.clone().or_else(|| known.and_then(|h| h.project.clone())),
+        site: event.site.clone().or_else(|| known.and_then(|h| h.site.clone())),
+        region: event.region.clone().or_else(|| known.and_then(|h| h.region.clone())),
         source: event.source.clone(),
         attributes,
         tags: event.tags.clone().or(tags).unwrap_or_default(),
@@ -464,10 +432,8 @@ fn merged_holder(holder: &Holder, event: &MeteredEvent) -> Option<Holder> {
     fn differs<T: PartialEq>(known: &Option<T>, given: &Option<T>) -> bool {
         given.is_some() && known != given
     }
-    let attributes_differ = event
-        .attributes
-        .iter()
-        .any(|(key, value)| holder.attributes.get(key) != Some(value));
+    let attributes_differ =
+        event.attributes.iter().any(|(key, value)| holder.attributes.get(key) != Some(value));
     let changed = differs(&holder.parent, &event.parent)
         || differs(&holder.owner, &event.owner)
         || differs(&holder.project, &event.project)

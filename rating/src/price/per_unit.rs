@@ -24,12 +24,7 @@ impl Price for PerUnit {
             .and_then(|scale| scale.checked_mul(i128::from(term.rate.unit.base_units)))
             .and_then(|unit| unit.checked_mul(i128::from(term.key.per_seconds)))
             .ok_or_else(too_large)?;
-        Amount::from_price(
-            term.gathered.quantity,
-            term.rate.price_nano,
-            divisor,
-            term.currency,
-        )
-        .map_err(|_| too_large())
+        Amount::from_price(term.gathered.quantity, term.rate.price_nano, divisor, term.currency)
+            .map_err(|_| too_large())
     }
 }

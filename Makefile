@@ -1,0 +1,62 @@
+# Every target here is what CI and the documentation call; the work is in scripts/.
+SHELL := /bin/bash
+
+CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/turnpike/target
+export CARGO_TARGET_DIR
+
+# Always the whole workspace and always the dev profile: another selection of crates or another
+# profile may switch other features on, and compile the dependencies a second time.
+CARGO_BUILD = cargo build --workspace --locked
+
+DEMO_ARGS ?=
+SEED ?= 1
+CYCLES ?= 50
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check bench gates faults soak fmt fmt-check clippy deny kafka kafka-stop
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+build: ## the binary, as demo and test use it
+	$(CARGO_BUILD)
+
+demo: build ## two months of a simulated provider, from events to pages (DEMO_ARGS=--no-serve for scripts)
+	"$(CARGO_TARGET_DIR)/debug/turnpike" demo $(DEMO_ARGS)
+
+test: ## all tests, against a real Apache Kafka that is started and stopped here
+	scripts/test
+
+check: fmt-check clippy test deny ## everything to run before a commit is pushed
+
+bench: ## bench/run: speed, with the peers' side
+	@test -x bench/run || { echo "bench: bench/run does not exist yet, so there is nothing to measure" >&2; exit 1; }
+	bench/run
+
+gates: ## outside validators over what turnpike writes (gates/README.md)
+	gates/run
+
+faults: ## the tests that kill, fill and disconnect: integration tests named faults::*
+	scripts/test faults::
+
+soak: ## kill -9 in a loop (SEED=n CYCLES=n): integration test faults::kill_cycles
+	TURNPIKE_SOAK_SEED=$(SEED) TURNPIKE_SOAK_CYCLES=$(CYCLES) scripts/test faults::kill_cycles --nocapture
+
+fmt: ## format all Rust files
+	cargo fmt --all
+
+fmt-check:
+	cargo fmt --all --check
+
+clippy: ## lints over all targets, a warning is an error
+	scripts/clippy
+
+deny: ## licences, sources and advisories of the dependencies, where cargo-deny is installed
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; \
+	else echo "deny: skipped, cargo-deny is not installed (cargo install cargo-deny)"; fi
+
+kafka: ## start Kafka for work by hand; prints its settings (make -s kafka); make kafka-stop ends it
+	@scripts/kafka start
+
+kafka-stop:
+	@scripts/kafka stop

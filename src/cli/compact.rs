@@ -1,0 +1,42 @@
+//! `turnpike compact`.
+
+use anyhow::Context as _;
+use clap::Args;
+use turnpike_lake::CompactReport;
+
+use crate::app::App;
+use crate::output::{self, Cell, Record};
+use crate::progress;
+
+/// Sorts new events into the usage table and settles duplicates and conflicts
+#[derive(Debug, Args)]
+pub struct Compact {}
+
+impl Compact {
+    pub async fn run(self, app: &App) -> anyhow::Result<()> {
+        let lake = app.lake().await?;
+        let bar = progress::open("compacting");
+        let settings = app.compact_settings();
+        let shown = bar.clone();
+        let report = lake
+            .compact(&settings, &move |progress| shown.set_position(progress.rows))
+            .await
+            .context("compacting")?;
+        bar.finish_and_clear();
+        Ok(output::print(&record(&report).text(app.format))?)
+    }
+}
+
+fn record(report: &CompactReport) -> Record {
+    Record::default()
+        .with("rows", Cell::count(report.rows))
+        .with("events", Cell::count(report.events))
+        .with("usage_rows", Cell::count(report.usage_rows))
+        .with("duplicates", Cell::count(report.duplicates))
+        .with("conflicts", Cell::count(report.conflicts))
+        .with("commits", Cell::count(report.commits))
+        .with("runs_written", Cell::count(report.runs_written))
+        .with("runs_merged", Cell::count(report.runs_merged))
+        .with("compacted_to", Cell::count(report.compacted_to))
+        .with("fenced", Cell::Flag(report.fenced))
+}

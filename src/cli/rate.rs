@@ -1,0 +1,176 @@
+//! `turnpike rate`.
+
+use clap::Args;
+use turnpike_books::RunRecord;
+use turnpike_rating::Window;
+use turnpike_schemas::{AccountId, Amount, Instant, Period, Rounding};
+
+use crate::app::App;
+use crate::fault::{Blame as _, Kind, fault};
+use crate::jobs::{self, RateReport};
+use crate::output::{self, Cell, Format, Record, Table};
+use crate::progress;
+
+/// Meters and prices the usage of a period: exact rated lines, stored as one run
+#[derive(Debug, Args)]
+pub struct Rate {
+    /// A month such as 2026-10, in each account's own time zone
+    #[arg(long, value_name = "MONTH", required_unless_present = "from", conflicts_with = "from")]
+    period: Option<String>,
+    /// Start of a span (RFC 3339, whole seconds)
+    #[arg(long, value_name = "INSTANT", requires = "to", value_parser = Instant::parse)]
+    from: Option<Instant>,
+    /// End of a span, exclusive
+    #[arg(long, value_name = "INSTANT", requires = "from", value_parser = Instant::parse)]
+    to: Option<Instant>,
+    /// Bills nothing at or past this instant; now where absent
+    #[arg(long, value_name = "INSTANT", value_parser = Instant::parse)]
+    as_of: Option<Instant>,
+    /// Rates this account only (may be given more than once)
+    #[arg(long = "account", value_name = "ID")]
+    accounts: Vec<AccountId>,
+    /// Ends with code 4 where an account is parked or usage is unassigned
+    #[arg(long)]
+    strict: bool,
+    /// Buckets metered at the same time [rating.threads]
+    #[arg(long)]
+    pub threads: Option<usize>,
+}
+
+impl Rate {
+    pub async fn run(self, app: &App) -> anyhow::Result<()> {
+        let window = self.window()?;
+        let as_of = self.as_of.unwrap_or_else(|| app.clock.now());
+        let lake = app.lake().await?;
+        let books = app.books().await?;
+        let accounts = (!self.accounts.is_empty()).then(|| self.accounts.clone());
+        let bar = progress::units("rating", u64::from(lake.buckets()));
+        let shown = bar.clone();
+        let report = jobs::rate(app, &lake, &books, window, as_of, accounts, move |progress| {
+            shown.set_position(u64::from(progress.buckets_done));
+        })
+        .await;
+        bar.finish_and_clear();
+        let report = report?;
+        output::print(&text(&report, app.format))?;
+        warn(&report);
+        let unbilled = report.parked.len() + report.unassigned.len();
+        if self.strict && unbilled > 0 {
+            let text = format!(
+                "{} accounts are parked and {} resources are unassigned",
+                report.parked.len(),
+                report.unassigned.len()
+            );
+            return Err(fault(Kind::Data, text));
+        }
+        Ok(())
+    }
+
+    fn window(&self) -> anyhow::Result<Window> {
+        match (&self.period, self.from, self.to) {
+            (Some(month), _, _) => {
+                Window::parse_month(month).blame(Kind::Usage, "--period cannot be read")
+            }
+            (None, Some(from), Some(to)) => {
+                let period = Period::new(from, to).blame(Kind::Usage, "--from and --to")?;
+                Ok(Window::Span(period))
+            }
+            _ => Err(fault(Kind::Usage, "give --period, or --from and --to")),
+        }
+    }
+}
+
+/// An exact amount for people: its decimals, and what it rounds to.
+pub fn exact_text(amount: &Amount) -> String {
+    amount.to_decimal_text(12)
+}
+
+pub fn rounded_text(amount: &Amount) -> String {
+    amount
+        .round(Rounding::default())
+        .map_or_else(|error| error.to_string(), |money| turnpike_invoices::format::money(&money))
+}
+
+fn text(report: &RateReport, format: Format) -> String {
+    let record = &report.record;
+    match format {
+        Format::Table | Format::Html => {
+            let mut totals = Table::new(&["currency", "exact total", "rounded"]);
+            for total in &record.totals {
+                totals.push(vec![
+                    Cell::text(total.currency()),
+                    Cell::Decimal(exact_text(total)),
+                    Cell::Decimal(rounded_text(total)),
+                ]);
+            }
+            let summary = fields(report).text(format);
+            if totals.is_empty() { summary } else { format!("{summary}\n{}", totals.text(format)) }
+        }
+        Format::Csv => fields(report).text(format),
+        Format::Json => json(report),
+    }
+}
+
+fn fields(report: &RateReport) -> Record {
+    let RunRecord { run, label, as_of, lines, accounts, result_hash, .. } = &report.record;
+    Record::default()
+        .with("run", Cell::text(run))
+        .with("period", Cell::text(label))
+        .with("as_of", Cell::text(as_of))
+        .with("events", Cell::count(report.events))
+        .with("intervals", Cell::count(report.intervals))
+        .with("lines", Cell::Integer(*lines))
+        .with("accounts", Cell::Integer(*accounts))
+        .with("parked", Cell::count(report.parked.len()))
+        .with("unassigned", Cell::count(report.unassigned.len()))
+        .with("hash", Cell::text(result_hash))
+}
+
+fn json(report: &RateReport) -> String {
+    let fields = fields(report).text(Format::Json);
+    let Ok(serde_json::Value::Object(mut object)) = serde_json::from_str(&fields) else {
+        return fields;
+    };
+    let totals = report.record.totals.iter().map(|total| {
+        serde_json::json!({
+            "currency": total.currency().code(),
+            "amount": exact_text(total),
+            "numerator": total.numerator().to_string(),
+            "denominator": total.denominator().to_string(),
+        })
+    });
+    object.insert("totals".to_owned(), totals.collect());
+    let parked = report.parked.iter().map(|parked| {
+        serde_json::json!({
+            "account": parked.account.as_str(),
+            "code": parked.reason.code.as_str(),
+            "reason": parked.reason.text,
+        })
+    });
+    object.insert("parked".to_owned(), parked.collect());
+    output::pretty(&serde_json::Value::Object(object))
+}
+
+/// Resources named one by one in a warning; the rest are counted.
+const UNASSIGNED_SHOWN_MAX: usize = 5;
+
+/// Says on standard error what was not billed.
+fn warn(report: &RateReport) {
+    for parked in &report.parked {
+        output::note(&format!(
+            "warning: account `{}` is parked, nothing of it is billed: {}",
+            parked.account, parked.reason
+        ));
+    }
+    for unassigned in report.unassigned.iter().take(UNASSIGNED_SHOWN_MAX) {
+        let owner = unassigned.owner.as_ref().map_or("nobody", |owner| owner.as_str());
+        output::note(&format!(
+            "warning: {} ({}) belongs to no account: its owner is `{owner}`",
+            unassigned.resource, unassigned.meter
+        ));
+    }
+    if report.unassigned.len() > UNASSIGNED_SHOWN_MAX {
+        let more = report.unassigned.len() - UNASSIGNED_SHOWN_MAX;
+        output::note(&format!("warning: {more} more usages belong to no account"));
+    }
+}

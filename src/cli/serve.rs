@@ -1,0 +1,143 @@
+//! `turnpike serve`: pages, and everything behind them.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use turnpike_books::Books;
+use turnpike_lake::Lake;
+use turnpike_web::{Metrics, Secret, StatusBoard, WebSettings, WebState};
+
+use crate::app::App;
+use crate::cli::ingest::kafka_settings;
+use crate::fault::{Blame as _, Kind};
+use crate::output;
+use crate::scheduler;
+
+/// Serves the pages; ingests, compacts, rates and drafts in the background
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Address of the pages; a port alone means this machine only [web.listen]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+}
+
+/// Everything has ended this long after a stop was asked for.
+const STOP_SECONDS: u64 = 30;
+
+impl Serve {
+    pub async fn run(self, app: &App) -> anyhow::Result<()> {
+        let lake = app.lake().await?;
+        let books = app.books().await?;
+        let listener = bind(app)?;
+        output::note(&format!("turnpike serves http://{}/", app.settings.web.listen));
+        serve(app, lake, books, listener).await
+    }
+}
+
+/// Binds the address of the pages.
+pub fn bind(app: &App) -> anyhow::Result<TcpListener> {
+    let address = app.settings.web.listen;
+    let listener = TcpListener::bind(address).blame(
+        Kind::General,
+        format!("{address} cannot be listened on (--listen takes another)"),
+    )?;
+    listener.set_nonblocking(true).context("preparing the listener")?;
+    Ok(listener)
+}
+
+/// Serves until SIGTERM or ctrl-c, then drains.
+pub async fn serve(
+    app: &App,
+    lake: Lake,
+    books: Books,
+    listener: TcpListener,
+) -> anyhow::Result<()> {
+    let admin = app.settings.web.admin_listen.map(|address| {
+        let listener = TcpListener::bind(address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        });
+        listener.with_context(|| format!("{address} cannot be listened on"))
+    });
+    let admin = admin.transpose()?;
+    let board = Arc::new(StatusBoard::default());
+    let newest = books.latest_run(&turnpike_schemas::Scope::Provider, None).await;
+    if let Some(newest) = newest.context("looking for the newest run")? {
+        board.update(|status| status.rated_as_of = Some(newest.record.as_of));
+    }
+    let (stopper, stop) = scheduler::stop_pair();
+    let mut tasks = scheduler::spawn(app, &lake, &books, &board, &stop);
+    if !app.settings.kafka.bootstrap.is_empty() {
+        let settings = kafka_settings(&app.settings, app.ingest_settings(&books).await?)?;
+        tasks.extend(scheduler::spawn_kafka(app, &lake, settings, &board, &stop));
+    }
+    let state = WebState {
+        books: books.clone(),
+        lake,
+        clock: app.clock.to_fn(),
+        settings: web_settings(app)?,
+        status: Arc::clone(&board) as Arc<dyn turnpike_web::Status>,
+        metrics: Metrics::new(),
+    };
+    let signalled = {
+        let board = Arc::clone(&board);
+        async move {
+            scheduler::stop_asked().await;
+            output::note("stopping: no new work; ctrl-c again ends at once");
+            board.update(|status| status.draining = true);
+            stopper.stop();
+            tokio::spawn(async {
+                scheduler::stop_asked().await;
+                std::process::exit(130);
+            });
+        }
+    };
+    turnpike_web::serve(state, listener, admin, signalled).await.context("serving pages")?;
+    let ended = futures::future::join_all(tasks);
+    if tokio::time::timeout(Duration::from_secs(STOP_SECONDS), ended).await.is_err() {
+        output::note("stopped without waiting for a job that takes longer than 30 s");
+    }
+    books.close().await;
+    Ok(())
+}
+
+/// The pages' settings, with the secret of this installation.
+pub fn web_settings(app: &App) -> anyhow::Result<WebSettings> {
+    let web = &app.settings.web;
+    let portal_secret = portal_secret(&app.settings.data.dir)?;
+    let operator_token = web.operator_token.as_ref().map(Secret::new).transpose();
+    Ok(WebSettings {
+        operator_token: operator_token.blame(Kind::Config, "web.operator_token")?,
+        public_url: web.public_url.clone(),
+        session_hours: web.session_hours,
+        portal_link_days: web.portal_link_days,
+        drain_seconds: web.drain_seconds,
+        workers: web.workers,
+        version: env!("CARGO_PKG_VERSION"),
+        ..WebSettings::new(portal_secret)
+    })
+}
+
+/// The secret that signs portal links: made once, readable by this user only.
+fn portal_secret(dir: &Path) -> anyhow::Result<Secret> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = dir.join("portal.secret");
+    let place = || format!("the secret in {}", path.display());
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Secret::new(text.trim()).with_context(place),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let secret = Secret::generate().with_context(place)?;
+            let mut options = std::fs::OpenOptions::new();
+            let mut file =
+                options.write(true).create_new(true).mode(0o600).open(&path).with_context(place)?;
+            file.write_all(secret.expose().as_bytes()).with_context(place)?;
+            Ok(secret)
+        }
+        Err(error) => Err(error).with_context(place),
+    }
+}

@@ -1,0 +1,123 @@
+//! A rating run, stored and recorded.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use turnpike_books::{Books, ParkedRecord, RunRecord, RunStatus, UnassignedRecord};
+use turnpike_lake::Lake;
+use turnpike_rating::{Parked, RatingOutcome, RatingProgress, RatingRequest, Unassigned, Window};
+use turnpike_schemas::{AccountId, Amount, Currency, Instant, RatedLine, RunId};
+
+use crate::app::{App, threads};
+use crate::jobs::new_id;
+
+/// What a run came to.
+pub struct RateReport {
+    pub record: RunRecord,
+    pub parked: Vec<Parked>,
+    pub unassigned: Vec<Unassigned>,
+    pub lines: Vec<RatedLine>,
+    pub events: u64,
+    pub intervals: u64,
+}
+
+/// Rates a window up to `as_of`, stores the lines in one commit and records the run.
+pub async fn rate(
+    app: &App,
+    lake: &Lake,
+    books: &Books,
+    window: Window,
+    as_of: Instant,
+    accounts: Option<Vec<AccountId>>,
+    progress: impl Fn(RatingProgress) + Send + Sync + 'static,
+) -> anyhow::Result<RateReport> {
+    let now = app.clock.now();
+    let run = RunId::new(new_id("run", now)).context("naming the run")?;
+    let book = books.price_book().await.context("reading the price book")?;
+    let snapshot = lake.snapshot().await.context("reading the tables")?;
+    let rating = &app.settings.rating;
+    let request = RatingRequest {
+        accounts,
+        threads: threads(&app.settings),
+        batch_rows: rating.batch_rows,
+        memory_bytes: rating.memory_bytes,
+        ..RatingRequest::new(run, window, as_of)
+    };
+    let target = lake.clone();
+    let outcome = app
+        .on_engine(async move {
+            let outcome = turnpike_rating::rate(&snapshot, &book, &request, &progress).await?;
+            turnpike_rating::store(&target, &outcome).await?;
+            Ok(outcome)
+        })
+        .await
+        .with_context(|| format!("rating {}", window.label()))?;
+    let record = record_of(&outcome, window, as_of, now)?;
+    let parked: Vec<ParkedRecord> = outcome.parked.iter().map(parked_record).collect();
+    let unassigned: Vec<UnassignedRecord> =
+        outcome.unassigned.iter().map(unassigned_record).collect();
+    books.record_run(&record, &parked, &unassigned).await.context("recording the run")?;
+    Ok(RateReport {
+        record,
+        parked: outcome.parked,
+        unassigned: outcome.unassigned,
+        lines: outcome.lines,
+        events: outcome.events,
+        intervals: outcome.intervals,
+    })
+}
+
+fn record_of(
+    outcome: &RatingOutcome,
+    window: Window,
+    as_of: Instant,
+    now: Instant,
+) -> anyhow::Result<RunRecord> {
+    let accounts: std::collections::BTreeSet<&AccountId> =
+        outcome.lines.iter().map(|line| &line.account).collect();
+    Ok(RunRecord {
+        run: outcome.run.clone(),
+        label: window.label(),
+        as_of,
+        raw_version: outcome.inputs.raw_version,
+        usage_version: outcome.inputs.usage_version,
+        book_hash: outcome.inputs.book_hash.clone(),
+        code_version: outcome.inputs.code_version.clone(),
+        result_hash: outcome.hash.clone(),
+        lines: i64::try_from(outcome.lines.len()).context("counting lines")?,
+        accounts: i64::try_from(accounts.len()).context("counting accounts")?,
+        totals: totals(&outcome.lines)?,
+        created_at: now,
+        status: RunStatus::Complete,
+    })
+}
+
+/// The exact sums of lines, one per currency.
+fn totals(lines: &[RatedLine]) -> anyhow::Result<Vec<Amount>> {
+    let mut sums: BTreeMap<Currency, Amount> = BTreeMap::new();
+    for line in lines {
+        let sum = sums.entry(line.currency).or_insert_with(|| Amount::zero(line.currency));
+        *sum = sum
+            .checked_add(&line.amount)
+            .with_context(|| format!("summing rated line {}", line.line_id))?;
+    }
+    Ok(sums.into_values().collect())
+}
+
+fn parked_record(parked: &Parked) -> ParkedRecord {
+    ParkedRecord {
+        account: parked.account.clone(),
+        code: parked.reason.code.as_str().to_owned(),
+        text: parked.reason.text.clone(),
+    }
+}
+
+fn unassigned_record(unassigned: &Unassigned) -> UnassignedRecord {
+    UnassignedRecord {
+        owner: unassigned.owner.clone(),
+        resource: unassigned.resource.clone(),
+        meter: unassigned.meter.to_string(),
+        first_seen: unassigned.first,
+        seconds: unassigned.seconds,
+    }
+}

@@ -1,0 +1,185 @@
+//! Accepted events, read straight from the raw table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use turnpike_lake::{EventFilter, LakeSnapshot};
+use turnpike_schemas::event::{KEY_SEPARATOR, ResourceState};
+use turnpike_schemas::{Instant, arrow::status, canonical};
+
+use crate::rows::{Row, rows};
+
+/// What a report says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Change,
+    Audit,
+    Delta,
+    Interval,
+}
+
+/// What one measurement is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    Held,
+    Delta,
+    Cumulative,
+}
+
+/// A measured quantity.
+#[derive(Debug, Clone)]
+pub struct Quantity {
+    pub meter: String,
+    pub quantity: i64,
+    pub scale: u32,
+    pub flow: Flow,
+}
+
+/// An event as the raw table holds it. Times are microseconds.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    pub key: String,
+    pub kind: Kind,
+    pub rank: i32,
+    pub time: i64,
+    pub window: Option<(i64, i64)>,
+    pub since: Option<i64>,
+    pub seconds: Option<i64>,
+    pub state: Option<ResourceState>,
+    pub terminal: bool,
+    pub incarnation: Option<String>,
+    pub owner: Option<String>,
+    pub attributes: BTreeMap<String, String>,
+    pub quantities: Vec<Quantity>,
+    /// When and where it was read: the first counts where a key stands twice.
+    pub read: (i64, String, i64, i32),
+}
+
+const COLUMNS: [&str; 24] = [
+    "ingested_at",
+    "origin",
+    "position",
+    "part",
+    "source",
+    "event_id",
+    "kind",
+    "rank",
+    "resource",
+    "owner",
+    "time",
+    "window_start",
+    "window_end",
+    "since",
+    "seconds",
+    "state",
+    "terminal",
+    "incarnation",
+    "measurements",
+    "attributes",
+    "status",
+    "reason",
+    "bucket",
+    "content_hash",
+];
+
+/// The events of every resource that any of these owners is named for, by resource and in order.
+pub async fn facts(
+    snapshot: &LakeSnapshot,
+    owners: &BTreeSet<&str>,
+    last_month: i32,
+) -> anyhow::Result<BTreeMap<String, Vec<Fact>>> {
+    let filter =
+        EventFilter { status: Some(status::ACCEPTED.to_owned()), ..EventFilter::default() };
+    let named = snapshot
+        .events(&filter, Some(&["resource", "owner"]), usize::MAX)
+        .await
+        .context("reading owners")?;
+    let resources: BTreeSet<&str> = rows(&named)
+        .filter(|row| row.text("owner").is_some_and(|owner| owners.contains(owner)))
+        .filter_map(|row| row.text("resource"))
+        .collect();
+    let batches =
+        snapshot.events(&filter, Some(&COLUMNS), usize::MAX).await.context("reading events")?;
+    let mut by_resource: BTreeMap<String, Vec<Fact>> = BTreeMap::new();
+    for row in rows(&batches) {
+        let Some(resource) = row.text("resource").filter(|name| resources.contains(name)) else {
+            continue;
+        };
+        let fact = fact(&row).with_context(|| format!("reading an event of {resource}"))?;
+        let known = Instant::from_micros(fact.time).map(|time| time.utc_month());
+        if known.is_ok_and(|month| month <= last_month) {
+            by_resource.entry(resource.to_owned()).or_default().push(fact);
+        }
+    }
+    by_resource.values_mut().for_each(|facts| settle(facts));
+    Ok(by_resource)
+}
+
+/// Keeps the first reading of each key, and puts what is left in order.
+pub fn settle(facts: &mut Vec<Fact>) {
+    facts.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.read.cmp(&b.read)));
+    facts.dedup_by(|later, first| later.key == first.key);
+    facts.sort_by(|a, b| (a.time, a.rank).cmp(&(b.time, b.rank)).then_with(|| a.key.cmp(&b.key)));
+}
+
+fn fact(row: &Row<'_>) -> anyhow::Result<Fact> {
+    let source = row.text("source").context("no source")?;
+    let kind = match row.text("kind").context("no kind")? {
+        "transition" | "snapshot" => Kind::Change,
+        "audit" => Kind::Audit,
+        "delta" => Kind::Delta,
+        "interval" => Kind::Interval,
+        other => anyhow::bail!("the kind `{other}`"),
+    };
+    let state = match row.text("state") {
+        None => None,
+        Some(word) => {
+            Some(ResourceState::from_word(word).with_context(|| format!("the state `{word}`"))?)
+        }
+    };
+    let attributes = match row.text("attributes") {
+        None => BTreeMap::new(),
+        Some(text) => canonical::labels_from_json(text).context("attributes")?,
+    };
+    Ok(Fact {
+        key: format!("{source}{KEY_SEPARATOR}{}", row.text("event_id").context("no id")?),
+        kind,
+        rank: row.int("rank").context("no rank")?,
+        time: row.micros("time").context("no time")?,
+        window: row.micros("window_start").zip(row.micros("window_end")),
+        since: row.micros("since"),
+        seconds: row.long("seconds"),
+        state,
+        terminal: row.flag("terminal"),
+        incarnation: row.text("incarnation").map(str::to_owned),
+        owner: row.text("owner").map(str::to_owned),
+        attributes,
+        quantities: quantities(row)?,
+        read: (
+            row.micros("ingested_at").unwrap_or_default(),
+            row.text("origin").unwrap_or_default().to_owned(),
+            row.long("position").unwrap_or_default(),
+            row.int("part").unwrap_or_default(),
+        ),
+    })
+}
+
+fn quantities(row: &Row<'_>) -> anyhow::Result<Vec<Quantity>> {
+    let Some(list) = row.list("measurements") else { return Ok(Vec::new()) };
+    let list = [list];
+    rows(&list)
+        .map(|row| {
+            Ok(Quantity {
+                meter: row.text("meter").context("a measurement without a meter")?.to_owned(),
+                quantity: row.long("quantity").context("a measurement without a quantity")?,
+                scale: u32::try_from(row.int("scale").context("no scale")?).context("scale")?,
+                flow: match row.text("flow") {
+                    Some("held") => Flow::Held,
+                    Some("delta") => Flow::Delta,
+                    Some("cumulative") => Flow::Cumulative,
+                    other => anyhow::bail!("the flow `{other:?}`"),
+                },
+            })
+        })
+        .collect()
+}

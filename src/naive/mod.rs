@@ -1,0 +1,152 @@
+//! Metering and pricing a second time, the slow and plain way, to check the fast one against.
+//!
+//! Owns: a reading of raw events, a time line per resource, and sums second by second.
+//! Does not own: what is billed; nothing of it is ever stored.
+//! Invariants: shares no code with `rating` beyond the domain types and the price book; no state,
+//! no buckets, no compaction: every answer comes from all accepted events of a resource.
+//!
+//! How a second is billed: all changes up to and within it have happened, so it belongs to what
+//! holds at its last microsecond. That is the same as flooring every instant to its second.
+
+mod amounts;
+mod facts;
+mod timeline;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, anyhow};
+use turnpike_lake::LakeSnapshot;
+use turnpike_rating::Window;
+use turnpike_schemas::time::next_utc_month;
+use turnpike_schemas::{Account, AccountId, Amount, Instant, PriceBook, RatedLine};
+
+use facts::{Fact, facts};
+
+/// The exact sums of an account by resource and meter.
+pub type Sums = BTreeMap<(String, String), Amount>;
+
+/// What is metered again.
+pub struct Question<'a> {
+    pub book: &'a PriceBook,
+    pub window: Window,
+    pub as_of: Instant,
+    pub accounts: &'a BTreeSet<AccountId>,
+}
+
+/// Meters and prices accounts again from raw events. An account that cannot be priced answers with
+/// the reason.
+pub async fn meter_again(
+    snapshot: &LakeSnapshot,
+    question: &Question<'_>,
+) -> anyhow::Result<BTreeMap<AccountId, Result<Sums, String>>> {
+    let owners: BTreeSet<&str> = question
+        .accounts
+        .iter()
+        .filter_map(|id| question.book.account(id))
+        .flat_map(|account| account.owners.iter().map(|rule| rule.owner.as_str()))
+        .collect();
+    let by_resource = facts(snapshot, &owners, last_month(question)?).await?;
+    let told: BTreeMap<String, Told> =
+        by_resource.into_iter().map(|(resource, facts)| (resource, Told::of(&facts))).collect();
+    let mut answers = BTreeMap::new();
+    for id in question.accounts {
+        let account = question.book.account(id);
+        let account = account.ok_or_else(|| anyhow!("account `{id}` is not in the book"))?;
+        answers.insert(id.clone(), meter_account(question, account, &told)?);
+    }
+    Ok(answers)
+}
+
+/// A resource with everybody who ever held it.
+struct Told {
+    owners: BTreeSet<String>,
+    line: timeline::Timeline,
+}
+
+impl Told {
+    fn of(facts: &[Fact]) -> Self {
+        let owners = facts.iter().filter_map(|fact| fact.owner.clone()).collect();
+        Self { owners, line: timeline::timeline(facts) }
+    }
+}
+
+/// One account over all resources that its owners ever held.
+fn meter_account(
+    question: &Question<'_>,
+    account: &Account,
+    told: &BTreeMap<String, Told>,
+) -> anyhow::Result<Result<Sums, String>> {
+    let period = question.window.period(account).context("the account's period")?;
+    let months = period.local_months(account.time_zone).context("the account's months")?;
+    let pricing = amounts::Pricing {
+        book: question.book,
+        account,
+        period,
+        months,
+        until: question.as_of.micros(),
+    };
+    let mut sums = Sums::new();
+    let is_held =
+        |told: &Told| account.owners.iter().any(|rule| told.owners.contains(rule.owner.as_str()));
+    for (resource, told) in told.iter().filter(|(_, told)| is_held(told)) {
+        if let Err(reason) = pricing.add(resource, &told.line, &mut sums) {
+            return Ok(Err(format!("{resource}: {reason}")));
+        }
+    }
+    Ok(Ok(sums))
+}
+
+/// Rating looks one UTC month past the last period for audits that heal it, and so do we.
+fn last_month(question: &Question<'_>) -> anyhow::Result<i32> {
+    let utc = Account { time_zone: chrono_tz::Tz::UTC, ..any_account(question)? };
+    let mut end = question.window.period(&utc).context("the period")?.end();
+    for account in &question.book.accounts {
+        end = end.max(question.window.period(account).context("an account's period")?.end());
+    }
+    let last = Instant::from_micros(end.micros() - 1).context("the end of the period")?;
+    Ok(next_utc_month(last.utc_month()))
+}
+
+fn any_account(question: &Question<'_>) -> anyhow::Result<Account> {
+    question.book.accounts.first().cloned().ok_or_else(|| anyhow!("the book has no account"))
+}
+
+/// The same sums from rated lines, to compare with.
+pub fn sums_of<'a>(lines: impl IntoIterator<Item = &'a RatedLine>) -> anyhow::Result<Sums> {
+    let mut sums = Sums::new();
+    for line in lines {
+        let key = (line.resource.to_string(), line.meter.to_string());
+        let sum = sums.entry(key).or_insert_with(|| Amount::zero(line.currency));
+        *sum = sum.checked_add(&line.amount).context("summing rated lines")?;
+    }
+    Ok(sums)
+}
+
+/// Every difference, as a sentence. Amounts of zero and absent ones are equal.
+pub fn differences(naive: &Sums, rated: &Sums) -> Vec<String> {
+    let keys: BTreeSet<&(String, String)> = naive.keys().chain(rated.keys()).collect();
+    let mut found = Vec::new();
+    for key in keys {
+        let (ours, theirs) = (naive.get(key), rated.get(key));
+        let same = match (ours, theirs) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            (Some(one), None) | (None, Some(one)) => one.is_zero(),
+            (None, None) => true,
+        };
+        if !same {
+            let shown = |amount: Option<&Amount>| {
+                amount.map_or_else(|| "nothing".to_owned(), |amount| amount.to_decimal_text(12))
+            };
+            let (resource, meter) = key;
+            found.push(format!(
+                "{resource}, {meter}: rated {}, metered again {}",
+                shown(theirs),
+                shown(ours)
+            ));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use turnpike_rating::Window;
+use turnpike_schemas::event::ResourceState;
+use turnpike_schemas::{AccountId, Amount, Currency, Instant};
+
+use super::facts::{Fact, Flow, Kind, Quantity, settle};
+use super::{Question, Told, meter_account};
+
+/// One vCPU-second costs a millionth of a euro, and so does one request.
+const BOOK: &str = r#"
+[[party]]
+id = "own"
+name = "Own"
+kind = "franchisor"
+series = "OWN"
+address = { lines = ["1 rue"], postal_code = "1", city = "Paris", country = "FR" }
+
+[[tax_category]]
+id = "none"
+code = "Z"
+rate = "0%"
+
+[[tariff]]
+id = "t"
+name = "T"
+currency = "EUR"
+
+[[tariff.version]]
+valid_from = "2020-01-01T00:00:00Z"
+valid_to = "2026-01-01T10:30:01Z"
+
+[[tariff.version.rate]]
+meter = "vcpu"
+price = "0.0036"
+per = "hour"
+unit = "vCPU"
+tax = "none"
+
+[[tariff.version.rate]]
+meter = "requests"
+price = "0.000001"
+per = "unit"
+unit = "request"
+tax = "none"
+
+[[tariff.version]]
+valid_from = "2026-01-01T10:30:01Z"
+
+[[tariff.version.rate]]
+meter = "vcpu"
+price = "0.0036"
+per = "hour"
+unit = "vCPU"
+tax = "none"
+
+[[tariff.version.rate]]
+meter = "requests"
+price = "0.000001"
+per = "unit"
+unit = "request"
+tax = "none"
+
+[[account]]
+id = "a"
+name = "A"
+seller = "own"
+currency = "EUR"
+time_zone = "UTC"
+tariff = "t"
+address = { lines = ["2 rue"], postal_code = "1", city = "Paris", country = "FR" }
+
+[[account.owner]]
+owner = "x/a"
+"#;
+
+fn micros(text: &str) -> i64 {
+    Instant::parse(&format!("2026-01-01T{text}Z")).expect("a time of the day").micros()
+}
+
+fn fact(kind: Kind, time: &str, state: Option<ResourceState>) -> Fact {
+    Fact {
+        key: format!("{kind:?}{time}{state:?}"),
+        kind,
+        rank: i32::from(kind == Kind::Audit),
+        time: micros(time),
+        window: None,
+        since: None,
+        seconds: None,
+        state,
+        terminal: false,
+        incarnation: None,
+        owner: Some("x/a".to_owned()),
+        attributes: BTreeMap::new(),
+        quantities: Vec::new(),
+        read: (0, String::new(), 0, 0),
+    }
+}
+
+fn quantity(meter: &str, quantity: i64, flow: Flow) -> Quantity {
+    let scale = if meter == "vcpu" { 6 } else { 0 };
+    let factor = if meter == "vcpu" { 1_000_000 } else { 1 };
+    Quantity { meter: meter.to_owned(), quantity: quantity * factor, scale, flow }
+}
+
+fn active(kind: Kind, time: &str, vcpus: i64) -> Fact {
+    let quantities = vec![quantity("vcpu", vcpus, Flow::Held)];
+    Fact { quantities, ..fact(kind, time, Some(ResourceState::Active)) }
+}
+
+fn state(time: &str, state: ResourceState) -> Fact {
+    fact(Kind::Change, time, Some(state))
+}
+
+fn deleted(kind: Kind, time: &str) -> Fact {
+    Fact { terminal: true, rank: 2, ..fact(kind, time, Some(ResourceState::Deleted)) }
+}
+
+fn since(time: &str, fact: Fact) -> Fact {
+    Fact { since: Some(micros(time)), ..fact }
+}
+
+fn window(start: &str, end: &str, fact: Fact) -> Fact {
+    Fact { window: Some((micros(start), micros(end))), ..fact }
+}
+
+/// Meters one resource until noon of the first of January and compares millionths of a euro.
+fn check(name: &str, mut facts: Vec<Fact>, expect: i64) {
+    let book = turnpike_books::parse_book(BOOK).expect("a book");
+    let accounts = BTreeSet::from([AccountId::new("a").expect("id")]);
+    let question = Question {
+        book: &book,
+        window: Window::Month { year: 2026, month: 1 },
+        as_of: Instant::from_micros(micros("12:00:00")).expect("noon"),
+        accounts: &accounts,
+    };
+    settle(&mut facts);
+    let account = book.accounts.first().expect("an account");
+    let told = BTreeMap::from([("x/instance/1".to_owned(), Told::of(&facts))]);
+    let sums = meter_account(&question, account, &told).expect("meters").expect("prices");
+    let euro = Currency::new("EUR").expect("EUR");
+    let total = Amount::sum(sums.values(), euro).expect("sums");
+    let expect = Amount::from_text(&expect.to_string(), "1000000", euro).expect("amount");
+    assert_eq!(total, expect, "{name}");
+}
+
+#[test]
+fn lives_are_metered_by_the_second() {
+    use Kind::{Audit, Change};
+    use ResourceState::{Building, Stopped};
+    check(
+        "an hour of two",
+        vec![active(Change, "10:00:00", 2), deleted(Change, "11:00:00")],
+        7_200,
+    );
+    check("still running at noon", vec![active(Change, "11:59:50", 1)], 10);
+    check(
+        "a stop and a start within an hour",
+        vec![
+            active(Change, "10:00:00", 1),
+            state("10:10:00.9", Stopped),
+            state("10:20:00.1", ResourceState::Active),
+            deleted(Change, "10:30:00"),
+        ],
+        600 + 600,
+    );
+    check(
+        "a resize, and audits that agree",
+        vec![
+            active(Change, "10:00:00", 1),
+            window("10:00:00", "11:00:00", active(Audit, "11:00:05", 1)),
+            active(Change, "11:00:10", 4),
+            deleted(Change, "11:00:20"),
+        ],
+        3_610 + 40,
+    );
+    check(
+        "a lost delete, healed by an audit that names its time",
+        vec![
+            active(Change, "10:00:00", 1),
+            window("11:00:00", "12:00:00", deleted(Audit, "11:20:00")),
+        ],
+        4_800,
+    );
+    check(
+        "a lost create, healed since its launch",
+        vec![since("10:00:30", window("10:00:00", "11:00:00", active(Audit, "11:00:00", 1)))],
+        7_170,
+    );
+    check(
+        "a lost stop counts from the last evidence",
+        vec![
+            active(Change, "10:00:00", 1),
+            window(
+                "10:30:00",
+                "11:30:00",
+                Fact { state: Some(Stopped), ..active(Audit, "11:30:00", 1) },
+            ),
+        ],
+        1_800,
+    );
+    check(
+        "never launched",
+        vec![active(Change, "10:00:00", 1)]
+            .into_iter()
+            .map(|f| Fact { state: Some(Building), ..f })
+            .collect(),
+        0,
+    );
+    check(
+        "only a delete arrives, with its launch",
+        vec![since(
+            "11:00:00",
+            Fact {
+                quantities: vec![quantity("vcpu", 1, Flow::Held)],
+                ..deleted(Change, "11:00:07")
+            },
+        )],
+        7,
+    );
+    check(
+        "an audit of the life that ended is late",
+        vec![
+            active(Change, "10:00:00", 1),
+            deleted(Change, "10:30:00"),
+            since("10:00:00", window("10:00:00", "11:00:00", active(Audit, "11:00:00", 1))),
+        ],
+        1_800,
+    );
+    check(
+        "twice delivered",
+        vec![
+            active(Change, "10:00:00", 1),
+            active(Change, "10:00:00", 1),
+            deleted(Change, "10:00:10"),
+        ],
+        10,
+    );
+    check(
+        "sub-second instants are floored, never durations",
+        vec![active(Change, "10:00:00.9", 1), deleted(Change, "10:00:02.1")],
+        2,
+    );
+}
+
+#[test]
+fn what_is_consumed_counts_once() {
+    let used = |time: &str, number, flow| {
+        let quantities = vec![quantity("requests", number, flow)];
+        Fact { quantities, ..fact(Kind::Delta, time, None) }
+    };
+    let boot = |name: &str, fact: Fact| Fact { incarnation: Some(name.to_owned()), ..fact };
+    check(
+        "a report after noon is not ours yet",
+        vec![
+            used("10:00:00", 5, Flow::Delta),
+            window("11:59:00", "12:00:00", used("12:00:01", 7, Flow::Delta)),
+            window("11:59:00", "12:00:01", used("12:00:02", 70, Flow::Delta)),
+        ],
+        12,
+    );
+    check(
+        "a counter that starts again",
+        vec![
+            boot("1", used("10:00:00", 100, Flow::Cumulative)),
+            boot("1", used("10:10:00", 130, Flow::Cumulative)),
+            boot("2", used("10:20:00", 200, Flow::Cumulative)),
+            boot("2", used("10:30:00", 50, Flow::Cumulative)),
+        ],
+        30 + 200 + 50,
+    );
+}
+
+#[test]
+fn pre_aggregated_windows_count_their_seconds() {
+    let interval = |seconds| {
+        let quantities = vec![quantity("vcpu", 2, Flow::Held)];
+        let fact = Fact { quantities, seconds, ..fact(Kind::Interval, "11:00:00", None) };
+        window("10:00:00", "11:00:00", fact)
+    };
+    check("all of the window", vec![interval(None)], 7_200);
+    check("some of it", vec![interval(Some(60))], 120);
+}

@@ -1,0 +1,120 @@
+//! Kafka as a source of a running server: started, watched, started again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use turnpike_ingest::kafka::{self, KafkaSettings};
+use turnpike_ingest::{IngestMetrics, MetricsSnapshot, StopSignal};
+use turnpike_lake::Lake;
+use turnpike_schemas::Instant;
+use turnpike_web::{IngestCounts, SourceStatus, StatusBoard};
+
+use crate::app::App;
+
+use super::Stop;
+
+/// Waits between two starts after failures: doubling from one second to a minute.
+const PAUSES_SECONDS: [u64; 7] = [1, 2, 4, 8, 16, 32, 60];
+
+/// Reads topics until the stop, and reports on the board every second.
+pub fn spawn(
+    app: &App,
+    lake: &Lake,
+    settings: KafkaSettings,
+    board: &Arc<StatusBoard>,
+    stop: &Stop,
+) -> Vec<JoinHandle<()>> {
+    let metrics = Arc::new(IngestMetrics::default());
+    let reader = {
+        let (app, lake, board) = (app.clone(), lake.clone(), Arc::clone(board));
+        let (metrics, stop) = (Arc::clone(&metrics), stop.clone());
+        tokio::spawn(async move { read(&app, &lake, &settings, &metrics, &board, stop).await })
+    };
+    let watcher = {
+        let (board, mut stop) = (Arc::clone(board), stop.clone());
+        tokio::spawn(async move {
+            while !stop.is_stopped() {
+                report(&board, &metrics.snapshot());
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    () = stop.stopped() => {}
+                }
+            }
+        })
+    };
+    vec![reader, watcher]
+}
+
+async fn read(
+    app: &App,
+    lake: &Lake,
+    settings: &KafkaSettings,
+    metrics: &Arc<IngestMetrics>,
+    board: &StatusBoard,
+    mut stop: Stop,
+) {
+    let signal = StopSignal::new();
+    let asked = signal.clone();
+    let mut watched = stop.clone();
+    tokio::spawn(async move {
+        watched.stopped().await;
+        asked.stop();
+    });
+    let mut failures = 0;
+    while !stop.is_stopped() {
+        let started = app.clock.now();
+        let clock = std::time::Instant::now();
+        let (metrics, signal) = (Arc::clone(metrics), signal.clone());
+        let run = kafka::run(lake.clone(), settings.clone(), app.clock.to_fn(), metrics, signal);
+        let result = run.await;
+        let error = result.as_ref().err().map(|error| {
+            crate::fault::describe(&anyhow::Error::msg(error.to_string()).context("ingest"))
+        });
+        let millis = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        board.job_done("ingest", started, millis, error.clone());
+        let Some(error) = error else { return };
+        tracing::error!(job = "ingest", "{error}");
+        // A source that ran for long before it failed starts again at once.
+        failures = if millis > 60_000 { 0 } else { failures + 1 };
+        let pause = PAUSES_SECONDS[failures.min(PAUSES_SECONDS.len() - 1)];
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(pause)) => {}
+            () = stop.stopped() => {}
+        }
+    }
+}
+
+fn report(board: &StatusBoard, snapshot: &MetricsSnapshot) {
+    let mut counts = IngestCounts {
+        read: snapshot.rows.values().sum(),
+        commits: snapshot.commits,
+        bytes: snapshot.bytes,
+        ..IngestCounts::default()
+    };
+    for (labels, count) in &snapshot.rows {
+        match labels.status {
+            "accepted" => counts.accepted += count,
+            "duplicate" => counts.duplicate += count,
+            "conflict" => counts.conflict += count,
+            _ => counts.dead += count,
+        }
+    }
+    let watermark = Some(snapshot.watermark_micros)
+        .filter(|micros| *micros > 0)
+        .and_then(|micros| Instant::from_micros(micros).ok());
+    let sources = snapshot
+        .lag
+        .iter()
+        .map(|((topic, partition), lag)| SourceStatus {
+            name: format!("kafka:{topic}/{partition}"),
+            lag: Some(*lag),
+            watermark,
+            ..SourceStatus::default()
+        })
+        .collect();
+    board.update(|status| {
+        status.ingest = counts;
+        status.sources = sources;
+    });
+}

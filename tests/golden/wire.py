@@ -1,0 +1,140 @@
+"""Reads the events of a golden case for `oracle.py`: native CloudEvents, and OpenStack notifications
+in oslo.messaging envelopes, as whole numbers in the base unit of each meter."""
+
+import json
+from datetime import datetime, timezone
+from fractions import Fraction
+
+MIB, GIB = 1 << 20, 1 << 30
+BYTES = {"byte": 1, "KiB": 1 << 10, "MiB": MIB, "GiB": GIB, "TiB": 1 << 40,
+         "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+# meter: (service, decimals stored, aggregation, hold class, units as multiples of the base unit)
+METERS = {
+    "vcpu": ("Compute", 6, "held", "running", {"vCPU": 1}),
+    "memory": ("Compute", 0, "held", "running", BYTES),
+    "instance": ("Compute", 0, "held", "running", {"instance": 1}),
+    "root-disk": ("Storage", 0, "held", "allocated", BYTES),
+    "ephemeral-disk": ("Storage", 0, "held", "allocated", BYTES),
+    "volume": ("Storage", 0, "held", "existing", BYTES),
+    "snapshot": ("Storage", 0, "held", "existing", BYTES),
+    "object-storage": ("Storage", 0, "held", "existing", BYTES),
+    "requests": ("Storage", 0, "sum", "existing",
+                 {"request": 1, "1000 requests": 1000, "10000 requests": 10_000,
+                  "million requests": 10**6}),
+    "egress": ("Network", 0, "sum", "existing", BYTES),
+    "ingress": ("Network", 0, "sum", "existing", BYTES),
+    "public-ip": ("Network", 0, "held", "existing", {"address": 1}),
+    "load-balancer": ("Network", 0, "held", "existing", {"load balancer": 1}),
+    "db-instance": ("Database", 0, "held", "running", {"instance": 1}),
+    "db-storage": ("Database", 0, "held", "existing", BYTES),
+}
+# Stored at six decimals where nobody has declared the meter.
+UNDECLARED = ("", 6, "held", "existing", {})
+
+
+class Unreadable(ValueError):
+    pass
+
+
+def micros(text):
+    """Microseconds since 1970; a time without an offset is UTC."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=timezone.utc)
+    delta = time - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def stored(meter, quantity, unit, meters):
+    """A quantity in base units at the meter's decimals, exactly."""
+    _, scale, _, _, units = meters.get(meter, UNDECLARED)
+    factor = 1 if unit is None else units.get(unit)
+    if factor is None:
+        raise Unreadable(f"unit {unit} of {meter}")
+    value = Fraction(str(quantity)) * factor * 10**scale
+    if value.denominator != 1 or not 0 <= value < 2**63:
+        raise Unreadable(f"quantity {quantity} of {meter}")
+    return int(value)
+
+
+EMPTY = {"owner": None, "project": None, "site": None, "state": None, "since": None, "window": None,
+         "seconds": None, "incarnation": None, "terminal": False, "held": {}, "used": [],
+         "attributes": {}, "resource": None}
+
+
+def native(message, meters):
+    data = message["data"]
+    namespace = data.get("namespace", "native")
+    kind = message["type"].split(".")[-2]
+    window = data.get("window")
+    window = window and (micros(window["start"]), micros(window["end"]))
+    time = micros(message["time"]) if message.get("time") else window[1]
+    owner = data.get("owner")
+    return {
+        **EMPTY,
+        "key": message["source"] + "\x1f" + message["id"],
+        "kind": kind,
+        "resource": f"{namespace}/{data['resource']['kind']}/{data['resource']['id']}",
+        "owner": owner and f"{namespace}/{owner}",
+        "project": data.get("project"),
+        "site": data.get("site"),
+        "state": data.get("state"),
+        "terminal": data.get("terminal", False),
+        "time": time,
+        "since": micros(data["since"]) if data.get("since") else None,
+        "window": window,
+        "seconds": data.get("seconds"),
+        "incarnation": data.get("incarnation"),
+        "held": {row["meter"]: stored(row["meter"], row["quantity"], row.get("unit"), meters)
+                 for row in data.get("held", [])},
+        "used": [(row["meter"], stored(row["meter"], row["quantity"], row.get("unit"), meters),
+                  row.get("cumulative", False)) for row in data.get("used", [])],
+        "attributes": data.get("attributes", {}),
+    }
+
+
+def read_line(text, meters):
+    try:
+        message = json.loads(text, parse_float=str, parse_int=str)
+        if "oslo.message" in message:
+            import openstack
+            event = openstack.adapted(json.loads(message["oslo.message"]))
+        else:
+            if "seconds" in message["data"]:
+                message["data"]["seconds"] = int(message["data"]["seconds"])
+            event = native(message, meters)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreadable(str(error)) from error
+    order = {True: 2, False: 1 if event["kind"] == "audit" else 0}
+    event["rank"] = order[event["terminal"]]
+    return event
+
+
+def payloads(case):
+    """What a case sends, in order: the lines of a file, or the values of Kafka records."""
+    lines = case / "events.jsonl"
+    if lines.exists():
+        return [line for line in lines.read_text().splitlines() if line.strip()]
+    records = (case / "records.jsonl").read_text().splitlines()
+    return [json.loads(record).get("value", "") for record in records]
+
+
+def read(case, meters):
+    """The accepted events in arrival order, and what became of every record."""
+    counts = dict.fromkeys(("read", "accepted", "duplicate", "conflict", "dead"), 0)
+    seen, events = {}, []
+    for line in payloads(case):
+        counts["read"] += 1
+        try:
+            event = read_line(line, meters)
+        except Unreadable:
+            counts["dead"] += 1
+            continue
+        if event["key"] in seen:
+            same = seen[event["key"]] == event
+            counts["duplicate" if same else "conflict"] += 1
+            continue
+        seen[event["key"]] = event
+        counts["accepted"] += 1
+        events.append(event)
+    return events, counts

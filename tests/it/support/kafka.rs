@@ -1,0 +1,253 @@
+//! A real Apache Kafka and a client that is not turnpike's.
+//!
+//! The broker is the one of `TURNPIKE_TEST_KAFKA` (`make test` sets it). Without that variable the
+//! first test that asks starts one through `scripts/kafka`; all tests of the process share it, and
+//! it ends with the process. Where no broker can be had the test fails: a skipped proof is none.
+//!
+//! Tests share the broker, so each makes its own topics: see [`unique_topic`].
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use serde_json::{Value, json};
+
+use super::wait;
+
+/// A broker under the load of a whole test run answers within a second; this is for a machine that
+/// compiles beside it.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// `host:port` of the broker.
+pub fn bootstrap() -> &'static str {
+    &broker().bootstrap
+}
+
+/// A topic name that no other test and no other process of this broker has.
+pub fn unique_topic(prefix: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{prefix}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Creates a topic and returns once every partition has a leader, so the first record finds it.
+pub fn create_topic(name: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", bootstrap()).create().unwrap();
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    let options = AdminOptions::new().operation_timeout(Some(ANSWER_MAX));
+    let created = futures::executor::block_on(admin.create_topics([&topic], &options)).unwrap();
+    assert!(created.iter().all(Result::is_ok), "topic {name} not created: {created:?}");
+
+    wait::until(&format!("leaders of topic {name}"), ANSWER_MAX, || {
+        let metadata = admin.inner().fetch_metadata(Some(name), ANSWER_MAX).ok()?;
+        let found = metadata.topics().first()?.partitions();
+        let led = found.iter().filter(|partition| partition.leader() >= 0).count();
+        (i32::try_from(led) == Ok(partitions)).then_some(())
+    });
+}
+
+/// A Kafka record as a producer outside turnpike writes it.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    value: Option<Vec<u8>>,
+    key: Option<String>,
+    headers: BTreeMap<String, String>,
+    partition: Option<i32>,
+}
+
+impl Record {
+    pub fn new(value: impl Into<Vec<u8>>) -> Record {
+        Record { value: Some(value.into()), ..Record::default() }
+    }
+
+    /// A record without a value, as log compaction uses it.
+    pub fn tombstone() -> Record {
+        Record::default()
+    }
+
+    pub fn key(mut self, key: impl Into<String>) -> Record {
+        self.key = Some(key.into());
+        self
+    }
+
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Record {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Without this the client spreads records over the partitions as it likes.
+    pub fn partition(mut self, partition: i32) -> Record {
+        self.partition = Some(partition);
+        self
+    }
+
+    fn to_line(&self) -> Value {
+        let mut line = json!({ "headers": self.headers });
+        if let Some(value) = &self.value {
+            match std::str::from_utf8(value) {
+                Ok(text) => line["value"] = json!(text),
+                Err(_) => line["value_hex"] = json!(hex::encode(value)),
+            }
+        }
+        if let Some(key) = &self.key {
+            line["key"] = json!(key);
+        }
+        if let Some(partition) = self.partition {
+            line["partition"] = json!(partition);
+        }
+        line
+    }
+}
+
+/// Sends the records in their order and returns once the broker has acknowledged every one.
+pub fn produce_with_python(topic: &str, records: &[Record]) {
+    let lines: String = records.iter().map(|record| format!("{}\n", record.to_line())).collect();
+    let output = client(&["produce", bootstrap(), topic], lines.as_bytes());
+    assert_eq!(output.trim(), records.len().to_string(), "records sent to {topic}");
+}
+
+/// The first `count` records of a topic, as JSON: `partition`, `offset`, and `key`, `headers`,
+/// `value` or `value_hex` where there are any. Ordered within a partition only.
+pub fn consume_with_python(topic: &str, count: usize) -> Vec<Value> {
+    let output = client(&["consume", bootstrap(), topic, &count.to_string()], b"");
+    output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[derive(Debug)]
+struct Broker {
+    bootstrap: String,
+    python: PathBuf,
+}
+
+fn broker() -> &'static Broker {
+    static BROKER: OnceLock<Result<Broker, String>> = OnceLock::new();
+    match BROKER.get_or_init(find_broker) {
+        Ok(broker) => broker,
+        Err(reason) => panic!("no Kafka for the tests: {reason}"),
+    }
+}
+
+fn find_broker() -> Result<Broker, String> {
+    let Ok(bootstrap) = std::env::var("TURNPIKE_TEST_KAFKA") else {
+        return start_broker();
+    };
+    let python = match std::env::var_os("TURNPIKE_TEST_PYTHON") {
+        Some(path) => PathBuf::from(path),
+        None => script("test-deps", &["--python"])?.trim().into(),
+    };
+    Ok(Broker { bootstrap, python })
+}
+
+fn start_broker() -> Result<Broker, String> {
+    // The script removes the folder when this process ends, however it ends.
+    let folder = tempfile::Builder::new()
+        .prefix("turnpike-kafka.")
+        .tempdir()
+        .map_err(|error| format!("no scratch folder: {error}"))?
+        .keep();
+    let pid = std::process::id().to_string();
+    let printed = script("kafka", &["start", &folder.to_string_lossy(), "--until-exit", &pid])?;
+    from_settings(&printed)
+}
+
+/// Reads what `scripts/kafka start` prints for a shell.
+fn from_settings(printed: &str) -> Result<Broker, String> {
+    let setting = |name: &str| {
+        printed
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("export {name}='"))?.strip_suffix('\''))
+            .ok_or_else(|| format!("scripts/kafka printed no {name}"))
+    };
+    Ok(Broker {
+        bootstrap: setting("TURNPIKE_TEST_KAFKA")?.to_owned(),
+        python: setting("TURNPIKE_TEST_PYTHON")?.into(),
+    })
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn script(name: &str, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(root().join("scripts").join(name))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("scripts/{name}: {error}"))?;
+    to_text(&output)
+}
+
+/// Standard output, or of a failure its last word.
+fn to_text(output: &Output) -> Result<String, String> {
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().rev().find(|line| !line.trim().is_empty());
+    Err(last.map_or_else(|| output.status.to_string(), str::to_owned))
+}
+
+fn client(arguments: &[&str], input: &[u8]) -> String {
+    let mut child = Command::new(&broker().python)
+        .arg(root().join("tests/kafka/client.py"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}", broker().python.display()));
+    // The client writes nothing before it has read everything, so this cannot block for ever.
+    // One that fails early closes its end; what it says about that is the better message.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    to_text(&child.wait_with_output().unwrap()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_reach_the_broker_as_they_were_sent() {
+        let topic = unique_topic("harness");
+        create_topic(&topic, 2);
+        produce_with_python(
+            &topic,
+            &[
+                Record::new("first").key("vm-1").header("ce_id", "1").partition(1),
+                Record::new([0xff, 0x00]).partition(1),
+                Record::tombstone().key("vm-1").partition(0),
+            ],
+        );
+
+        let mut seen = consume_with_python(&topic, 3);
+        seen.sort_by_key(|record| (record["partition"].as_i64(), record["offset"].as_i64()));
+        assert_eq!(
+            seen,
+            [
+                json!({"partition": 0, "offset": 0, "key": "vm-1"}),
+                json!({"partition": 1, "offset": 0, "key": "vm-1", "headers": {"ce_id": "1"},
+                       "value": "first"}),
+                json!({"partition": 1, "offset": 1, "value_hex": "ff00"}),
+            ]
+        );
+    }
+
+    #[test]
+    fn settings_are_read_from_what_the_script_prints() {
+        let broker = from_settings(
+            "export TURNPIKE_TEST_KAFKA='127.0.0.1:9'\nexport TURNPIKE_TEST_PYTHON='/v/python'\n",
+        )
+        .unwrap();
+        assert_eq!(broker.bootstrap, "127.0.0.1:9");
+        assert_eq!(broker.python, Path::new("/v/python"));
+        let error = from_settings("export TURNPIKE_TEST_KAFKA='127.0.0.1:9'\n").unwrap_err();
+        assert_eq!(error, "scripts/kafka printed no TURNPIKE_TEST_PYTHON");
+    }
+}
