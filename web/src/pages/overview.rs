@@ -89,27 +89,14 @@ fn currencies(months: &Months, breakdown: &Breakdown, parties: &Parties) -> Vec<
     known.sort();
     known.dedup();
     let of = |totals: &[PeriodTotal], currency: Currency| {
-        totals
-            .iter()
-            .find(|total| total.currency == currency)
-            .cloned()
+        totals.iter().find(|total| total.currency == currency).cloned()
     };
     let view = |currency: Currency| {
         let (running, last) = (of(&months.running.totals, currency), of(last, currency));
-        let breakdown = breakdown
-            .iter()
-            .find(|one| one.currency == currency)
-            .cloned();
+        let breakdown = breakdown.iter().find(|one| one.currency == currency).cloned();
         let chart = breakdown.as_ref().map(by_site);
         let split = split(running.as_ref(), last.as_ref(), parties);
-        CurrencyView {
-            currency,
-            running,
-            last,
-            breakdown,
-            chart,
-            split,
-        }
+        CurrencyView { currency, running, last, breakdown, chart, split }
     };
     known.into_iter().map(view).collect()
 }
