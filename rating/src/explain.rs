@@ -11,7 +11,7 @@ use turnpike_schemas::{
 
 use crate::error::RatingError;
 use crate::metering::{EventReader, Fold, MeteredEvent};
-use crate::request::MonthRange;
+use crate::request::Window;
 
 /// An interval with the keys of the events that bear on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,18 +31,19 @@ pub struct ExplainedInterval {
 }
 
 /// Meters one resource again, from all its rows, and returns the intervals of a meter that touch the
-/// period.
+/// period. `window` is that of the run which made the line: it decides how far rows are read.
 pub async fn explain(
     snapshot: &LakeSnapshot,
     book: &PriceBook,
     resource: &ResourceId,
     meter: &MeterId,
+    window: &Window,
     period: Period,
     as_of: Instant,
 ) -> Result<Vec<ExplainedInterval>, RatingError> {
     let bucket = canonical::bucket_of(resource.as_str(), snapshot.buckets());
     let first = snapshot.months().first().copied().unwrap_or_default();
-    let last = MonthRange::of(&period).last;
+    let last = window.last_month();
     let mut events: Vec<MeteredEvent> = Vec::new();
     let mut reader = EventReader::default();
     for batch in snapshot.scan(bucket, first, last).await? {
@@ -74,7 +75,13 @@ pub async fn explain(
             keep(&mut found, &interval, meter, began.clone(), None);
         });
     }
-    found.retain(|interval| interval.start < until && period.start() <= interval.end);
+    // What ends where the period starts belongs to the period before; only a report without a window
+    // stands at one instant, and counts there.
+    found.retain(|interval| {
+        let at_once = interval.start == interval.end;
+        interval.start < until
+            && (period.start() < interval.end || at_once && period.start() <= interval.start)
+    });
     Ok(found)
 }
 

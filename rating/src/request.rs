@@ -35,6 +35,19 @@ impl Window {
         }
     }
 
+    /// The last UTC month whose rows are read: one past the window's own, since an audit that
+    /// arrives later can heal what the window lost. It depends on the window alone, so that neither
+    /// other accounts' time zones nor a choice of accounts changes anybody's bill.
+    pub fn last_month(&self) -> i32 {
+        let own = match self {
+            Window::Month { year, month } => year * 100 + i32::try_from(*month).unwrap_or(12),
+            Window::Span(period) => {
+                Instant::from_micros(period.end().micros() - 1).unwrap_or(period.end()).utc_month()
+            }
+        };
+        turnpike_schemas::time::next_utc_month(own)
+    }
+
     /// `2026-10`, or the two instants.
     pub fn label(&self) -> String {
         match self {
@@ -107,8 +120,8 @@ pub struct RatingProgress {
     pub rows: u64,
 }
 
-/// The UTC months whose rows a span needs: from its first month (or an earlier state) to one month
-/// past its end, since an audit that arrives later can heal what the span lost.
+/// The UTC months whose rows a run needs: from the first month of its span (or an earlier state) to
+/// the window's last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MonthRange {
     pub first: i32,
@@ -116,12 +129,8 @@ pub struct MonthRange {
 }
 
 impl MonthRange {
-    pub fn of(span: &Period) -> Self {
-        let last_instant = Instant::from_micros(span.end().micros() - 1).unwrap_or(span.end());
-        Self {
-            first: span.start().utc_month(),
-            last: turnpike_schemas::time::next_utc_month(last_instant.utc_month()),
-        }
+    pub fn of(window: &Window, span: &Period) -> Self {
+        Self { first: span.start().utc_month(), last: window.last_month() }
     }
 
     /// Month starts after `opening` at which a closing state is worth keeping: those that lie
@@ -145,15 +154,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn months_read_one_past_the_end() {
+    fn months_read_one_past_the_window_whatever_the_time_zone() {
         let at = |text: &str| Instant::parse(text).expect(text);
-        let check = |start: &str, end: &str, first: i32, last: i32| {
-            let span = Period::new(at(start), at(end)).expect("period");
-            assert_eq!(MonthRange::of(&span), MonthRange { first, last });
+        let month = Window::parse_month("2026-10").expect("month");
+        assert_eq!(month.last_month(), 202_611);
+        assert_eq!(Window::parse_month("2026-12").expect("month").last_month(), 202_701);
+        let span = |end: &str| {
+            Window::Span(Period::new(at("2026-10-01T00:00:00Z"), at(end)).expect("span"))
         };
-        check("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z", 202_610, 202_611);
-        check("2026-09-30T22:00:00Z", "2026-10-31T23:00:00Z", 202_609, 202_611);
-        check("2026-12-01T00:00:00Z", "2027-01-01T00:00:01Z", 202_612, 202_702);
+        assert_eq!(span("2026-11-01T00:00:00Z").last_month(), 202_611);
+        assert_eq!(span("2026-11-01T00:00:01Z").last_month(), 202_612);
+        let west = Period::new(at("2026-10-01T11:00:00Z"), at("2026-11-01T11:00:00Z"));
+        let range = MonthRange::of(&month, &west.expect("period"));
+        assert_eq!(range, MonthRange { first: 202_610, last: 202_611 });
     }
 
     #[test]

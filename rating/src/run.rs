@@ -90,7 +90,7 @@ async fn task_of(
     span: Period,
     request: &RatingRequest,
 ) -> Result<MeterTask, RatingError> {
-    let range = MonthRange::of(&span);
+    let range = MonthRange::of(&request.window, &span);
     let stored = snapshot.state(bucket, range.first, FOLD_VERSION).await?;
     let (opening_month, opening) = match stored {
         Some((month, batches)) => (month, convert::states_from_batches(&batches)?),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use turnpike_books::Books;
 use turnpike_invoices::format;
 use turnpike_lake::{EventFilter, LakeSnapshot};
-use turnpike_rating::ExplainedInterval;
+use turnpike_rating::{ExplainedInterval, Window};
 use turnpike_schemas::parse::scaled_to_short_decimal;
 use turnpike_schemas::{Aggregation, Amount, Charge, Instant, Invoice, RatedLine, Scope};
 
@@ -89,10 +89,15 @@ impl Explain {
         let snapshot = lake.snapshot().await.context("reading the tables")?;
         let (resource, meter) = (charge.resource.clone(), charge.meter.clone());
         let (period, view) = (charge.service_period, snapshot.clone());
+        let window =
+            Window::parse_month(&invoice.period_label).unwrap_or(Window::Span(invoice.period));
         let mut intervals = app
             .on_engine(async move {
                 let as_of = record.as_of;
-                Ok(turnpike_rating::explain(&view, &book, &resource, &meter, period, as_of).await?)
+                let explained = turnpike_rating::explain(
+                    &view, &book, &resource, &meter, &window, period, as_of,
+                );
+                Ok(explained.await?)
             })
             .await
             .context("metering the resource again")?;

@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, anyhow};
 use turnpike_lake::LakeSnapshot;
 use turnpike_rating::Window;
-use turnpike_schemas::time::next_utc_month;
 use turnpike_schemas::{Account, AccountId, Amount, Instant, PriceBook, RatedLine};
 
 use facts::{Fact, facts};
@@ -45,7 +44,7 @@ pub async fn meter_again(
         .filter_map(|id| question.book.account(id))
         .flat_map(|account| account.owners.iter().map(|rule| rule.owner.as_str()))
         .collect();
-    let by_resource = facts(snapshot, &owners, last_month(question)?).await?;
+    let by_resource = facts(snapshot, &owners, question.window.last_month()).await?;
     let told: BTreeMap<String, Told> =
         by_resource.into_iter().map(|(resource, facts)| (resource, Told::of(&facts))).collect();
     let mut answers = BTreeMap::new();
@@ -94,21 +93,6 @@ fn meter_account(
         }
     }
     Ok(Ok(sums))
-}
-
-/// Rating looks one UTC month past the last period for audits that heal it, and so do we.
-fn last_month(question: &Question<'_>) -> anyhow::Result<i32> {
-    let utc = Account { time_zone: chrono_tz::Tz::UTC, ..any_account(question)? };
-    let mut end = question.window.period(&utc).context("the period")?.end();
-    for account in &question.book.accounts {
-        end = end.max(question.window.period(account).context("an account's period")?.end());
-    }
-    let last = Instant::from_micros(end.micros() - 1).context("the end of the period")?;
-    Ok(next_utc_month(last.utc_month()))
-}
-
-fn any_account(question: &Question<'_>) -> anyhow::Result<Account> {
-    question.book.accounts.first().cloned().ok_or_else(|| anyhow!("the book has no account"))
 }
 
 /// The same sums from rated lines, to compare with.

@@ -62,6 +62,8 @@ struct Story {
     now: Now,
     seen: bool,
     evidence: i64,
+    /// The newest instant at which a life or a size was said to begin.
+    begun: Option<i64>,
     ended: Option<i64>,
     /// The last reading of each counter.
     counters: BTreeMap<String, Reading>,
@@ -94,14 +96,21 @@ impl Story {
         let says = fact.state.is_some()
             || fact.quantities.iter().any(|quantity| quantity.flow == Flow::Held);
         if fact.terminal || describes && (says || self.is_alive()) {
-            if self.is_stale(fact) {
+            if self.is_stale(fact) || self.is_alive() && fact.terminal && self.is_of_before(fact) {
+                // Nothing about what is held, but what it used was used.
+                self.count(fact, false);
                 return;
             }
-            if self.is_alive() {
+            if !self.is_alive() {
+                self.begin(fact);
+            } else if !self.is_of_before(fact) {
+                self.finish_building(fact);
                 let at = self.effective(fact);
                 self.set(fact, at, fact.state);
-            } else {
-                self.begin(fact);
+                self.evidence = self.evidence.max(at);
+            }
+            if fact.kind == Kind::Change && !fact.terminal && fact.since == Some(fact.time) {
+                self.begun = Some(fact.time);
             }
             let seen_until = match (fact.kind, fact.window) {
                 (Kind::Audit, Some((_, end))) => end.min(fact.time),
@@ -113,7 +122,7 @@ impl Story {
             self.name(fact);
             self.seen = true;
         }
-        self.count(fact);
+        self.count(fact, true);
         if fact.terminal {
             self.end(fact.time);
         }
@@ -127,6 +136,27 @@ impl Story {
             (None, _, _) if fact.terminal => true,
             (None, Kind::Audit, Some((start, _))) => start < ended,
             _ => fact.time < ended,
+        }
+    }
+
+    /// An audit or an end of a life or size that has been followed by another, to the second.
+    fn is_of_before(&self, fact: &Fact) -> bool {
+        let (Some(begun), Some(since)) = (self.begun, fact.since) else { return false };
+        let before = since.div_euclid(1_000_000) < begun.div_euclid(1_000_000);
+        match (fact.terminal, fact.kind) {
+            (true, _) => before && fact.time <= begun,
+            (false, Kind::Audit) => before,
+            _ => false,
+        }
+    }
+
+    /// Building, and then held since an instant: it came into service there.
+    fn finish_building(&mut self, fact: &Fact) {
+        let Some(since) = fact.since else { return };
+        let building = Some(ResourceState::Building);
+        if self.now.state == building && fact.state != building {
+            self.now.state = Some(ResourceState::Active);
+            self.line.points.push((since.max(self.evidence).min(fact.time), self.now.clone()));
         }
     }
 
@@ -151,6 +181,7 @@ impl Story {
         }
         self.now.held.clear();
         self.now.state = None;
+        self.begun = None;
         self.ended = None;
         self.seen = true;
         self.evidence = start;
@@ -178,7 +209,7 @@ impl Story {
         self.name(fact);
         let known = self.now.state.is_some();
         match state {
-            Some(ResourceState::Deleted) | None => {}
+            Some(ResourceState::Deleted | ResourceState::Unknown) | None => {}
             // The state in the report of an end is the one after it.
             Some(_) if fact.terminal && known => {}
             Some(state) => self.now.state = Some(state),
@@ -193,18 +224,24 @@ impl Story {
         self.line.points.push((at, self.now.clone()));
     }
 
-    fn count(&mut self, fact: &Fact) {
+    /// What the event says was used, by whom it names: `whole` is false for one that comes too late
+    /// to say anything else.
+    fn count(&mut self, fact: &Fact, whole: bool) {
+        let standing = self.now.clone();
+        self.name(fact);
         let (start, end) = fact.window.unwrap_or((fact.time, fact.time));
         for Quantity { meter, quantity, scale, flow } in &fact.quantities {
             match (flow, fact.kind) {
-                (Flow::Held, Kind::Interval) => self.report(fact, meter, *quantity, *scale),
-                (Flow::Held, _) => {}
                 (Flow::Delta, _) => {
                     self.used((end - 1).max(start), meter, *quantity, *scale, None);
                 }
+                _ if !whole => {}
+                (Flow::Held, Kind::Interval) => self.report(fact, meter, *quantity, *scale),
+                (Flow::Held, _) => {}
                 (Flow::Cumulative, _) => self.read(fact, meter, *quantity, *scale),
             }
         }
+        self.now = standing;
     }
 
     fn used(&mut self, at: i64, meter: &str, quantity: i64, scale: u32, seconds: Option<i64>) {
@@ -214,7 +251,8 @@ impl Story {
 
     fn report(&mut self, fact: &Fact, meter: &str, quantity: i64, scale: u32) {
         let (start, end) = fact.window.unwrap_or((fact.time, fact.time));
-        let state = Some(fact.state.unwrap_or(ResourceState::Active));
+        let state = fact.state.filter(|state| *state != ResourceState::Deleted);
+        let state = Some(state.unwrap_or(ResourceState::Active));
         let now = Now { state, ..self.now.clone() };
         let meter = meter.to_owned();
         match fact.seconds {
@@ -235,8 +273,15 @@ impl Story {
         let boot = fact.incarnation.clone();
         let reading = Reading { boot, value, scale, at: fact.time };
         let Some(last) = self.counters.insert(meter.to_owned(), reading) else { return };
-        let goes_on = last.boot == fact.incarnation && last.scale == scale && last.value <= value;
-        let used = if goes_on { value - last.value } else { value };
+        // In whole units of the finer of the two scales.
+        let finer = last.scale.max(scale);
+        let whole = |value: i64, scale: u32| i128::from(value) * 10_i128.pow(finer - scale);
+        let grown = whole(value, scale) - whole(last.value, last.scale);
+        let goes_on = last.boot == fact.incarnation && grown >= 0;
+        let used = match i64::try_from(grown / 10_i128.pow(finer - scale)) {
+            Ok(used) if goes_on && grown % 10_i128.pow(finer - scale) == 0 => used,
+            _ => value,
+        };
         self.used((fact.time - 1).max(last.at), meter, used, scale, None);
     }
 

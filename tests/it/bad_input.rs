@@ -24,12 +24,7 @@ fn install() -> Turnpike {
 fn dead_letters(turnpike: &Turnpike) -> BTreeMap<String, String> {
     let listed = turnpike.json(&["dead-letters", "list"]);
     let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
-    listed
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| (text(row, "reason"), text(row, "error")))
-        .collect()
+    listed.as_array().unwrap().iter().map(|row| (text(row, "reason"), text(row, "error"))).collect()
 }
 
 /// Account to code and text of all that a run parked.
@@ -162,7 +157,10 @@ fn every_mistake_of_a_book_is_reported_with_its_line() {
 
 #[test]
 fn a_message_of_ten_megabytes_is_a_dead_letter_from_kafka_and_from_a_file() {
-    let big = format!(r#"{{"specversion":"1.0","id":"big","source":"/s","data":"{}"}}"#, "x".repeat(10_000_000));
+    let big = format!(
+        r#"{{"specversion":"1.0","id":"big","source":"/s","data":"{}"}}"#,
+        "x".repeat(10_000_000)
+    );
     let good = std::fs::read_to_string(path("events.jsonl")).unwrap();
     let good: Vec<&str> = good.lines().filter(|line| line.contains("instance/good")).collect();
     let [create, delete] = good[..] else { panic!("{} events of the good instance", good.len()) };

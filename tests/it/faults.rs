@@ -2,6 +2,7 @@
 //! lost, none counted twice, the same invoices.
 
 mod soak;
+mod sweep;
 
 use serde_json::Value;
 use turnpike_ingest::kill::POINTS;

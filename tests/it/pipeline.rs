@@ -28,8 +28,18 @@ pub fn ingest(turnpike: &Turnpike, topics: &str) -> Value {
 pub fn ingest_arguments<'a>(topics: &'a str, group: &'a str) -> [&'a str; 12] {
     let brokers = kafka::bootstrap();
     [
-        "ingest", "--from", "kafka", "--brokers", brokers, "--topics", topics, "--group", group,
-        "--start", "earliest", "--until-end",
+        "ingest",
+        "--from",
+        "kafka",
+        "--brokers",
+        brokers,
+        "--topics",
+        topics,
+        "--group",
+        group,
+        "--start",
+        "earliest",
+        "--until-end",
     ]
 }
 

@@ -28,7 +28,10 @@ fn currency() -> impl Strategy<Value = Currency> {
 /// Weights of parties: parts per million as agreements have them, or anything.
 fn weights() -> impl Strategy<Value = Vec<u128>> {
     let split = (0..=PPM).prop_map(|royalty| vec![royalty.into(), (PPM - royalty).into()]);
-    let any = prop::collection::vec(prop_oneof![Just(0), 1..=10_u128, any::<u32>().prop_map(u128::from)], 1..12);
+    let any = prop::collection::vec(
+        prop_oneof![Just(0), 1..=10_u128, any::<u32>().prop_map(u128::from)],
+        1..12,
+    );
     prop_oneof![split, any].prop_filter("some weight", |weights| weights.iter().any(|w| *w > 0))
 }
 

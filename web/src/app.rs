@@ -57,27 +57,15 @@ pub fn pages(config: &mut ServiceConfig) {
         .service(read("/accounts/{account}", pages::account::account))
         .service(read("/invoices", pages::invoices::invoices))
         .service(read("/invoices/{invoice}", pages::invoice::invoice))
-        .service(read(
-            "/invoices/{invoice}/document",
-            pages::invoice::document,
-        ))
+        .service(read("/invoices/{invoice}/document", pages::invoice::document))
         .service(read("/invoices/{invoice}/json", pages::invoice::json))
         .service(read("/attention", pages::attention::attention))
         .service(read("/sign-in", pages::sign_in::form).route(post().to(pages::sign_in::sign_in)))
         .service(web::resource("/sign-out").route(post().to(pages::sign_in::sign_out)))
         .service(read("/portal", pages::portal::portal))
-        .service(read(
-            "/portal/invoices/{invoice}",
-            pages::portal_invoice::invoice,
-        ))
-        .service(read(
-            "/portal/invoices/{invoice}/document",
-            pages::portal_invoice::document,
-        ))
-        .service(read(
-            "/portal/invoices/{invoice}/json",
-            pages::portal_invoice::json,
-        ))
+        .service(read("/portal/invoices/{invoice}", pages::portal_invoice::invoice))
+        .service(read("/portal/invoices/{invoice}/document", pages::portal_invoice::document))
+        .service(read("/portal/invoices/{invoice}/json", pages::portal_invoice::json))
         .service(
             read("/portal/link/{account}/{token}", pages::portal_link::show)
                 .route(post().to(pages::portal_link::enter)),
@@ -94,7 +82,5 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path)
-        .route(get().to(handler.clone()))
-        .route(head().to(handler))
+    web::resource(path).route(get().to(handler.clone())).route(head().to(handler))
 }

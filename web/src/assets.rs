@@ -19,12 +19,7 @@ pub struct Asset {
 impl Asset {
     fn new(name: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Self {
         let hash = sha256_hex(bytes).chars().take(16).collect();
-        Self {
-            name,
-            content_type,
-            bytes,
-            hash,
-        }
+        Self { name, content_type, bytes, hash }
     }
 
     pub fn address(&self) -> String {
@@ -46,17 +41,9 @@ pub static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
         "text/css; charset=utf-8",
         include_bytes!("../static/turnpike.css"),
     ),
-    js: Asset::new(
-        "turnpike.js",
-        JAVASCRIPT,
-        include_bytes!("../static/turnpike.js"),
-    ),
+    js: Asset::new("turnpike.js", JAVASCRIPT, include_bytes!("../static/turnpike.js")),
     theme_js: Asset::new("theme.js", JAVASCRIPT, include_bytes!("../static/theme.js")),
-    logo: Asset::new(
-        "turnpike.svg",
-        "image/svg+xml",
-        include_bytes!("../static/turnpike.svg"),
-    ),
+    logo: Asset::new("turnpike.svg", "image/svg+xml", include_bytes!("../static/turnpike.svg")),
 });
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";

@@ -46,12 +46,7 @@ const WHOLE: i64 = 10_000;
 
 /// Net by site, stacked by service. Credits have no length: the table twin shows them.
 pub fn by_site(breakdown: &CurrencyBreakdown) -> BarChart {
-    let longest = breakdown
-        .sites
-        .iter()
-        .map(|site| site.net.minor())
-        .max()
-        .unwrap_or_default();
+    let longest = breakdown.sites.iter().map(|site| site.net.minor()).max().unwrap_or_default();
     let mut bars = Vec::new();
     for (row, site) in breakdown.sites.iter().enumerate() {
         let mut x = 0_i64;
@@ -82,9 +77,7 @@ pub fn by_site(breakdown: &CurrencyBreakdown) -> BarChart {
     BarChart {
         height: bars.len().saturating_mul(ROW_PIXELS),
         bars,
-        legend: legend
-            .map(|(index, total)| (total.service.clone(), series(index)))
-            .collect(),
+        legend: legend.map(|(index, total)| (total.service.clone(), series(index))).collect(),
     }
 }
 
@@ -102,11 +95,7 @@ fn part(value: i64, whole: i64) -> i64 {
 }
 
 fn percent(hundredths: i64) -> String {
-    format!(
-        "{}.{:02}%",
-        hundredths.div_euclid(100),
-        hundredths.rem_euclid(100)
-    )
+    format!("{}.{:02}%", hundredths.div_euclid(100), hundredths.rem_euclid(100))
 }
 
 fn shorten(text: &str) -> String {

@@ -63,9 +63,7 @@ pub async fn harden(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let https = request
-        .app_data::<Data<App>>()
-        .is_some_and(|app| app.state.settings.is_https());
+    let https = request.app_data::<Data<App>>().is_some_and(|app| app.state.settings.is_https());
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
@@ -78,23 +76,11 @@ pub async fn harden(
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::X_FRAME_OPTIONS, "DENY");
     set(header::CACHE_CONTROL, "no-store");
-    set(
-        HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    );
-    set(
-        HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    );
-    set(
-        HeaderName::from_static("permissions-policy"),
-        "camera=(), geolocation=(), microphone=()",
-    );
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    set(HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
     if https {
-        set(
-            header::STRICT_TRANSPORT_SECURITY,
-            "max-age=31536000; includeSubDomains",
-        );
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
     }
     Ok(response)
 }
@@ -102,21 +88,14 @@ pub async fn harden(
 fn fails(response: &ServiceResponse) -> bool {
     let status = response.status();
     (status.is_client_error() || status.is_server_error())
-        && !response
-            .response()
-            .extensions()
-            .contains::<SpeaksForItself>()
+        && !response.response().extensions().contains::<SpeaksForItself>()
 }
 
 /// Replaces the body of a failure. What the handler or the framework wrote may hold a cause.
 fn explain(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let status = response.status();
     let kept: HeaderMap = kept_headers(response.headers());
-    let (code, message) = match response
-        .response()
-        .error()
-        .and_then(Error::as_error::<WebError>)
-    {
+    let (code, message) = match response.response().error().and_then(Error::as_error::<WebError>) {
         Some(error) => (error.code(), failure::message(error)),
         None => failure::of_status(status),
     };
@@ -142,10 +121,7 @@ fn kept_headers(headers: &HeaderMap) -> HeaderMap {
 }
 
 fn wants_json(request: &actix_web::HttpRequest) -> bool {
-    let accept = request
-        .headers()
-        .get(header::ACCEPT)
-        .and_then(|text| text.to_str().ok());
+    let accept = request.headers().get(header::ACCEPT).and_then(|text| text.to_str().ok());
     let path = request.path();
     path.ends_with("/json")
         || matches!(path, "/healthz" | "/readyz" | "/metrics")
@@ -155,22 +131,14 @@ fn wants_json(request: &actix_web::HttpRequest) -> bool {
 /// Neither path nor query: a portal link is a secret, a search text a customer's name.
 fn log(response: &ServiceResponse, id: &RequestId, started: Stopwatch) {
     let request = response.request();
-    let route = request
-        .match_pattern()
-        .unwrap_or_else(|| "unmatched".to_owned());
+    let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
     let (method, status) = (method_name(request.method()), response.status());
     let seconds = started.elapsed().as_secs_f64();
     if let Some(app) = request.app_data::<Data<App>>() {
-        app.state
-            .metrics
-            .request(method, &route, status.as_u16(), seconds);
+        app.state.metrics.request(method, &route, status.as_u16(), seconds);
     }
     let (id, milliseconds) = (id.0.as_str(), started.elapsed().as_millis());
-    match response
-        .response()
-        .error()
-        .filter(|_| status.is_server_error())
-    {
+    match response.response().error().filter(|_| status.is_server_error()) {
         Some(error) => {
             let cause = chain(error);
             tracing::error!(
@@ -183,13 +151,7 @@ fn log(response: &ServiceResponse, id: &RequestId, started: Stopwatch) {
             );
         }
         None => {
-            tracing::info!(
-                request = id,
-                method,
-                route,
-                status = status.as_u16(),
-                milliseconds
-            );
+            tracing::info!(request = id, method, route, status = status.as_u16(), milliseconds);
         }
     }
 }
@@ -206,9 +168,7 @@ fn method_name(method: &Method) -> &'static str {
 
 fn chain(error: &Error) -> String {
     let mut text = error.to_string();
-    let mut cause = error
-        .as_error::<WebError>()
-        .and_then(|error| std::error::Error::source(error));
+    let mut cause = error.as_error::<WebError>().and_then(|error| std::error::Error::source(error));
     while let Some(inner) = cause {
         text.push_str(": ");
         text.push_str(&inner.to_string());

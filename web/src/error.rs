@@ -52,10 +52,7 @@ impl WebError {
         what: &'static str,
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
-        Self::Internal {
-            what,
-            source: Box::new(source),
-        }
+        Self::Internal { what, source: Box::new(source) }
     }
 }
 
@@ -63,10 +60,7 @@ impl From<BooksError> for WebError {
     fn from(error: BooksError) -> Self {
         let what = "reading the books";
         match error.fault() {
-            Fault::External => Self::Unavailable {
-                what,
-                source: Box::new(error),
-            },
+            Fault::External => Self::Unavailable { what, source: Box::new(error) },
             Fault::Caller | Fault::Us => Self::internal(what, error),
         }
     }
@@ -74,10 +68,7 @@ impl From<BooksError> for WebError {
 
 impl From<LakeError> for WebError {
     fn from(error: LakeError) -> Self {
-        Self::Unavailable {
-            what: "reading the lake",
-            source: Box::new(error),
-        }
+        Self::Unavailable { what: "reading the lake", source: Box::new(error) }
     }
 }
 

@@ -71,11 +71,7 @@ impl Default for Metrics {
             Unit::Seconds,
             durations.clone(),
         );
-        Self {
-            registry: Arc::new(Mutex::new(registry)),
-            requests,
-            durations,
-        }
+        Self { registry: Arc::new(Mutex::new(registry)), requests, durations }
     }
 }
 
@@ -96,18 +92,8 @@ impl Metrics {
 
     pub(crate) fn request(&self, method: &'static str, route: &str, status: u16, seconds: f64) {
         let route = route.to_owned();
-        self.durations
-            .get_or_create(&RouteLabels {
-                route: route.clone(),
-            })
-            .observe(seconds);
-        self.requests
-            .get_or_create(&RequestLabels {
-                method,
-                route,
-                status,
-            })
-            .inc();
+        self.durations.get_or_create(&RouteLabels { route: route.clone() }).observe(seconds);
+        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
     }
 
     /// The text of `/metrics`: the registry, then what the process says of itself.
@@ -132,39 +118,20 @@ fn status_registry(status: &ServiceStatus) -> Registry {
         gauge.set(value);
         registry.register(name, help, gauge);
     };
-    gauge(
-        &mut registry,
-        "draining",
-        "1 while the process stops",
-        i64::from(status.draining),
-    );
+    gauge(&mut registry, "draining", "1 while the process stops", i64::from(status.draining));
     if let Some(as_of) = status.rated_as_of {
         let help = "What the newest rating looked at, in UTC seconds";
-        gauge(
-            &mut registry,
-            "rating_as_of_seconds",
-            help,
-            as_of.floor_seconds(),
-        );
+        gauge(&mut registry, "rating_as_of_seconds", help, as_of.floor_seconds());
     }
     if let Some(watermark) = status.watermark() {
         let help = "Event time that every source has reached, in UTC seconds";
-        gauge(
-            &mut registry,
-            "watermark_seconds",
-            help,
-            watermark.floor_seconds(),
-        );
+        gauge(&mut registry, "watermark_seconds", help, watermark.floor_seconds());
     }
     register_ingest(&mut registry, status);
-    let (lags, positions) = (
-        Family::<SourceLabels, Gauge>::default(),
-        Family::<SourceLabels, Gauge>::default(),
-    );
+    let (lags, positions) =
+        (Family::<SourceLabels, Gauge>::default(), Family::<SourceLabels, Gauge>::default());
     for source in &status.sources {
-        let labels = SourceLabels {
-            source: source.name.clone(),
-        };
+        let labels = SourceLabels { source: source.name.clone() };
         positions.get_or_create(&labels).set(source.position);
         if let Some(lag) = source.lag {
             lags.get_or_create(&labels).set(lag);
@@ -172,10 +139,8 @@ fn status_registry(status: &ServiceStatus) -> Registry {
     }
     registry.register("source_lag", "Positions a source is ahead", lags);
     registry.register("source_position", "Next position to read", positions);
-    let (runs, failures) = (
-        Family::<JobLabels, Counter>::default(),
-        Family::<JobLabels, Counter>::default(),
-    );
+    let (runs, failures) =
+        (Family::<JobLabels, Counter>::default(), Family::<JobLabels, Counter>::default());
     let durations = Family::<JobLabels, Gauge>::default();
     for job in &status.jobs {
         let labels = JobLabels { job: job.name };
@@ -187,11 +152,7 @@ fn status_registry(status: &ServiceStatus) -> Registry {
     }
     registry.register("job_runs", "Runs of a background job", runs);
     registry.register("job_failures", "Failed runs of a background job", failures);
-    registry.register(
-        "job_last_duration_milliseconds",
-        "How long the last run took",
-        durations,
-    );
+    registry.register("job_last_duration_milliseconds", "How long the last run took", durations);
     registry
 }
 
@@ -202,24 +163,9 @@ fn register_ingest(registry: &mut Registry, status: &ServiceStatus) {
         counter.inc_by(value);
         registry.register(name, help, counter);
     };
-    counter(
-        registry,
-        "ingest_read",
-        "Events read since the process started",
-        ingest.read,
-    );
-    counter(
-        registry,
-        "ingest_commits",
-        "Commits to the lake",
-        ingest.commits,
-    );
-    counter(
-        registry,
-        "ingest_bytes",
-        "Bytes read from sources",
-        ingest.bytes,
-    );
+    counter(registry, "ingest_read", "Events read since the process started", ingest.read);
+    counter(registry, "ingest_commits", "Commits to the lake", ingest.commits);
+    counter(registry, "ingest_bytes", "Bytes read from sources", ingest.bytes);
     let events = Family::<OutcomeLabels, Counter>::default();
     for (status, count) in [
         (Outcome::accepted, ingest.accepted),
@@ -227,13 +173,7 @@ fn register_ingest(registry: &mut Registry, status: &ServiceStatus) {
         (Outcome::conflict, ingest.conflict),
         (Outcome::dead, ingest.dead),
     ] {
-        events
-            .get_or_create(&OutcomeLabels { status })
-            .inc_by(count);
+        events.get_or_create(&OutcomeLabels { status }).inc_by(count);
     }
-    registry.register(
-        "ingest_events",
-        "Events read, by what became of them",
-        events,
-    );
+    registry.register("ingest_events", "Events read, by what became of them", events);
 }

@@ -39,9 +39,8 @@ impl Paging {
 /// An address with those parameters that say something.
 pub fn address(path: &str, parameters: &[(&str, &str)]) -> String {
     let given = parameters.iter().filter(|(_, value)| !value.is_empty());
-    let query: Vec<String> = given
-        .map(|(name, value)| format!("{name}={}", encode(value)))
-        .collect();
+    let query: Vec<String> =
+        given.map(|(name, value)| format!("{name}={}", encode(value))).collect();
     match query.is_empty() {
         true => path.to_owned(),
         false => format!("{path}?{}", query.join("&")),
@@ -70,24 +69,14 @@ mod tests {
     fn pages_stay_within_the_list() {
         let check = |page, total, at, pages, previous: Option<&str>, next: Option<&str>| {
             let paging = Paging::new(page, total, "/a?q=x");
-            assert_eq!(
-                (paging.page, paging.pages),
-                (at, pages),
-                "{page} of {total}"
-            );
-            assert_eq!(
-                (paging.previous.as_deref(), paging.next.as_deref()),
-                (previous, next)
-            );
+            assert_eq!((paging.page, paging.pages), (at, pages), "{page} of {total}");
+            assert_eq!((paging.previous.as_deref(), paging.next.as_deref()), (previous, next));
         };
         check(1, 0, 1, 1, None, None);
         check(0, 50, 1, 1, None, None);
         check(1, 51, 1, 2, None, Some("/a?q=x&page=2"));
         check(9, 51, 2, 2, Some("/a?q=x&page=1"), None);
-        assert_eq!(
-            (Paging::offset(0), Paging::offset(1), Paging::offset(3)),
-            (0, 0, 100)
-        );
+        assert_eq!((Paging::offset(0), Paging::offset(1), Paging::offset(3)), (0, 0, 100));
     }
 
     #[test]

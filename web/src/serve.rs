@@ -49,15 +49,7 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     check(&state.settings, listener.local_addr()?)?;
     let app = Data::new(App::new(state));
-    let pages = start(
-        &app,
-        listener,
-        if admin.is_some() {
-            Part::Pages
-        } else {
-            Part::Both
-        },
-    )?;
+    let pages = start(&app, listener, if admin.is_some() { Part::Pages } else { Part::Both })?;
     let mut handles = vec![pages.handle()];
     let servers = match admin {
         Some(admin) => {
@@ -110,9 +102,6 @@ fn start(app: &Data<App>, listener: TcpListener, part: Part) -> std::io::Result<
             .wrap(Compress::default())
             .wrap(from_fn(harden))
     });
-    let server = server
-        .workers(workers)
-        .shutdown_timeout(drain)
-        .disable_signals();
+    let server = server.workers(workers).shutdown_timeout(drain).disable_signals();
     Ok(server.listen(listener)?.run())
 }

@@ -58,24 +58,13 @@ pub struct ServiceStatus {
 impl ServiceStatus {
     /// The newest event time that every source has reached.
     pub fn watermark(&self) -> Option<Instant> {
-        self.sources
-            .iter()
-            .filter_map(|source| source.watermark)
-            .min()
+        self.sources.iter().filter_map(|source| source.watermark).min()
     }
 
     /// Positions all sources together are ahead.
     pub fn lag(&self) -> Option<i64> {
-        let known: Vec<i64> = self
-            .sources
-            .iter()
-            .filter_map(|source| source.lag)
-            .collect();
-        (!known.is_empty()).then(|| {
-            known
-                .iter()
-                .fold(0_i64, |sum, lag| sum.saturating_add(*lag))
-        })
+        let known: Vec<i64> = self.sources.iter().filter_map(|source| source.lag).collect();
+        (!known.is_empty()).then(|| known.iter().fold(0_i64, |sum, lag| sum.saturating_add(*lag)))
     }
 }
 
@@ -91,10 +80,7 @@ pub struct StatusBoard(RwLock<ServiceStatus>);
 impl StatusBoard {
     pub fn update(&self, change: impl FnOnce(&mut ServiceStatus)) {
         // A panic of a writer leaves plain numbers behind, never half a state.
-        let mut status = self
-            .0
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut status = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut status);
     }
 
@@ -109,10 +95,7 @@ impl StatusBoard {
         self.update(|status| {
             let known = status.jobs.iter().position(|job| job.name == name);
             let index = known.unwrap_or_else(|| {
-                status.jobs.push(JobStatus {
-                    name,
-                    ..JobStatus::default()
-                });
+                status.jobs.push(JobStatus { name, ..JobStatus::default() });
                 status.jobs.len().saturating_sub(1)
             });
             let job = &mut status.jobs[index];
@@ -127,9 +110,6 @@ impl StatusBoard {
 
 impl Status for StatusBoard {
     fn look(&self) -> ServiceStatus {
-        self.0
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }

@@ -222,10 +222,8 @@ fn unknown_owners_are_unassigned_and_included_meters_are_not_charged() {
     assert_eq!(rated(&book(), &[stranger, included]), ["unassigned vcpu 60"]);
 }
 
-// --- review ---
-
 #[test]
-fn review_two_owners_park_also_for_usage_at_the_first_instant() {
+fn two_owners_park_also_for_usage_at_the_first_instant() {
     let mut book = book();
     let mut twin = book.accounts[0].clone();
     twin.id = turnpike_schemas::AccountId::new("a2").expect("id");
@@ -235,7 +233,7 @@ fn review_two_owners_park_also_for_usage_at_the_first_instant() {
 }
 
 #[test]
-fn review_unassigned_seconds_of_a_report_are_those_it_says() {
+fn unassigned_seconds_of_a_report_are_those_it_says() {
     let mut usage = interval("vcpu", "2026-10-02T00:00:00Z", "2026-10-03T00:00:00Z", 1_000_000);
     usage.seconds = Some(3_600);
     Arc::make_mut(&mut usage.holder).owner = None;

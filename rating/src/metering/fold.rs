@@ -38,9 +38,21 @@ impl Fold {
             }
             match self.begins(event) {
                 Some(start) => self.begin(event, start, emit),
+                None if self.is_of_before(event) => {
+                    // It still vouches that the resource is there.
+                    if event.terminal {
+                        self.consume(event, |flow| flow == Flow::Delta, emit);
+                        return;
+                    }
+                }
                 None => {
+                    self.heal_building(event, emit);
                     let at = self.effective(event);
                     self.change(event, at, event.state, emit);
+                    // Nothing later may reopen what is settled up to there.
+                    if let Some(known) = &mut self.known {
+                        known.evidence = known.evidence.max(at);
+                    }
                 }
             }
             self.vouch(event);
@@ -107,6 +119,28 @@ impl Fold {
         }
     }
 
+    /// Whether an audit or an end tells of a life, or a size, that another event has replaced: it
+    /// names an earlier start than the one known to have happened, and no later instant. Seconds are
+    /// compared, since one source prints microseconds and another does not.
+    fn is_of_before(&self, event: &MeteredEvent) -> bool {
+        let begun = self.known.as_ref().and_then(|known| known.begun);
+        let (Some(begun), Some(since)) = (begun, event.since) else { return false };
+        let earlier = since.floor_seconds() < begun.floor_seconds();
+        let audit = event.kind == EventKind::Audit && !event.terminal;
+        earlier && (audit || event.terminal && event.time <= begun)
+    }
+
+    /// A resource known as building, in an event that says since when it is held: the event that it
+    /// came into service was lost.
+    fn heal_building(&mut self, event: &MeteredEvent, emit: &mut impl FnMut(UsageInterval)) {
+        let Some(known) = &mut self.known else { return };
+        let Some(since) = event.since else { return };
+        if known.state == ResourceState::Building && event.state != Some(ResourceState::Building) {
+            close_all(known, since.max(known.evidence).min(event.time), emit);
+            known.state = ResourceState::Active;
+        }
+    }
+
     /// Where a life begins with this event, if the resource was unknown or gone.
     fn begins(&self, event: &MeteredEvent) -> Option<Instant> {
         if self.known.as_ref().is_some_and(Metered::is_held) {
@@ -133,6 +167,7 @@ impl Fold {
             state: ResourceState::Unknown,
             held: BTreeMap::new(),
             counters: before.map(|known| known.counters).unwrap_or_default(),
+            begun: None,
             evidence: start,
             ended: None,
         });
@@ -176,7 +211,7 @@ impl Fold {
         let holder = merged_holder(&known.holder, event);
         // A terminal event shows the state after the end; before it the state was what it was.
         let state = match state {
-            Some(ResourceState::Deleted) | None => known.state,
+            Some(ResourceState::Deleted | ResourceState::Unknown) | None => known.state,
             Some(_) if event.terminal && known.state != ResourceState::Unknown => known.state,
             Some(state) => state,
         };
@@ -201,6 +236,9 @@ impl Fold {
             (EventKind::Audit, Some(window)) => window.end.min(event.time),
             _ => event.time,
         };
+        if event.kind != EventKind::Audit && !event.terminal && event.since == Some(event.time) {
+            known.begun = Some(event.time);
+        }
         known.evidence = known.evidence.max(seen);
     }
 
@@ -214,6 +252,7 @@ impl Fold {
                     state: ResourceState::Unknown,
                     held: BTreeMap::new(),
                     counters: BTreeMap::new(),
+                    begun: None,
                     evidence: Instant::MIN,
                     ended: None,
                 });

@@ -33,6 +33,9 @@ pub struct Metered {
     pub state: ResourceState,
     pub held: BTreeMap<MeterId, Held>,
     pub counters: BTreeMap<MeterId, Counter>,
+    /// The newest instant at which an event said that the resource is held as described since that
+    /// very instant: the start of a life, or of a size. Reports from before it are of the past.
+    pub begun: Option<Instant>,
     /// Until when events vouch for what is held.
     pub evidence: Instant,
     /// Set while the resource is gone.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::pipeline::{ingest, ingest_arguments};
 use crate::support::case;
 use crate::support::cli::{Running, Turnpike};
-use crate::support::kafka::{self, Record};
 use crate::support::counts;
+use crate::support::kafka::{self, Record};
 
 /// Events that each cycle sends, some of them twice.
 const EVENTS: u64 = 150;

@@ -19,12 +19,7 @@ impl FromRequest for SameOrigin {
     type Future = Ready<Result<Self, WebError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let header = |name: &str| {
-            request
-                .headers()
-                .get(name)
-                .and_then(|text| text.to_str().ok())
-        };
+        let header = |name: &str| request.headers().get(name).and_then(|text| text.to_str().ok());
         let (site, origin) = (header("sec-fetch-site"), header("origin"));
         ready(match is_same_origin(site, origin, host(request)) {
             true => Ok(Self(())),
@@ -39,9 +34,9 @@ impl FromRequest for SameOrigin {
 fn is_same_origin(site: Option<&str>, origin: Option<&str>, host: Option<&str>) -> bool {
     match (site, origin, host) {
         (Some(site), _, _) => site == "same-origin",
-        (None, Some(origin), Some(host)) => origin
-            .split_once("://")
-            .is_some_and(|(_, named)| named.eq_ignore_ascii_case(host)),
+        (None, Some(origin), Some(host)) => {
+            origin.split_once("://").is_some_and(|(_, named)| named.eq_ignore_ascii_case(host))
+        }
         _ => false,
     }
 }
@@ -54,11 +49,7 @@ mod tests {
     fn forms_come_from_our_own_pages() {
         let check = |site: Option<&str>, origin: Option<&str>, accepted: bool| {
             let host = Some("bill.example:8080");
-            assert_eq!(
-                is_same_origin(site, origin, host),
-                accepted,
-                "{site:?} {origin:?}"
-            );
+            assert_eq!(is_same_origin(site, origin, host), accepted, "{site:?} {origin:?}");
         };
         check(Some("same-origin"), None, true);
         check(Some("same-site"), Some("http://bill.example:8080"), false);

@@ -15,10 +15,7 @@ pub fn portal_link(settings: &WebSettings, account: &AccountId, now: Instant) ->
     let today = now.floor_seconds().div_euclid(DAY_SECONDS);
     let days = today.saturating_add(i64::from(settings.portal_link_days));
     let expires = days.saturating_add(1).saturating_mul(DAY_SECONDS);
-    format!(
-        "/portal/link/{account}/{expires}-{}",
-        sign(settings, account, expires)
-    )
+    format!("/portal/link/{account}/{expires}-{}", sign(settings, account, expires))
 }
 
 const DAY_SECONDS: i64 = 86_400;
@@ -53,14 +50,9 @@ mod tests {
         let settings = WebSettings::new(Secret::new("s".repeat(32)).expect("secret"));
         let other = WebSettings::new(Secret::new("t".repeat(32)).expect("secret"));
         let at = |text: &str| Instant::parse(text).expect(text);
-        let (a, b) = (
-            AccountId::new("a").expect("id"),
-            AccountId::new("b").expect("id"),
-        );
+        let (a, b) = (AccountId::new("a").expect("id"), AccountId::new("b").expect("id"));
         let link = portal_link(&settings, &a, at("2026-11-20T10:00:00Z"));
-        let token = link
-            .strip_prefix("/portal/link/a/")
-            .expect("the path of the link");
+        let token = link.strip_prefix("/portal/link/a/").expect("the path of the link");
         let check = |settings: &WebSettings, account: &AccountId, now: &str, ok: bool| {
             let found = check_link(settings, account.as_str(), token, at(now));
             assert_eq!(found.is_some(), ok, "{account} {now}");

@@ -7,9 +7,7 @@ use crate::WebSettings;
 /// From the loopback interface, to an address that names it. A proxy on this machine passes the
 /// public name on, so what it forwards is not local.
 pub fn is_local(request: &HttpRequest) -> bool {
-    let peer = request
-        .peer_addr()
-        .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    let peer = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
     peer && host(request).is_some_and(is_loopback_name)
 }
 
@@ -41,9 +39,7 @@ fn is_loopback_name(host: &str) -> bool {
         None => host.split(':').next().unwrap_or_default(),
     };
     name.eq_ignore_ascii_case("localhost")
-        || name
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.to_canonical().is_loopback())
+        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]

@@ -28,15 +28,8 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
         block[..key.len()].copy_from_slice(key);
     }
     let pad = |with: u8| block.map(|byte| byte ^ with);
-    let inner = Sha256::new()
-        .chain_update(pad(0x36))
-        .chain_update(message)
-        .finalize();
-    Sha256::new()
-        .chain_update(pad(0x5c))
-        .chain_update(inner)
-        .finalize()
-        .into()
+    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
 }
 
 #[cfg(test)]
@@ -46,18 +39,11 @@ mod tests {
     #[test]
     fn agrees_with_rfc_4231() {
         let check = |key: &[u8], message: &[u8], hex_start: &str| {
-            assert!(
-                hex::encode(hmac(key, message)).starts_with(hex_start),
-                "{hex_start}"
-            );
+            assert!(hex::encode(hmac(key, message)).starts_with(hex_start), "{hex_start}");
         };
         // Test cases 1, 2 and 6: short keys, and one longer than a block.
         check(&[0x0b; 20], b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b");
-        check(
-            b"Jefe",
-            b"what do ya want for nothing?",
-            "5bdcc146bf60754e6a042426089575c7",
-        );
+        check(b"Jefe", b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c7");
         check(
             &[0xaa; 131],
             b"Test Using Larger Than Block-Size Key - Hash Key First",

@@ -74,9 +74,7 @@ impl FromRequest for Customer {
 }
 
 fn app(request: &HttpRequest) -> Result<&web::Data<App>, WebError> {
-    request
-        .app_data::<web::Data<App>>()
-        .ok_or(WebError::Broken("the application has no state"))
+    request.app_data::<web::Data<App>>().ok_or(WebError::Broken("the application has no state"))
 }
 
 fn operator(request: &HttpRequest) -> Result<Operator, WebError> {
@@ -84,23 +82,15 @@ fn operator(request: &HttpRequest) -> Result<Operator, WebError> {
     let settings = &app.state.settings;
     if settings.operator_token.is_none() {
         return match local::names_this_machine(request, settings) {
-            true => Ok(Operator {
-                scope: Scope::Provider,
-                session: None,
-            }),
+            true => Ok(Operator { scope: Scope::Provider, session: None }),
             false => Err(WebError::Refused(
                 "This address does not name the machine the pages are served on.",
             )),
         };
     }
     match session::from_request(request, app, Kind::Operator) {
-        Some(session) => Ok(Operator {
-            scope: Scope::Provider,
-            session: Some(session),
-        }),
-        None => Err(WebError::SignIn {
-            next: request.uri().to_string(),
-        }),
+        Some(session) => Ok(Operator { scope: Scope::Provider, session: Some(session) }),
+        None => Err(WebError::SignIn { next: request.uri().to_string() }),
     }
 }
 

@@ -52,11 +52,7 @@ impl Session {
         getrandom::fill(&mut bytes).map_err(|error| SecretError::Random(error.to_string()))?;
         let seconds = i64::from(settings.session_hours).saturating_mul(3_600);
         let expires = now.floor_seconds().saturating_add(seconds);
-        Ok(Self {
-            role,
-            id: hex::encode(bytes),
-            expires,
-        })
+        Ok(Self { role, id: hex::encode(bytes), expires })
     }
 
     /// `ROLE~ID~EXPIRES~MAC`; an account id holds no `~`.
@@ -83,11 +79,7 @@ impl Session {
             Some(("customer", account)) => Role::Customer(AccountId::new(account).ok()?),
             _ => return None,
         };
-        let session = Self {
-            role,
-            id: (*id).to_owned(),
-            expires: expires.parse().ok()?,
-        };
+        let session = Self { role, id: (*id).to_owned(), expires: expires.parse().ok()? };
         (now.floor_seconds() < session.expires).then_some(session)
     }
 }
@@ -98,10 +90,7 @@ fn sign(settings: &WebSettings, role: &str, id: &str, expires: &str) -> String {
         (Some(token), "operator") => token.expose(),
         _ => "",
     };
-    mac(
-        settings.portal_secret.expose(),
-        &[PURPOSE, role, id, expires, token],
-    )
+    mac(settings.portal_secret.expose(), &[PURPOSE, role, id, expires, token])
 }
 
 /// Sessions that ended before their time, with the expiry after which they need no remembering.
@@ -110,19 +99,13 @@ pub struct EndedSessions(Mutex<BTreeMap<String, i64>>);
 
 impl EndedSessions {
     pub fn end(&self, session: &Session, now: Instant) {
-        let mut ended = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut ended = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         ended.retain(|_, expires| *expires > now.floor_seconds());
         ended.insert(session.id.clone(), session.expires);
     }
 
     fn contains(&self, session: &Session) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .contains_key(&session.id)
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains_key(&session.id)
     }
 }
 
@@ -136,12 +119,7 @@ pub fn from_request(request: &HttpRequest, app: &App, kind: Kind) -> Option<Sess
 
 pub fn session_cookie(settings: &WebSettings, session: &Session) -> Cookie<'static> {
     let seconds = i64::from(settings.session_hours).saturating_mul(3_600);
-    cookie(
-        settings,
-        session.role.kind(),
-        session.to_text(settings),
-        seconds,
-    )
+    cookie(settings, session.role.kind(), session.to_text(settings), seconds)
 }
 
 pub fn sign_out_cookie(settings: &WebSettings, kind: Kind) -> Cookie<'static> {
@@ -175,10 +153,7 @@ mod tests {
 
     fn settings() -> WebSettings {
         let secret = |text: &str| Secret::new(text.repeat(32)).expect("secret");
-        WebSettings {
-            operator_token: Some(secret("o")),
-            ..WebSettings::new(secret("s"))
-        }
+        WebSettings { operator_token: Some(secret("o")), ..WebSettings::new(secret("s")) }
     }
 
     #[test]
@@ -203,30 +178,14 @@ mod tests {
         let settings = settings();
         let now = Instant::parse("2026-11-20T10:00:00Z").expect("now");
         let role = Role::Customer(AccountId::new("a").expect("id"));
-        let text = Session::start(&settings, role, now)
-            .expect("session")
-            .to_text(&settings);
-        for (from, to) in [
-            ("customer:a", "customer:b"),
-            ("customer:a", "operator"),
-            ("~1", "~9"),
-        ] {
+        let text = Session::start(&settings, role, now).expect("session").to_text(&settings);
+        for (from, to) in [("customer:a", "customer:b"), ("customer:a", "operator"), ("~1", "~9")] {
             let changed = text.replacen(from, to, 1);
-            assert_eq!(
-                Session::from_text(&settings, &changed, now),
-                None,
-                "{changed}"
-            );
+            assert_eq!(Session::from_text(&settings, &changed, now), None, "{changed}");
         }
         let operator = Session::start(&settings, Role::Operator, now).expect("session");
         let other = Secret::new("p".repeat(32)).expect("secret");
-        let changed = WebSettings {
-            operator_token: Some(other),
-            ..settings.clone()
-        };
-        assert_eq!(
-            Session::from_text(&changed, &operator.to_text(&settings), now),
-            None
-        );
+        let changed = WebSettings { operator_token: Some(other), ..settings.clone() };
+        assert_eq!(Session::from_text(&changed, &operator.to_text(&settings), now), None);
     }
 }

@@ -45,19 +45,12 @@ pub struct InvoiceRow {
 impl InvoiceRow {
     pub fn new(summary: InvoiceSummary) -> Self {
         let day = |day: Option<chrono::NaiveDate>| day.map(format::day).unwrap_or_default();
-        Self {
-            issued: day(summary.issue_date),
-            due: day(summary.due_date),
-            summary,
-        }
+        Self { issued: day(summary.issue_date), due: day(summary.due_date), summary }
     }
 
     /// What it is called and found by.
     pub fn key(&self) -> &str {
-        self.summary
-            .number
-            .as_deref()
-            .unwrap_or(self.summary.id.as_str())
+        self.summary.number.as_deref().unwrap_or(self.summary.id.as_str())
     }
 
     pub fn is_draft(&self) -> bool {
@@ -75,22 +68,12 @@ struct ProjectsView {
 pub async fn account(operator: Operator, app: Data<App>, id: Path<String>) -> Page {
     let (state, scope) = (&app.state, &operator.scope);
     let id = AccountId::new(id.into_inner()).map_err(|_| WebError::NotFound)?;
-    let account = state
-        .books
-        .account(scope, &id)
-        .await?
-        .ok_or(WebError::NotFound)?;
+    let account = state.books.account(scope, &id).await?.ok_or(WebError::NotFound)?;
     let seller = match state.books.newest_book().await? {
-        Some(book) => book
-            .book
-            .party(&account.seller)
-            .map(|party| party.name.clone()),
+        Some(book) => book.book.party(&account.seller).map(|party| party.name.clone()),
         None => None,
     };
-    let filter = InvoiceFilter {
-        account: Some(id.clone()),
-        ..InvoiceFilter::default()
-    };
+    let filter = InvoiceFilter { account: Some(id.clone()), ..InvoiceFilter::default() };
     let page = state.books.invoices(scope, &filter).await?;
     let projects = projects(&app, scope, page.invoices.first()).await?;
     let rows = page.invoices.into_iter().map(InvoiceRow::new);
@@ -103,22 +86,12 @@ pub async fn account(operator: Operator, app: Data<App>, id: Path<String>) -> Pa
         owners: account
             .owners
             .iter()
-            .map(|rule| {
-                (
-                    rule.owner.to_string(),
-                    span(rule.valid_from, rule.valid_to, zone),
-                )
-            })
+            .map(|rule| (rule.owner.to_string(), span(rule.valid_from, rule.valid_to, zone)))
             .collect(),
         tariffs: account
             .tariffs
             .iter()
-            .map(|one| {
-                (
-                    one.tariff.to_string(),
-                    span(one.valid_from, one.valid_to, zone),
-                )
-            })
+            .map(|one| (one.tariff.to_string(), span(one.valid_from, one.valid_to, zone)))
             .collect(),
         parked: parked.into_iter().find(|parked| parked.account == id),
         drafts,
@@ -145,11 +118,7 @@ async fn projects(
     };
     let rows = reads::statement(&invoice)?.projects;
     let period_label = newest.period_label.clone();
-    Ok(Some(ProjectsView {
-        period_label,
-        currency: newest.currency,
-        rows,
-    }))
+    Ok(Some(ProjectsView { period_label, currency: newest.currency, rows }))
 }
 
 /// When something holds, in words.

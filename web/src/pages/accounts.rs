@@ -49,10 +49,7 @@ struct AccountsView {
 pub async fn accounts(operator: Operator, app: Data<App>, query: Query<AccountsQuery>) -> Page {
     let query = query.into_inner();
     let all = app.state.books.accounts(&operator.scope).await?;
-    let (known, parked) = (
-        all.len(),
-        all.iter().filter(|one| one.parked.is_some()).count(),
-    );
+    let (known, parked) = (all.len(), all.iter().filter(|one| one.parked.is_some()).count());
     let parked_only = query.show == Show::Parked;
     let wanted = query.q.trim().to_lowercase();
     let found: Vec<AccountSummary> = all
@@ -70,11 +67,7 @@ pub async fn accounts(operator: Operator, app: Data<App>, query: Query<AccountsQ
         parked_address: of("parked"),
         known,
         parked,
-        accounts: found
-            .into_iter()
-            .skip(Paging::offset(paging.page))
-            .take(PAGE_ROWS)
-            .collect(),
+        accounts: found.into_iter().skip(Paging::offset(paging.page)).take(PAGE_ROWS).collect(),
         paging,
         q: query.q,
     })

@@ -42,16 +42,12 @@ const BROKEN: &str = "This page could not be made. The log says why, under the r
 pub fn of_status(status: StatusCode) -> (&'static str, &'static str) {
     match status {
         StatusCode::NOT_FOUND => ("not-found", MISSING),
-        StatusCode::METHOD_NOT_ALLOWED => (
-            "method-not-allowed",
-            "This address does not answer that kind of request.",
-        ),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ("method-not-allowed", "This address does not answer that kind of request.")
+        }
         StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "That is more than is taken here."),
         status if status.is_server_error() => ("internal", BROKEN),
-        _ => (
-            "bad-request",
-            "Something in the address or in the form cannot be read.",
-        ),
+        _ => ("bad-request", "Something in the address or in the form cannot be read."),
     }
 }
 
@@ -61,38 +57,21 @@ pub fn page(
     path: &str,
     request_id: &RequestId,
 ) -> HttpResponse {
-    let place = if path.starts_with("/portal") {
-        Place::Portal
-    } else {
-        Place::Elsewhere
-    };
+    let place = if path.starts_with("/portal") { Place::Portal } else { Place::Elsewhere };
     let shell = Shell {
         assets: &ASSETS,
         version: env!("CARGO_PKG_VERSION"),
         place,
-        home: if place == Place::Portal {
-            "/portal"
-        } else {
-            "/"
-        },
+        home: if place == Place::Portal { "/portal" } else { "/" },
         sign_out: None,
         now: None,
     };
     let title = title(status);
-    let view = FailureView {
-        shell,
-        status: status.as_u16(),
-        title,
-        message,
-        request_id: &request_id.0,
-    };
+    let view =
+        FailureView { shell, status: status.as_u16(), title, message, request_id: &request_id.0 };
     // If even this cannot be written, the plain words can.
-    let body = view
-        .render()
-        .unwrap_or_else(|_| format!("{title}. Request {}.", request_id.0));
-    HttpResponse::build(status)
-        .content_type("text/html; charset=utf-8")
-        .body(body)
+    let body = view.render().unwrap_or_else(|_| format!("{title}. Request {}.", request_id.0));
+    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body)
 }
 
 pub fn json(status: StatusCode, code: &str, request_id: &RequestId) -> HttpResponse {

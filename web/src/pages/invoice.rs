@@ -69,17 +69,10 @@ impl Paper {
         let section = |section: reads::Section| SectionView {
             service: section.service,
             net: section.net,
-            charges: section
-                .charges
-                .iter()
-                .map(|one| ChargeView::new(one, currency))
-                .collect(),
+            charges: section.charges.iter().map(|one| ChargeView::new(one, currency)).collect(),
         };
         Self {
-            key: invoice
-                .number
-                .clone()
-                .unwrap_or_else(|| invoice.id.to_string()),
+            key: invoice.number.clone().unwrap_or_else(|| invoice.id.to_string()),
             period: format::period(&invoice.period, invoice.account.time_zone),
             issued: invoice.issue_date.map(format::day),
             due: invoice.due_date.map(format::day),
@@ -97,10 +90,8 @@ impl Paper {
 impl ChargeView {
     fn new(charge: &Charge, currency: turnpike_schemas::Currency) -> Self {
         let (quantity, scale, unit) = (charge.quantity, charge.scale, &charge.unit);
-        let places: Vec<&str> = [charge.project.as_deref(), charge.site.as_deref()]
-            .into_iter()
-            .flatten()
-            .collect();
+        let places: Vec<&str> =
+            [charge.project.as_deref(), charge.site.as_deref()].into_iter().flatten().collect();
         Self {
             line: charge.line,
             description: charge.description.clone(),
@@ -153,17 +144,11 @@ pub async fn document(operator: Operator, app: Data<App>, key: Path<String>) -> 
 pub async fn json(operator: Operator, app: Data<App>, key: Path<String>) -> Page {
     let invoice = read(&app, &operator.scope, &key).await?;
     let body = turnpike_schemas::canonical::to_json(&invoice);
-    Ok(HttpResponse::Ok()
-        .content_type("application/json")
-        .body(body))
+    Ok(HttpResponse::Ok().content_type("application/json").body(body))
 }
 
 pub async fn read(app: &App, scope: &Scope, key: &str) -> Result<Invoice, WebError> {
-    app.state
-        .books
-        .invoice(scope, key)
-        .await?
-        .ok_or(WebError::NotFound)
+    app.state.books.invoice(scope, key).await?.ok_or(WebError::NotFound)
 }
 
 /// The stored document of a finalized invoice, or one made of the draft.

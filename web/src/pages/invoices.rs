@@ -73,19 +73,13 @@ pub async fn invoices(operator: Operator, app: Data<App>, query: Query<InvoicesQ
     let query = query.into_inner();
     let (state, scope) = (&app.state, &operator.scope);
     let labels = reads::months(state, scope).await?.labels;
-    let mut found = state
-        .books
-        .invoices(scope, &query.filter(query.page))
-        .await?;
+    let mut found = state.books.invoices(scope, &query.filter(query.page)).await?;
     let total = usize::try_from(found.total).unwrap_or_default();
     let here = of(&query, query.status(), &query.period);
     let paging = Paging::new(query.page, total, &here);
     if found.invoices.is_empty() && total > 0 {
         // Past the last page: the last one is shown.
-        found = state
-            .books
-            .invoices(scope, &query.filter(paging.page))
-            .await?;
+        found = state.books.invoices(scope, &query.filter(paging.page)).await?;
     }
     html(&InvoicesView {
         shell: Shell::provider(&app, &operator, Place::Invoices),
@@ -101,10 +95,7 @@ pub async fn invoices(operator: Operator, app: Data<App>, query: Query<InvoicesQ
 }
 
 fn of(query: &InvoicesQuery, status: &str, period: &str) -> String {
-    address(
-        "/invoices",
-        &[("q", &query.q), ("status", status), ("period", period)],
-    )
+    address("/invoices", &[("q", &query.q), ("status", status), ("period", period)])
 }
 
 fn statuses(query: &InvoicesQuery) -> Vec<Chip> {
@@ -129,7 +120,5 @@ fn periods(query: &InvoicesQuery, labels: Vec<String>) -> Vec<Chip> {
         on: query.period == label,
         name: label,
     };
-    std::iter::once(every)
-        .chain(labels.into_iter().take(PERIODS).map(chip))
-        .collect()
+    std::iter::once(every).chain(labels.into_iter().take(PERIODS).map(chip)).collect()
 }

@@ -24,9 +24,7 @@ use crate::error::WebError;
 pub type Page = Result<HttpResponse, WebError>;
 
 pub fn html(view: &impl Template) -> Page {
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .body(view.render()?))
+    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(view.render()?))
 }
 
 /// `GET /robots.txt`: invoices are no business of search engines.

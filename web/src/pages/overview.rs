@@ -86,37 +86,20 @@ pub async fn overview(operator: Operator, app: Data<App>) -> Page {
 }
 
 fn currencies(months: &Months, breakdown: &Arc<Breakdown>) -> Result<Vec<CurrencyView>, WebError> {
-    let last = months
-        .last
-        .as_ref()
-        .map(|month| month.totals.as_slice())
-        .unwrap_or_default();
+    let last = months.last.as_ref().map(|month| month.totals.as_slice()).unwrap_or_default();
     let totals = months.running.totals.iter().chain(last);
     let mut known: Vec<Currency> = totals.map(|total| total.currency).collect();
     known.sort();
     known.dedup();
     let of = |totals: &[PeriodTotal], currency: Currency| {
-        totals
-            .iter()
-            .find(|total| total.currency == currency)
-            .cloned()
+        totals.iter().find(|total| total.currency == currency).cloned()
     };
     let view = |currency: Currency| {
         let (running, last) = (of(&months.running.totals, currency), of(last, currency));
-        let breakdown = breakdown
-            .iter()
-            .find(|one| one.currency == currency)
-            .cloned();
+        let breakdown = breakdown.iter().find(|one| one.currency == currency).cloned();
         let chart = breakdown.as_ref().map(by_site);
         let split = split(running.as_ref(), last.as_ref());
-        CurrencyView {
-            currency,
-            running,
-            last,
-            breakdown,
-            chart,
-            split,
-        }
+        CurrencyView { currency, running, last, breakdown, chart, split }
     };
     Ok(known.into_iter().map(view).collect())
 }
@@ -130,19 +113,10 @@ fn split(running: Option<&PeriodTotal>, last: Option<&PeriodTotal>) -> Vec<Split
             let same = |row: &SplitRow| row.party == share.party.as_str() && row.role == share.role;
             let index = rows.iter().position(same).unwrap_or_else(|| {
                 let (party, role) = (share.party.to_string(), share.role.clone());
-                rows.push(SplitRow {
-                    party,
-                    role,
-                    running: None,
-                    last: None,
-                });
+                rows.push(SplitRow { party, role, running: None, last: None });
                 rows.len().saturating_sub(1)
             });
-            let cell = if is_running {
-                &mut rows[index].running
-            } else {
-                &mut rows[index].last
-            };
+            let cell = if is_running { &mut rows[index].running } else { &mut rows[index].last };
             *cell = Some(share.amount);
         }
     }

@@ -26,10 +26,7 @@ pub async fn portal(customer: Customer, app: Data<App>) -> Page {
     let (books, scope) = (&app.state.books, &customer.scope);
     let account = books.account(scope, &customer.account).await?;
     let page = books.invoices(scope, &InvoiceFilter::default()).await?;
-    let newest = page
-        .invoices
-        .first()
-        .map(|invoice| invoice.account_name.clone());
+    let newest = page.invoices.first().map(|invoice| invoice.account_name.clone());
     // An account that has left the book keeps its invoices, and its name on them.
     let name = account.map(|account| account.name).or(newest);
     let rows = page.invoices.into_iter().map(InvoiceRow::new);

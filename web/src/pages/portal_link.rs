@@ -26,10 +26,7 @@ pub async fn show(app: Data<App>, path: Path<(String, String)>) -> Page {
     let account = check_link(&app.state.settings, &account, &token, app.state.now());
     let account = account.ok_or(WebError::NotFound)?;
     let action = format!("/portal/link/{account}/{token}");
-    html(&PortalLinkView {
-        shell: Shell::bare(&app, Place::Portal),
-        action,
-    })
+    html(&PortalLinkView { shell: Shell::bare(&app, Place::Portal), action })
 }
 
 pub async fn enter(_: SameOrigin, app: Data<App>, path: Path<(String, String)>) -> Page {

@@ -17,10 +17,7 @@ pub struct Stamp {
 
 impl Stamp {
     pub fn new(instant: Instant, zone: Tz) -> Self {
-        Self {
-            text: format::instant(instant, zone),
-            iso: instant.floored().to_string(),
-        }
+        Self { text: format::instant(instant, zone), iso: instant.floored().to_string() }
     }
 
     /// Pages of the provider speak UTC: accounts of several time zones stand side by side.
@@ -62,10 +59,7 @@ impl Shell {
     }
 
     pub fn portal(app: &App) -> Self {
-        Self {
-            sign_out: Some("/portal/sign-out"),
-            ..Self::bare(app, Place::Portal)
-        }
+        Self { sign_out: Some("/portal/sign-out"), ..Self::bare(app, Place::Portal) }
     }
 
     /// For somebody who has not signed in.
@@ -74,11 +68,7 @@ impl Shell {
             assets: &ASSETS,
             version: app.state.settings.version,
             place,
-            home: if place == Place::Portal {
-                "/portal"
-            } else {
-                "/"
-            },
+            home: if place == Place::Portal { "/portal" } else { "/" },
             sign_out: None,
             now: Some(Stamp::utc(app.state.now().floored())),
         }

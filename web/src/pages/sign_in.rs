@@ -53,11 +53,7 @@ pub fn address(next: &str) -> String {
 fn inside(next: &str) -> &str {
     let path = next.starts_with('/') && !next.starts_with("//");
     let plain = next.chars().all(|c| c.is_ascii_graphic() && c != '\\');
-    if path && plain && next != "/" {
-        next
-    } else {
-        ""
-    }
+    if path && plain && next != "/" { next } else { "" }
 }
 
 pub async fn form(app: Data<App>, query: Query<SignInQuery>) -> Page {
@@ -66,24 +62,13 @@ pub async fn form(app: Data<App>, query: Query<SignInQuery>) -> Page {
 
 fn page(app: &App, next: &str, refused: bool) -> Page {
     if app.state.settings.operator_token.is_none() {
-        return Ok(HttpResponse::SeeOther()
-            .insert_header((header::LOCATION, "/"))
-            .finish());
+        return Ok(HttpResponse::SeeOther().insert_header((header::LOCATION, "/")).finish());
     }
     let shell = Shell::bare(app, Place::Elsewhere);
-    let view = SignInView {
-        shell,
-        next: inside(next).to_owned(),
-        refused,
-    };
-    let status = if refused {
-        StatusCode::UNAUTHORIZED
-    } else {
-        StatusCode::OK
-    };
-    let mut response = HttpResponse::build(status)
-        .content_type("text/html; charset=utf-8")
-        .body(view.render()?);
+    let view = SignInView { shell, next: inside(next).to_owned(), refused };
+    let status = if refused { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+    let mut response =
+        HttpResponse::build(status).content_type("text/html; charset=utf-8").body(view.render()?);
     response.extensions_mut().insert(SpeaksForItself);
     Ok(response)
 }
@@ -91,10 +76,7 @@ fn page(app: &App, next: &str, refused: bool) -> Page {
 pub async fn sign_in(_: SameOrigin, app: Data<App>, form: Form<SignInForm>) -> Page {
     let settings = &app.state.settings;
     let given = form.token.trim();
-    let right = settings
-        .operator_token
-        .as_ref()
-        .is_some_and(|token| equal(token.expose(), given));
+    let right = settings.operator_token.as_ref().is_some_and(|token| equal(token.expose(), given));
     if !right {
         tracing::warn!("an operator token was refused");
         tokio::time::sleep(REFUSAL_DELAY).await;

@@ -69,10 +69,8 @@ pub async fn breakdown(
 ) -> Result<Arc<Breakdown>, WebError> {
     let mut cached = cache.0.lock().await;
     let summaries = summaries(state, scope, label).await?;
-    let made_of: Vec<String> = summaries
-        .iter()
-        .map(|summary| format!("{} {}", summary.id, summary.run))
-        .collect();
+    let made_of: Vec<String> =
+        summaries.iter().map(|summary| format!("{} {}", summary.id, summary.run)).collect();
     let key = (format!("{scope:?}"), label.to_owned());
     if let Some((known, breakdown)) = cached.get(&key)
         && *known == made_of
@@ -96,12 +94,8 @@ async fn summaries(
     loop {
         let offset = u32::try_from(all.len()).unwrap_or(u32::MAX);
         let period_label = Some(label.to_owned());
-        let filter = InvoiceFilter {
-            period_label,
-            limit: PAGE,
-            offset,
-            ..InvoiceFilter::default()
-        };
+        let filter =
+            InvoiceFilter { period_label, limit: PAGE, offset, ..InvoiceFilter::default() };
         let page = state.books.invoices(scope, &filter).await?;
         let ended = page.invoices.is_empty();
         all.extend(page.invoices);
@@ -122,15 +116,10 @@ async fn read(
             // Replaced by another draft since the list was read: the next look has it.
             continue;
         };
-        let sums = sums
-            .entry(summary.currency)
-            .or_insert_with(|| Sums::new(summary.currency));
+        let sums = sums.entry(summary.currency).or_insert_with(|| Sums::new(summary.currency));
         sums.add(&invoice)?;
     }
-    Ok(sums
-        .into_values()
-        .map(Sums::into_breakdown)
-        .collect::<Result<_, MoneyError>>()?)
+    Ok(sums.into_values().map(Sums::into_breakdown).collect::<Result<_, MoneyError>>()?)
 }
 
 /// Sums under way.
@@ -142,21 +131,14 @@ struct Sums {
 
 impl Sums {
     fn new(currency: Currency) -> Self {
-        Self {
-            net: Money::zero(currency),
-            cells: BTreeMap::new(),
-            accounts: Vec::new(),
-        }
+        Self { net: Money::zero(currency), cells: BTreeMap::new(), accounts: Vec::new() }
     }
 
     fn add(&mut self, invoice: &Invoice) -> Result<(), MoneyError> {
         self.net = self.net.checked_add(&invoice.net)?;
         for charge in &invoice.charges {
             let key = (charge.site.clone(), charge.service.clone());
-            let cell = self
-                .cells
-                .entry(key)
-                .or_insert_with(|| Money::zero(invoice.currency));
+            let cell = self.cells.entry(key).or_insert_with(|| Money::zero(invoice.currency));
             *cell = cell.checked_add(&charge.net)?;
         }
         self.accounts.push(TopAccount {
@@ -172,39 +154,24 @@ impl Sums {
         let currency = self.net.currency();
         let mut services: BTreeMap<&str, Money> = BTreeMap::new();
         for ((_, service), net) in &self.cells {
-            let total = services
-                .entry(service)
-                .or_insert_with(|| Money::zero(currency));
+            let total = services.entry(service).or_insert_with(|| Money::zero(currency));
             *total = total.checked_add(net)?;
         }
         let mut services: Vec<ServiceTotal> = services
             .into_iter()
-            .map(|(service, net)| ServiceTotal {
-                service: service.to_owned(),
-                net,
-            })
+            .map(|(service, net)| ServiceTotal { service: service.to_owned(), net })
             .collect();
         services.sort_by_key(|total| std::cmp::Reverse(total.net.minor()));
         let mut sites = Vec::new();
         for (site, _) in self.cells.keys() {
-            if sites
-                .last()
-                .is_none_or(|last: &SiteTotal| &last.site != site)
-            {
+            if sites.last().is_none_or(|last: &SiteTotal| &last.site != site) {
                 sites.push(self.site(site, &services)?);
             }
         }
         sites.sort_by_key(|site| std::cmp::Reverse(site.net.minor()));
-        self.accounts
-            .sort_by_key(|account| std::cmp::Reverse(account.net.minor()));
+        self.accounts.sort_by_key(|account| std::cmp::Reverse(account.net.minor()));
         self.accounts.truncate(10);
-        Ok(CurrencyBreakdown {
-            currency,
-            net: self.net,
-            services,
-            sites,
-            accounts: self.accounts,
-        })
+        Ok(CurrencyBreakdown { currency, net: self.net, services, sites, accounts: self.accounts })
     }
 
     fn site(
@@ -216,17 +183,10 @@ impl Sums {
         let cell = |service: &ServiceTotal| {
             let net = self.cells.get(&(site.clone(), service.service.clone()));
             let net = net.copied().unwrap_or_else(|| Money::zero(currency));
-            ServiceTotal {
-                service: service.service.clone(),
-                net,
-            }
+            ServiceTotal { service: service.service.clone(), net }
         };
         let services: Vec<ServiceTotal> = services.iter().map(cell).collect();
         let net = Money::sum(services.iter().map(|service| &service.net), currency)?;
-        Ok(SiteTotal {
-            site: site.clone(),
-            net,
-            services,
-        })
+        Ok(SiteTotal { site: site.clone(), net, services })
     }
 }

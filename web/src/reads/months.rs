@@ -33,14 +33,9 @@ impl Months {
 /// demonstration, it is not the clock's.
 pub async fn months(state: &WebState, scope: &Scope) -> Result<Months, WebError> {
     let totals = state.books.period_totals(scope, None).await?;
-    let mut labels: Vec<String> = totals
-        .iter()
-        .map(|total| total.period_label.clone())
-        .collect();
+    let mut labels: Vec<String> = totals.iter().map(|total| total.period_label.clone()).collect();
     labels.dedup();
-    let drafted = totals
-        .iter()
-        .filter(|total| total.drafts > 0 && is_month(&total.period_label));
+    let drafted = totals.iter().filter(|total| total.drafts > 0 && is_month(&total.period_label));
     let running = drafted
         .map(|total| total.period_label.clone())
         .max()
@@ -50,19 +45,12 @@ pub async fn months(state: &WebState, scope: &Scope) -> Result<Months, WebError>
         .filter(|label| is_month(label) && **label < running)
         .max()
         .map(|label| month(label, &totals));
-    Ok(Months {
-        running: month(&running, &totals),
-        last,
-        labels,
-    })
+    Ok(Months { running: month(&running, &totals), last, labels })
 }
 
 fn month(label: &str, totals: &[PeriodTotal]) -> Month {
     let of_month = totals.iter().filter(|total| total.period_label == label);
-    Month {
-        label: label.to_owned(),
-        totals: of_month.cloned().collect(),
-    }
+    Month { label: label.to_owned(), totals: of_month.cloned().collect() }
 }
 
 fn is_month(label: &str) -> bool {

@@ -23,23 +23,12 @@ pub struct Statement {
 
 pub fn statement(invoice: &Invoice) -> Result<Statement, MoneyError> {
     let zero = Money::zero(invoice.currency);
-    let mut statement = Statement {
-        sections: vec![],
-        split: vec![],
-        projects: vec![],
-    };
+    let mut statement = Statement { sections: vec![], split: vec![], projects: vec![] };
     for charge in &invoice.charges {
-        let known = statement
-            .sections
-            .iter()
-            .position(|known| known.service == charge.service);
+        let known = statement.sections.iter().position(|known| known.service == charge.service);
         let index = known.unwrap_or_else(|| {
             let service = charge.service.clone();
-            statement.sections.push(Section {
-                service,
-                net: zero,
-                charges: vec![],
-            });
+            statement.sections.push(Section { service, net: zero, charges: vec![] });
             statement.sections.len().saturating_sub(1)
         });
         let section = &mut statement.sections[index];
@@ -52,28 +41,18 @@ pub fn statement(invoice: &Invoice) -> Result<Statement, MoneyError> {
             match statement.split.iter_mut().find(same) {
                 Some(known) => known.2 = known.2.checked_add(&share.money)?,
                 None => {
-                    statement
-                        .split
-                        .push((share.party.clone(), share.role.clone(), share.money))
+                    statement.split.push((share.party.clone(), share.role.clone(), share.money))
                 }
             }
         }
-        match statement
-            .projects
-            .iter_mut()
-            .find(|known| known.0 == charge.project)
-        {
+        match statement.projects.iter_mut().find(|known| known.0 == charge.project) {
             Some(known) => {
                 known.1 = known.1.saturating_add(1);
                 known.2 = known.2.checked_add(&charge.net)?;
             }
-            None => statement
-                .projects
-                .push((charge.project.clone(), 1, charge.net)),
+            None => statement.projects.push((charge.project.clone(), 1, charge.net)),
         }
     }
-    statement
-        .projects
-        .sort_by_key(|project| std::cmp::Reverse(project.2.minor()));
+    statement.projects.sort_by_key(|project| std::cmp::Reverse(project.2.minor()));
     Ok(statement)
 }

@@ -15,20 +15,14 @@ const TABLE: &[(&str, [u16; 4])] = &[
     ("/accounts/nobody", [303, 303, 303, 404]),
     ("/accounts/NOT%20A%20SLUG", [303, 303, 303, 404]),
     ("/invoices", [303, 303, 303, 200]),
-    (
-        "/invoices?status=draft&period=2026-11&q=x&page=99",
-        [303, 303, 303, 200],
-    ),
+    ("/invoices?status=draft&period=2026-11&q=x&page=99", [303, 303, 303, 200]),
     ("/invoices?status=paid", [303, 303, 303, 400]),
     ("/invoices?page=-1", [303, 303, 303, 400]),
     ("/invoices/LYO-2026-000001", [303, 303, 303, 200]),
     ("/invoices/inv_2026-11_bakery", [303, 303, 303, 200]),
     ("/invoices/LYO-2026-999999", [303, 303, 303, 404]),
     ("/invoices/LYO-2026-000001/document", [303, 303, 303, 200]),
-    (
-        "/invoices/inv_2026-11_bakery/document",
-        [303, 303, 303, 200],
-    ),
+    ("/invoices/inv_2026-11_bakery/document", [303, 303, 303, 200]),
     ("/invoices/nothing/document", [303, 303, 303, 404]),
     ("/invoices/LYO-2026-000001/json", [303, 303, 303, 200]),
     ("/invoices/nothing/json", [303, 303, 303, 404]),
@@ -37,28 +31,13 @@ const TABLE: &[(&str, [u16; 4])] = &[
     ("/sign-in?next=/accounts", [200, 200, 200, 200]),
     ("/portal", [401, 200, 200, 401]),
     ("/portal/invoices/LYO-2026-000001", [401, 200, 404, 401]),
-    (
-        "/portal/invoices/LYO-2026-000001/document",
-        [401, 200, 404, 401],
-    ),
-    (
-        "/portal/invoices/LYO-2026-000001/json",
-        [401, 200, 404, 401],
-    ),
+    ("/portal/invoices/LYO-2026-000001/document", [401, 200, 404, 401]),
+    ("/portal/invoices/LYO-2026-000001/json", [401, 200, 404, 401]),
     ("/portal/invoices/MAD-2026-000001", [401, 404, 200, 401]),
-    (
-        "/portal/invoices/MAD-2026-000001/document",
-        [401, 404, 200, 401],
-    ),
-    (
-        "/portal/invoices/MAD-2026-000001/json",
-        [401, 404, 200, 401],
-    ),
+    ("/portal/invoices/MAD-2026-000001/document", [401, 404, 200, 401]),
+    ("/portal/invoices/MAD-2026-000001/json", [401, 404, 200, 401]),
     ("/portal/invoices/inv_2026-11_bakery", [401, 200, 404, 401]),
-    (
-        "/portal/invoices/inv_2026-11_bakery/document",
-        [401, 200, 404, 401],
-    ),
+    ("/portal/invoices/inv_2026-11_bakery/document", [401, 200, 404, 401]),
     ("/portal/invoices/inv_2026-11_hotel", [401, 404, 200, 401]),
     ("/portal/invoices/nothing", [401, 404, 404, 401]),
     ("/portal/invoices/%27%20OR%201=1--", [401, 404, 404, 401]),
@@ -78,10 +57,7 @@ const TABLE: &[(&str, [u16; 4])] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn every_address_answers_every_role() {
     let site = Site::start(Wishes::default()).await;
-    let (bakery, hotel) = (
-        customer(&site, "bakery").await,
-        customer(&site, "hotel").await,
-    );
+    let (bakery, hotel) = (customer(&site, "bakery").await, customer(&site, "hotel").await);
     let cookies = [String::new(), bakery, hotel, operator(&site).await];
     let mut wrong = Vec::new();
     for (path, expect) in TABLE {
@@ -106,18 +82,8 @@ async fn a_foreign_invoice_looks_exactly_like_a_missing_one() {
         format!("{head}{}", tail.split_once("</code>").expect("its end").1)
     };
     for tail in ["", "/document", "/json"] {
-        let foreign = get(
-            &site,
-            &format!("/portal/invoices/MAD-2026-000001{tail}"),
-            &bakery,
-        )
-        .await;
-        let missing = get(
-            &site,
-            &format!("/portal/invoices/MAD-2026-900009{tail}"),
-            &bakery,
-        )
-        .await;
+        let foreign = get(&site, &format!("/portal/invoices/MAD-2026-000001{tail}"), &bakery).await;
+        let missing = get(&site, &format!("/portal/invoices/MAD-2026-900009{tail}"), &bakery).await;
         assert_eq!(foreign.status, missing.status);
         if tail != "/json" {
             assert_eq!(body(&foreign.body), body(&missing.body), "{tail}");
@@ -132,37 +98,19 @@ async fn sessions_cannot_be_made_up_and_end() {
     let bakery = customer(&site, "bakery").await;
     let status = async |path: &str, cookie: &str| get(&site, path, cookie).await.status;
     assert_eq!(status("/portal", &bakery).await, 200);
-    assert_eq!(
-        status("/portal", &bakery.replace("bakery", "hotel")).await,
-        401
-    );
-    assert_eq!(
-        status("/", &bakery.replace("portal", "operator")).await,
-        303
-    );
-    let headers = [
-        ("Cookie", bakery.as_str()),
-        ("X-Account", "hotel"),
-        ("X-Forwarded-User", "admin"),
-    ];
+    assert_eq!(status("/portal", &bakery.replace("bakery", "hotel")).await, 401);
+    assert_eq!(status("/", &bakery.replace("portal", "operator")).await, 303);
+    let headers =
+        [("Cookie", bakery.as_str()), ("X-Account", "hotel"), ("X-Forwarded-User", "admin")];
     let path = "/portal/invoices/MAD-2026-000001";
-    assert_eq!(
-        ask(site.address, "GET", path, &headers, "").await.status,
-        404
-    );
+    assert_eq!(ask(site.address, "GET", path, &headers, "").await.status, 404);
     // A session that was signed out of is no use to whoever kept its cookie.
     let answer = post(site.address, "/portal/sign-out", &bakery, "").await;
-    assert_eq!(
-        (answer.status, answer.header("location")),
-        (303, Some("/portal"))
-    );
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/portal")));
     assert_eq!(status("/portal", &bakery).await, 401);
     let operator = operator(&site).await;
     assert_eq!(status("/", &operator).await, 200);
-    assert_eq!(
-        post(site.address, "/sign-out", &operator, "").await.status,
-        303
-    );
+    assert_eq!(post(site.address, "/sign-out", &operator, "").await.status, 303);
     assert_eq!(status("/", &operator).await, 303);
     site.stop().await;
 }
@@ -201,28 +149,18 @@ async fn cookies_are_kept_from_scripts_and_secure_over_https() {
         assert!(cookie.contains(attribute), "{attribute} in {cookie}");
     }
     site.stop().await;
-    let wishes = Wishes {
-        public_url: Some("https://bill.example"),
-        ..Wishes::default()
-    };
+    let wishes = Wishes { public_url: Some("https://bill.example"), ..Wishes::default() };
     let site = Site::start(wishes).await;
     let answer = post(site.address, "/sign-in", "", &body).await;
     let cookie = answer.header("set-cookie").expect("a cookie");
-    assert!(
-        cookie.starts_with("__Host-") && cookie.contains("; Secure"),
-        "{cookie}"
-    );
+    assert!(cookie.starts_with("__Host-") && cookie.contains("; Secure"), "{cookie}");
     assert!(answer.header("strict-transport-security").is_some());
     site.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_only_this_machine_is_served() {
-    let site = Site::start(Wishes {
-        open: true,
-        ..Wishes::default()
-    })
-    .await;
+    let site = Site::start(Wishes { open: true, ..Wishes::default() }).await;
     let check = async |host: &str, path: &str, expect: u16| {
         let answer = ask(site.address, "GET", path, &[("Host", host)], "").await;
         assert_eq!(answer.status, expect, "{host}{path}");
@@ -239,18 +177,10 @@ async fn without_a_token_only_this_machine_is_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_interfaces_need_a_token() {
-    let open = Site::start(Wishes {
-        open: true,
-        empty: true,
-        ..Wishes::default()
-    })
-    .await;
+    let open = Site::start(Wishes { open: true, empty: true, ..Wishes::default() }).await;
     let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
     let state = open.state();
     let served = crate::serve(state, listener, None, async {}).await;
-    assert!(
-        matches!(served, Err(crate::ServeError::OperatorToken(_))),
-        "{served:?}"
-    );
+    assert!(matches!(served, Err(crate::ServeError::OperatorToken(_))), "{served:?}");
     open.stop().await;
 }

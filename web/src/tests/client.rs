@@ -15,19 +15,13 @@ pub struct Response {
 
 impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
     /// The cookies set, as a browser sends them back.
     pub fn cookies(&self) -> String {
-        let set = self
-            .headers
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+        let set = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
         let pairs = set.filter_map(|(_, value)| value.split(';').next());
         pairs.collect::<Vec<_>>().join("; ")
     }
@@ -53,10 +47,7 @@ pub async fn ask(
     }
     request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
     let mut stream = TcpStream::connect(address).await.expect("it listens");
-    stream
-        .write_all(request.as_bytes())
-        .await
-        .expect("it reads");
+    stream.write_all(request.as_bytes()).await.expect("it reads");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.expect("it answers");
     parse(&String::from_utf8_lossy(&answer))
@@ -64,14 +55,7 @@ pub async fn ask(
 
 pub async fn get(address: SocketAddr, path: &str, cookie: &str) -> Response {
     let cookie = [("Cookie", cookie)];
-    ask(
-        address,
-        "GET",
-        path,
-        if cookie[0].1.is_empty() { &[] } else { &cookie },
-        "",
-    )
-    .await
+    ask(address, "GET", path, if cookie[0].1.is_empty() { &[] } else { &cookie }, "").await
 }
 
 /// As a form of our own page sends it.
@@ -83,23 +67,14 @@ pub async fn post(address: SocketAddr, path: &str, cookie: &str, body: &str) -> 
 fn parse(answer: &str) -> Response {
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     let mut lines = head.split("\r\n");
-    let status = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1))
-        .expect("a status line");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let mut response = Response {
-        status: status.parse().expect("a number"),
-        headers,
-        body: body.to_owned(),
-    };
-    if response
-        .header("transfer-encoding")
-        .is_some_and(|coding| coding.contains("chunked"))
-    {
+    let mut response =
+        Response { status: status.parse().expect("a number"), headers, body: body.to_owned() };
+    if response.header("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
         response.body = unchunk(body);
     }
     response

@@ -57,10 +57,7 @@ impl Site {
         let data = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite:{}", data.path().join("books.sqlite").display());
         let books = Books::open(&url).await.expect("books");
-        let lake = LakeSettings {
-            buckets: 2,
-            ..LakeSettings::new(data.path().join("lake"))
-        };
+        let lake = LakeSettings { buckets: 2, ..LakeSettings::new(data.path().join("lake")) };
         let lake = Lake::open(lake, instant(NOW)).await.expect("lake");
         if !wishes.empty {
             fill(&books).await;
@@ -76,13 +73,9 @@ impl Site {
         report(&board, wishes.empty);
         let state = state(&books, &lake, &settings, &board);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let admin = wishes
-            .admin
-            .then(|| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let admin = wishes.admin.then(|| TcpListener::bind("127.0.0.1:0").expect("a port"));
         let address = listener.local_addr().expect("an address");
-        let admin_address = admin
-            .as_ref()
-            .map(|one| one.local_addr().expect("an address"));
+        let admin_address = admin.as_ref().map(|one| one.local_addr().expect("an address"));
         let (stop, stopped) = oneshot::channel();
         let stopped = async move { stopped.await.unwrap_or_default() };
         let served = tokio::spawn(serve(state, listener, admin, stopped));
@@ -108,10 +101,7 @@ impl Site {
     pub async fn stop(mut self) {
         let stop = self.stop.take().expect("it stops once");
         stop.send(()).expect("it runs");
-        self.served
-            .await
-            .expect("it does not panic")
-            .expect("it stops cleanly");
+        self.served.await.expect("it does not panic").expect("it stops cleanly");
     }
 }
 
@@ -138,11 +128,7 @@ fn report(board: &StatusBoard, empty: bool) {
             lag: Some(42),
             watermark: Some(instant("2026-11-20T11:58:30Z")),
         }];
-        status.jobs = vec![JobStatus {
-            name: "compact",
-            runs: 3,
-            ..JobStatus::default()
-        }];
+        status.jobs = vec![JobStatus { name: "compact", runs: 3, ..JobStatus::default() }];
         status.ingest.read = 10;
         status.ingest.accepted = 10;
     });
@@ -151,10 +137,7 @@ fn report(board: &StatusBoard, empty: bool) {
 }
 
 async fn fill(books: &Books) {
-    books
-        .import(BOOK, instant("2026-09-01T00:00:00Z"), "test")
-        .await
-        .expect("the book imports");
+    books.import(BOOK, instant("2026-09-01T00:00:00Z"), "test").await.expect("the book imports");
     let book = books.price_book().await.expect("a book");
     for (run, label) in RUNS {
         record_run(books, run, label).await;
@@ -163,10 +146,7 @@ async fn fill(books: &Books) {
                 continue;
             }
             let invoice = draft(&book, account, run, label, index);
-            books
-                .put_draft(&invoice)
-                .await
-                .expect("the draft is stored");
+            books.put_draft(&invoice).await.expect("the draft is stored");
             if label == "2026-10" && account.id.as_str() != "hostile" {
                 finalize(books, &invoice.id).await;
             }
@@ -187,11 +167,7 @@ async fn record_run(books: &Books, run: &str, label: &str) {
         lines: 1,
         accounts: 4,
         totals: vec![],
-        created_at: instant(if label == "2026-10" {
-            "2026-11-01T06:00:00Z"
-        } else {
-            NOW
-        }),
+        created_at: instant(if label == "2026-10" { "2026-11-01T06:00:00Z" } else { NOW }),
         status: RunStatus::Complete,
     };
     let parked = [ParkedRecord {
@@ -206,20 +182,12 @@ async fn record_run(books: &Books, run: &str, label: &str) {
         first_seen: instant("2026-11-03T10:00:00Z"),
         seconds: 86_400,
     }];
-    books
-        .record_run(&record, &parked, &unassigned)
-        .await
-        .expect("the run is recorded");
+    books.record_run(&record, &parked, &unassigned).await.expect("the run is recorded");
 }
 
 async fn finalize(books: &Books, id: &InvoiceId) {
     let now = instant("2026-11-02T08:00:00Z");
-    let request = FinalizeRequest {
-        id,
-        now,
-        issue_date: None,
-        actor: "test",
-    };
+    let request = FinalizeRequest { id, now, issue_date: None, actor: "test" };
     let made = books.finalize(&turnpike_schemas::Scope::Provider, request, |numbered| {
         let number = numbered.number.to_owned();
         let invoice =
@@ -237,67 +205,29 @@ async fn finalize(books: &Books, id: &InvoiceId) {
 
 fn draft(book: &PriceBook, account: &Account, run: &str, label: &str, index: usize) -> Invoice {
     let period = Period::parse_month(label, account.time_zone).expect(label);
-    let lines = lines(
-        account,
-        run,
-        period,
-        i128::try_from(index).expect("few accounts"),
-    );
+    let lines = lines(account, run, period, i128::try_from(index).expect("few accounts"));
     let id = InvoiceId::new(format!("inv_{label}_{}", account.id)).expect("id");
     let run = RunId::new(run).expect(run);
     turnpike_invoices::draft(book, &run, &account.id, period, label, &lines, id).expect("a draft")
 }
 
 /// Service, meter, kind, held, level, price, unit, base units.
-type Usage = (
-    &'static str,
-    &'static str,
-    &'static str,
-    bool,
-    i128,
-    i64,
-    &'static str,
-    i64,
-);
+type Usage = (&'static str, &'static str, &'static str, bool, i128, i64, &'static str, i64);
 
 const USAGE: [Usage; 5] = [
-    (
-        "Compute", "vcpu", "instance", true, 24, 41_600_000, "vCPU", 1,
-    ),
-    (
-        "Compute", "memory", "instance", true, 96, 5_100_000, "GiB", GIB,
-    ),
-    (
-        "Storage", "volume", "volume", true, 2_000, 120_000, "GiB", GIB,
-    ),
-    (
-        "Network", "egress", "network", false, 812, 90_000_000, "GiB", GIB,
-    ),
-    (
-        "Database",
-        "db-instance",
-        "database",
-        true,
-        3,
-        85_000_000,
-        "instance",
-        1,
-    ),
+    ("Compute", "vcpu", "instance", true, 24, 41_600_000, "vCPU", 1),
+    ("Compute", "memory", "instance", true, 96, 5_100_000, "GiB", GIB),
+    ("Storage", "volume", "volume", true, 2_000, 120_000, "GiB", GIB),
+    ("Network", "egress", "network", false, 812, 90_000_000, "GiB", GIB),
+    ("Database", "db-instance", "database", true, 3, 85_000_000, "instance", 1),
 ];
 
 fn lines(account: &Account, run: &str, period: Period, index: i128) -> Vec<RatedLine> {
     let sites = ["lyon-1", "madrid-1", "osaka-1"];
     let mut lines = Vec::new();
     for (number, usage) in USAGE.into_iter().enumerate() {
-        for site in sites
-            .iter()
-            .take(if account.id.as_str() == "hotel" { 3 } else { 1 })
-        {
-            let site = if account.id.as_str() == "sushi" {
-                "osaka-1"
-            } else {
-                site
-            };
+        for site in sites.iter().take(if account.id.as_str() == "hotel" { 3 } else { 1 }) {
+            let site = if account.id.as_str() == "sushi" { "osaka-1" } else { site };
             lines.push(line(account, run, period, usage, site, number, index + 1));
         }
     }
@@ -321,11 +251,7 @@ fn line(
         false => (Aggregation::Sum, Per::Unit, 1),
     };
     let quantity = level * factor * i128::from(base_units) * i128::from(seconds.max(1));
-    let price_nano = if currency.code() == "JPY" {
-        price * 160
-    } else {
-        price
-    };
+    let price_nano = if currency.code() == "JPY" { price * 160 } else { price };
     let divisor = i128::from(base_units) * i128::from(per_seconds);
     let name = format!("{}-{meter}-{number}-{site}", account.id);
     RatedLine {
@@ -341,9 +267,7 @@ fn line(
         service: service.to_owned(),
         attributes: BTreeMap::new(),
         tariff: account.tariffs[0].tariff.clone(),
-        tariff_version: format!("{}.2026-01", account.tariffs[0].tariff)
-            .parse()
-            .expect("id"),
+        tariff_version: format!("{}.2026-01", account.tariffs[0].tariff).parse().expect("id"),
         agreement: Some(format!("{}-2026", account.seller).parse().expect("id")),
         tax_category: TaxCategoryId::new("standard").expect("id"),
         aggregation,
@@ -351,10 +275,7 @@ fn line(
         scale: 0,
         seconds,
         price_nano,
-        unit: PriceUnit {
-            name: unit.to_owned(),
-            base_units,
-        },
+        unit: PriceUnit { name: unit.to_owned(), base_units },
         per,
         per_seconds,
         currency,

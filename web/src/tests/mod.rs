@@ -22,10 +22,7 @@ async fn customer(site: &Site, account: &str) -> String {
     let account = AccountId::new(account).expect(account);
     let link = crate::portal_link(&site.settings, &account, instant(fixture::NOW));
     let answer = client::post(site.address, &link, "", "").await;
-    assert_eq!(
-        (answer.status, answer.header("location")),
-        (303, Some("/portal"))
-    );
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/portal")));
     answer.cookies()
 }
 
