@@ -31,7 +31,7 @@ reasons! {
     BAD_TIME = "bad_time": "A time is in none of the accepted forms.";
     TIME_RANGE = "time_range": "A time lies outside the years 1970 to 2999.";
     FUTURE_TIME = "future_time": "A time lies more than five minutes in the future.";
-    BAD_WINDOW = "bad_window": "A window ends before it starts, or holds less seconds than claimed.";
+    BAD_WINDOW = "bad_window": "A window ends before it starts, holds less seconds than claimed, or touches too many months.";
     UNKNOWN_STATE = "unknown_state": "A state that this version does not know.";
     UNKNOWN_UNIT = "unknown_unit": "A unit that the meter does not have.";
     QUANTITY_INVALID = "quantity_invalid": "A quantity is not a decimal number.";

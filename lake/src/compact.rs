@@ -107,20 +107,20 @@ async fn compact_chunk(
     let rows = raw.num_rows() as u64;
     let (verdict, sorted) = decide_and_sort(raw, view.manifest.key_paths(usage)).await?;
     let files = write_runs(usage, &view.runs, &sorted, settings).await?;
-    let (manifest, txns) = write_manifest(usage, view.manifest, to, &verdict).await?;
-    debug_assert_eq!(manifest.compacted_to, to, "the manifest ends with the chunk");
+    let switch = write_manifest(usage, view.manifest, to, &verdict).await?;
 
     let outcome = usage.commit(|state| {
         let stands_at = state.txn(COMPACT_APP).unwrap_or(0);
         Ok(match stands_at == from {
             false => Plan::Refuse(()),
-            true => Plan::Commit { actions: files.actions(), txns: txns.clone() },
+            true => Plan::Commit { actions: files.actions(), txns: switch.txns.clone() },
         })
     });
     if let Outcome::Refused(()) = outcome.await? {
-        for file in files.written() {
+        let runs = files.written().map(|file| usage.path_of(file));
+        for path in runs.chain(switch.written) {
             // A file that stays costs space and is named by no commit.
-            let _ = tokio::fs::remove_file(usage.path_of(file)).await;
+            let _ = tokio::fs::remove_file(path).await;
         }
         return Ok(false);
     }
@@ -254,29 +254,42 @@ async fn run_job(usage: &Arc<Table>, job: Job) -> Result<(Vec<Run>, DataFile), L
     }
 }
 
+/// The switch to a new manifest, and the files that were written for it.
+struct Switch {
+    txns: Vec<(String, i64)>,
+    written: Vec<PathBuf>,
+}
+
 async fn write_manifest(
     usage: &Arc<Table>,
     mut manifest: Manifest,
     to: i64,
     verdict: &Verdict,
-) -> Result<(Manifest, Vec<(String, i64)>), LakeError> {
+) -> Result<Switch, LakeError> {
     let (usage, new_keys) = (usage.clone(), verdict.new_keys.clone());
     manifest.compacted_to = to;
     manifest.add_counts(verdict.counts.clone());
     blocking(move || {
-        add_keys(&usage, &mut manifest, &new_keys)
-            .and_then(|()| manifest.write(&usage))
-            .map(|txns| (manifest, txns))
-            .map_err(|error| key_index(error.to_string()))
+        let failed = |error: std::io::Error| key_index(error.to_string());
+        let mut written = add_keys(&usage, &mut manifest, &new_keys).map_err(failed)?;
+        let (txns, path) = manifest.write(&usage).map_err(failed)?;
+        written.push(path);
+        Ok(Switch { txns, written })
     })
     .await
 }
 
-fn add_keys(usage: &Table, manifest: &mut Manifest, new: &[KeyEntry]) -> std::io::Result<()> {
+fn add_keys(
+    usage: &Table,
+    manifest: &mut Manifest,
+    new: &[KeyEntry],
+) -> std::io::Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
     if !new.is_empty() {
         let (name, path) = new_key_file(usage);
         keys::write(&usage.disk, &path, new)?;
         manifest.keys.push(KeyFile { name, entries: new.len() as u64 });
+        written.push(path);
     }
     let sizes: Vec<u64> = manifest.keys.iter().map(|file| file.entries).collect();
     if let Some(start) = merge_from(&sizes, KEY_FILES_MAX) {
@@ -285,8 +298,13 @@ fn add_keys(usage: &Table, manifest: &mut Manifest, new: &[KeyEntry]) -> std::io
         let entries = keys::merge(&usage.disk, &path, &parts)?;
         manifest.keys.truncate(start);
         manifest.keys.push(KeyFile { name, entries });
+        // The new file is among the merged and was never named.
+        for path in written.drain(..) {
+            std::fs::remove_file(path)?;
+        }
+        written.push(path);
     }
-    Ok(())
+    Ok(written)
 }
 
 async fn blocking<T: Send + 'static>(

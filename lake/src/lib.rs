@@ -7,9 +7,18 @@
 //!
 //! Invariants:
 //! - One commit holds an append's rows and the progress of its source partitions, and happens only
-//!   where the version before it says that the progress starts there.
-//! - What is acknowledged is on disk: file, folder, commit, folder of the commit.
-//! - The first committed event of a key counts, for all time; a scan and a compaction agree on it.
+//!   where the version just before it says that the progress starts there. An error of a write
+//!   means that the outcome is unknown; the log is read again and tells it.
+//! - What is acknowledged is on disk: data files, their folders, the commit, its folder.
+//! - The first committed event of a key counts, for all time and over all buckets; a scan and a
+//!   compaction agree on it. Keys are compared by 128 bits of their SHA-256, contents by
+//!   `content_hash`. What ingest flagged as duplicate, conflict or dead takes no part.
+//! - Compaction is a pure function of `usage_events`: its runs, key index and counts change in one
+//!   commit. Beside the runs, `usage/_keys/` holds that index; a copy of the table needs it.
+//! - The log is never cleaned, and files that commits have removed or that a dead process left are
+//!   never deleted: old versions stay readable.
+//!
+//! The tables are local; the object store behind them is where other storage would go.
 
 mod append;
 mod checkpoint;

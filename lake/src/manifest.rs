@@ -58,11 +58,14 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Writes the manifest and returns the `txn`s that switch to it.
-    pub(crate) fn write(&self, usage: &Table) -> io::Result<Vec<(String, i64)>> {
+    /// Writes the manifest and returns the `txn`s that switch to it, and its path.
+    pub(crate) fn write(&self, usage: &Table) -> io::Result<(Vec<(String, i64)>, PathBuf)> {
         let bytes = serde_json::to_vec(self)?;
-        let number = write_numbered(&usage.disk, &folder(usage), &bytes)?;
-        Ok(vec![(COMPACT_APP.to_owned(), self.compacted_to), (MANIFEST_APP.to_owned(), number)])
+        let folder = folder(usage);
+        let number = write_numbered(&usage.disk, &folder, &bytes)?;
+        let apps = [(COMPACT_APP, self.compacted_to), (MANIFEST_APP, number)];
+        let txns = apps.map(|(app, version)| (app.to_owned(), version)).to_vec();
+        Ok((txns, folder.join(name(number))))
     }
 
     pub(crate) fn key_paths(&self, usage: &Table) -> Vec<PathBuf> {

@@ -32,9 +32,11 @@ HOLD = {"running": COMPUTE, "allocated": DISK, "existing": DISK | {"shelved-offl
 # --- Metering: the events of one resource -> stretches held and quantities consumed --------------
 
 
-def merged(holding, event, state):
+NOBODY = {"held": {}, "attributes": {}, "owner": None, "project": None, "site": None}
+
+
+def merged(old, event, state):
     """What is held once `event` is true: given values replace, the rest stays."""
-    old = holding or {"held": {}, "attributes": {}, "owner": None, "project": None, "site": None}
     new = {name: event[name] if event[name] is not None else old[name]
            for name in ("owner", "project", "site")}
     new["state"] = state
@@ -51,6 +53,7 @@ class Meter:
         self.consumed = []  # (counted at, meter, quantity, holding)
         self.aggregated = []  # (counted at, seconds held, holding)
         self.holding = None
+        self.met = NOBODY  # who was last heard to hold it, also before and after a life
         self.start = None
         self.evidence = None
         self.ended = None
@@ -60,74 +63,94 @@ class Meter:
         if self.holding is not None and at > self.start:
             self.stretches.append((self.start, at, self.holding))
         self.holding, self.start = holding, at
+        self.met = holding or self.met  # who held it is known after the end, too
 
     def finish(self):
         if self.holding is not None:
             self.stretches.append((self.start, None, self.holding))
         return self
 
+    def begin(self, event, at, state):
+        """A life begins. Its owner and place are known from before; attributes end with a life."""
+        attributes = self.met["attributes"] if self.ended is None else {}
+        at = at if self.ended is None else max(at, self.ended)
+        self.change(at, merged({**self.met, "attributes": attributes, "held": {}}, event, state))
+        self.evidence = at
+
     def stale(self, event):
         """Speaks of a life that is already over."""
         if self.ended is None or self.holding is not None:
             return False
-        born = event["since"] if event["since"] is not None else event["time"]
-        if event["kind"] == "audit":
-            born = event["since"] if event["since"] is not None else event["window"][0]
-            return born <= self.ended
-        return born < self.ended
+        if event["since"] is not None:
+            return event["since"] < self.ended
+        if event["terminal"]:
+            return True
+        return (event["window"][0] if event["kind"] == "audit" else event["time"]) < self.ended
 
     def apply(self, event):
         kind = event["kind"]
-        if kind in ("delta", "interval") or not self.stale(event):
-            getattr(self, kind if kind != "snapshot" else "transition")(event)
-        self.count(event)
-        if kind == "audit" and not event["terminal"]:
-            seen = event["window"][1]
+        sized = event["state"] or event["held"] or self.holding is not None
+        if kind in ("delta", "interval") or not (event["terminal"] or sized):
+            if self.holding is None and self.ended is None:
+                self.met = merged(self.met, {**event, "held": {}}, None)
+            self.aggregate(event)
+        elif self.stale(event):
+            event = {**event, "used": [row for row in event["used"] if not row[2]]}
         else:
-            seen = event["time"]
-        self.evidence = max(self.evidence or seen, seen)
+            (self.audit if kind == "audit" else self.transition)(event)
+            if not event["terminal"]:
+                seen = event["window"][1] if kind == "audit" else event["time"]
+                self.evidence = max(self.evidence, min(seen, event["time"]))
+        self.count(event)
 
     def transition(self, event):
-        at = event["time"]
-        if self.holding is None and event["since"] is not None and event["since"] < at:
-            self.change(event["since"], merged(None, event, "active"))
+        at, since = event["time"], event["since"]
+        if self.holding is None and since is not None and since < at:
+            self.begin(event, since, "building" if event["state"] == "building" else "active")
         if event["terminal"]:
+            self.met = merged(self.holding or self.met, event, None)
             self.change(at, None)
-            self.ended = at
-            return
-        state = event["state"] or (self.holding["state"] if self.holding else "active")
-        self.change(at, merged(self.holding, event, state))
+            self.ended, self.readings = at, {}
+        elif self.holding is None:
+            self.begin(event, at, event["state"] or "active")
+        else:
+            self.evidence = max(self.evidence, at)
+            self.change(at, merged(self.holding, event, event["state"] or self.holding["state"]))
 
     def audit(self, event):
-        since, window = event["since"], event["window"]
+        from_window = event["window"][0] if event["since"] is None else event["since"]
+        if self.holding is None:
+            if event["terminal"]:
+                self.transition({**event, "since": from_window})
+            else:
+                at = min(from_window, event["time"])
+                self.begin(event, at, event["state"] or "active")
+            return
+        state = self.holding["state"] if event["terminal"] else event["state"]
+        now = merged(self.holding, event, state or self.holding["state"])
+        if now != self.holding:
+            at = max(event["window"][0], self.evidence, from_window)
+            self.change(min(at, event["time"]), now)
         if event["terminal"]:
             self.transition(event)
-            return
-        if self.holding is None:
-            at = since if since is not None else window[0]
-            self.change(at, merged(None, event, event["state"] or "active"))
-            return
-        now = merged(self.holding, event, event["state"] or self.holding["state"])
-        if now != self.holding:
-            at = max(window[0], self.evidence, since if since is not None else window[0])
-            self.change(at, now)
 
-    def delta(self, event):
-        pass
-
-    def interval(self, event):
+    def aggregate(self, event):
+        """What an interval says was held stands for itself; it begins no life."""
+        if event["kind"] != "interval":
+            return
         start, end = event["window"]
-        holding = merged(self.holding, event, event["state"] or "active")
+        holding = merged(self.holding or self.met, event, event["state"] or "active")
         holding["held"] = event["held"]
         if event["seconds"] is None:
             self.stretches.append((start, end, holding))
         else:
-            self.aggregated.append((end - 1, event["seconds"], holding))
+            self.aggregated.append((event["time"], event["seconds"], holding))
 
     def count(self, event):
-        at = event["window"][1] - 1 if event["window"] else event["time"]
-        holding = merged(self.holding, {**event, "held": {}}, "active")
+        """What was consumed belongs to whom the report names, else to whom the resource does."""
+        holding = merged(self.holding or self.met, {**event, "held": {}}, "active")
         for meter, quantity, cumulative in event["used"]:
+            at = event["time"]
             if cumulative:
                 last = self.readings.get(meter)
                 self.readings[meter] = (event["incarnation"], quantity)
@@ -135,6 +158,7 @@ class Meter:
                     continue
                 if last[0] == event["incarnation"] and quantity >= last[1]:
                     quantity -= last[1]
+                at = event["time"] - 1  # from reading to reading, half-open
             self.consumed.append((at, meter, quantity, holding))
 
 

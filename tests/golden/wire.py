@@ -69,6 +69,8 @@ def native(message, meters):
     window = data.get("window")
     window = window and (micros(window["start"]), micros(window["end"]))
     time = micros(message["time"]) if message.get("time") else window[1]
+    if window and kind in ("delta", "interval"):
+        time = max(window[1] - 1, window[0])  # its report is complete when the window ends
     owner = data.get("owner")
     return {
         **EMPTY,

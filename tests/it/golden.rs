@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
+use serde_json::Value;
 use turnpike_schemas::invoice::InvoiceStatus;
 
 use crate::support::case::{self, Case};
@@ -70,6 +71,20 @@ fn run(folder: PathBuf) {
     assert_eq!(again.run["hash"], billed.run["hash"], "{}", case.name());
     assert_eq!(again.invoices, billed.invoices, "{}", case.name());
     turnpike.ok(&["verify"]);
+    if case.conflicts() == 0 {
+        assert_eq!(hash_backwards(&case), billed.run["hash"], "{} backwards", case.name());
+    }
+}
+
+/// The run's hash where all events arrive in the opposite order. (Of two that conflict the first
+/// wins, so there the order shows.)
+fn hash_backwards(case: &Case) -> Value {
+    let turnpike = case.install();
+    let text = std::fs::read_to_string(case.path("events.jsonl")).unwrap();
+    let lines: Vec<&str> = text.lines().rev().collect();
+    turnpike.file("backwards.jsonl", lines.join("\n"));
+    turnpike.ok(&["ingest", "--from", "file:backwards.jsonl"]);
+    case.rate(&turnpike).0["hash"].clone()
 }
 
 #[test]

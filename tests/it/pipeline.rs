@@ -22,10 +22,10 @@ fn record(line: &Value) -> Record {
 
 /// Reads topics from their start to the end that they have now; what was counted.
 pub fn ingest(turnpike: &Turnpike, topics: &str) -> Value {
-    turnpike.json(&ingest_arguments(topics))
+    turnpike.json(&ingest_arguments(topics, &kafka::unique_topic("group")))
 }
 
-pub fn ingest_arguments(topics: &str) -> [&str; 10] {
+pub fn ingest_arguments<'a>(topics: &'a str, group: &'a str) -> [&'a str; 12] {
     let brokers = kafka::bootstrap();
     [
         "ingest",
@@ -35,6 +35,8 @@ pub fn ingest_arguments(topics: &str) -> [&str; 10] {
         brokers,
         "--topics",
         topics,
+        "--group",
+        group,
         "--start",
         "earliest",
         "--until-end",
@@ -59,7 +61,7 @@ fn notifications_become_the_invoices_of_the_readme() {
     assert_eq!(gross("beacon"), "9.85 EUR");
     let html = |account: &str, reader: &str| {
         let id = billed.invoices[account].id.as_str();
-        turnpike.ok(&["invoice", "show", id, "--html", "--as", reader])
+        turnpike.ok(&["invoice", "show", id, "--format", "html", "--as", reader])
     };
     assert!(html("atelier", "customer").contains("273.18"));
     assert!(!html("atelier", "customer").contains("106.47"), "a customer sees the split");

@@ -63,17 +63,19 @@ pub async fn serve_asset(
 ) -> Result<HttpResponse, WebError> {
     let (hash, name) = path.into_inner();
     let asset = ASSETS.find(&hash, &name).ok_or(WebError::NotFound)?;
-    let tag = EntityTag::new_strong(asset.hash.clone());
-    let mut response = match known.into_inner() {
-        // Gzip turns the tag into that of another representation, so the weak comparison is right.
-        IfNoneMatch::Items(tags) if tags.iter().any(|known| known.weak_eq(&tag)) => {
-            HttpResponse::NotModified()
-        }
-        _ => HttpResponse::Ok(),
+    // Weak: gzip and plain are one file to whoever keeps it, and not the same bytes.
+    let tag = EntityTag::new_weak(asset.hash.clone());
+    let unchanged = match known.into_inner() {
+        IfNoneMatch::Items(tags) => tags.iter().any(|known| known.weak_eq(&tag)),
+        IfNoneMatch::Any => false,
+    };
+    let mut response = match unchanged {
+        true => HttpResponse::NotModified(),
+        false => HttpResponse::Ok(),
     };
     response
         .insert_header(header::ETag(tag))
         .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
         .insert_header((header::CONTENT_TYPE, asset.content_type));
-    Ok(response.body(asset.bytes))
+    Ok(if unchanged { response.finish() } else { response.body(asset.bytes) })
 }

@@ -1,6 +1,6 @@
 //! The pages: dashboard of the provider, portal of the customers, health and metrics.
 //!
-//! Owns: routes, views, templates, static files, sessions and portal links ([`access`]), response
+//! Owns: routes, views, templates, static files, sessions and portal links (`access`), response
 //! headers, error pages, the metrics registry.
 //!
 //! Does not own: any SQL, how money is summed, rounded or written, what the background jobs do
@@ -10,7 +10,7 @@
 //! - Every read of accounts and invoices takes a [`turnpike_schemas::Scope`], made from who asks
 //!   and nothing else. A foreign id is answered exactly like a missing one.
 //! - A customer never sees a split, nor any party but the seller.
-//! - Everything but the charts' toggle and shortcuts works without scripts; no page has an inline
+//! - Every page works without scripts, which only add comfort; no page has an inline
 //!   script or style, and no template turns escaping off.
 //! - Causes of failures go to the log, never into a page: a page has a request id.
 

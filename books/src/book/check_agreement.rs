@@ -11,6 +11,9 @@ use super::reader::{At, Log, Place, Table, listed};
 use super::span::{self, Dated, Overlap, Span, place_of};
 use super::{Places, value};
 
+/// When which agreement of a franchisee is in force, whatever else is wrong with it.
+type OfFranchisee = BTreeMap<PartyId, Vec<(AgreementId, Span, Place)>>;
+
 pub(super) fn agreements(
     root: &mut Table<'_, '_>,
     log: &mut Log,
@@ -19,7 +22,8 @@ pub(super) fn agreements(
     places: &mut Places,
 ) -> Vec<FranchiseAgreement> {
     let mut ids = Ids::<AgreementId>::new("agreement");
-    let mut agreements: Vec<(FranchiseAgreement, Place)> = Vec::new();
+    let mut agreements = Vec::new();
+    let mut of_franchisee = OfFranchisee::new();
     for mut table in root.tables(log, "agreement") {
         let id = table.parsed::<AgreementId>(log, "id");
         if let Some(id) = &id {
@@ -27,26 +31,18 @@ pub(super) fn agreements(
             let Place { line, path } = table.place.clone();
             places.insert((super::AGREEMENT, id.value.to_string()), (line, path));
         }
-        let place = table.place.clone();
-        let agreement = agreement(&mut table, log, known, meters, id);
+        agreements.extend(agreement(&mut table, log, known, meters, id, &mut of_franchisee));
         table.finish(log);
-        agreements.extend(agreement.map(|agreement| (agreement, place)));
     }
-    check_overlaps(log, &agreements);
-    agreements.sort_by(|a, b| a.0.id.cmp(&b.0.id));
-    agreements.into_iter().map(|(agreement, _)| agreement).collect()
-}
-
-fn check_overlaps(log: &mut Log, agreements: &[(FranchiseAgreement, Place)]) {
-    let mut of_franchisee: BTreeMap<&PartyId, Vec<Dated<'_>>> = BTreeMap::new();
-    for (agreement, place) in agreements {
-        let span = Span { from: Some(agreement.valid_from), to: agreement.valid_to };
-        let dated = Dated { name: agreement.id.as_str(), span, place };
-        of_franchisee.entry(&agreement.franchisee).or_default().push(dated);
-    }
-    for dated in of_franchisee.into_values() {
+    for agreements in of_franchisee.into_values() {
+        let dated = agreements
+            .iter()
+            .map(|(id, span, place)| Dated { name: id.as_str(), span: *span, place })
+            .collect();
         span::check_overlaps(log, "agreement", dated, Overlap::Mistake);
     }
+    agreements.sort_by(|a, b| a.id.cmp(&b.id));
+    agreements
 }
 
 fn agreement(
@@ -55,6 +51,7 @@ fn agreement(
     known: &Known,
     meters: &MeterCatalogue,
     id: Option<At<AgreementId>>,
+    of_franchisee: &mut OfFranchisee,
 ) -> Option<FranchiseAgreement> {
     let franchisor = known.parties.named(table, log, "franchisor");
     let franchisee = known.parties.named(table, log, "franchisee");
@@ -74,6 +71,10 @@ fn agreement(
         log.mistake(&place_of(franchisee), message);
     }
     let dated = span::read_dated(table, log);
+    if let (Some(id), Some(franchisee), Some((_, span))) = (&id, &franchisee, dated) {
+        let entry = (id.value.clone(), span, table.place.clone());
+        of_franchisee.entry(franchisee.value.clone()).or_default().push(entry);
+    }
     let royalty_ppm = value::percent(table, log, "royalty");
     let terms = terms(table, log, known, meters);
     let (valid_from, span) = dated?;

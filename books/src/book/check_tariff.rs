@@ -94,7 +94,7 @@ fn versions(
     };
     span::check_overlaps(log, "tariff version", dated(), Overlap::Mistake);
     span::warn_gaps(log, "tariff", dated());
-    versions.sort_by(|a, b| a.0.valid_from.cmp(&b.0.valid_from));
+    versions.sort_by_key(|(version, _)| version.valid_from);
     versions.into_iter().map(|(version, _)| version).collect()
 }
 

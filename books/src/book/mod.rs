@@ -170,7 +170,8 @@ impl Books {
         Ok(ImportReport { changed: true, version, hash, counts, warnings: parsed.warnings })
     }
 
-    /// The newest book; [`BooksError::NoBook`] before the first import.
+    /// The newest book; [`BooksError::NoBook`] before the first import. Whole, so it takes no scope:
+    /// it is for rating and drafting, and pages of others read [`Books::account`].
     pub async fn price_book(&self) -> Result<PriceBook, BooksError> {
         let mut tx = self.snapshot("reading the book").await?;
         let newest = repo::newest_key(&mut tx).await.map_err(sql("reading the book"))?;

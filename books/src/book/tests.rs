@@ -319,6 +319,19 @@ fn all_mistakes_are_reported_at_once_in_order_of_line() {
 }
 
 #[test]
+fn an_entry_with_a_mistake_still_counts_for_the_others() {
+    let more = "[[agreement]]\nid = \"more\"\nfranchisor = \"acme\"\nfranchisee = \"lyon\"\n\
+                valid_from = 2026-12-31\nroyalty = \"1%\"\n";
+    let text = format!("{}{more}", SOUND.replacen("33.333%", "133.333%", 1));
+    let mistakes = read_book(&text).expect_err("two mistakes");
+    let paths: Vec<&str> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
+    assert_eq!(paths, ["agreement[0].royalty", "agreement[1]"], "{mistakes:#?}");
+    // The party is wrong, not those who name it.
+    let mistakes = read_book(&SOUND.replacen("kind = \"franchisee\"", "kind = \"shop\"", 1));
+    assert_eq!(mistakes.expect_err("one mistake").len(), 1);
+}
+
+#[test]
 fn text_that_is_not_toml_is_reported_with_its_lines() {
     let mistakes = read_book("id = \"a\nname = x\n").expect_err("is no TOML");
     assert!(mistakes.iter().all(|mistake| mistake.message.starts_with("not TOML: ")));

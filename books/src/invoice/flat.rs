@@ -1,12 +1,12 @@
 //! The flat rows beside a finalized invoice: made from its value, and read back to be compared.
 
 use sqlx::any::AnyRow;
-use turnpike_schemas::{Charge, Invoice, InvoiceId, canonical};
+use turnpike_schemas::{Charge, Instant, Invoice, InvoiceId, canonical};
 
 use super::Audience;
 use crate::book::terms::TermsKey;
+use crate::store::bulk::{self, Cell, Insert, insert_of};
 use crate::store::{RowExt, Tx};
-use turnpike_schemas::Instant;
 
 /// A line without its quantities, which queries have no use for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,64 +98,69 @@ fn shares_of(charge: &Charge) -> impl Iterator<Item = ShareRow> + '_ {
     })
 }
 
+const LINES: Insert<13> = insert_of!(
+    13,
+    "INSERT INTO invoice_line (invoice, line, service, resource, resource_kind, project, site, \
+     meter, tariff, tariff_version, agreement, tax_category, net) VALUES"
+);
+const SHARES: Insert<7> = insert_of!(
+    7,
+    "INSERT INTO invoice_share (invoice, line, position, party, role, weight_ppm, amount) VALUES"
+);
+const TAXES: Insert<7> = insert_of!(
+    7,
+    "INSERT INTO invoice_tax (invoice, position, category, code, rate_ppm, base, tax) VALUES"
+);
+
 pub(super) async fn insert(
     tx: &mut Tx,
     invoice: &InvoiceId,
     rows: FlatRows,
 ) -> Result<(), sqlx::Error> {
-    for row in rows.lines {
-        sqlx::query(
-            "INSERT INTO invoice_line (invoice, line, service, resource, resource_kind, project, \
-             site, meter, tariff, tariff_version, agreement, tax_category, net) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        )
-        .bind(invoice.as_str())
-        .bind(row.line)
-        .bind(row.service)
-        .bind(row.resource)
-        .bind(row.resource_kind)
-        .bind(row.project)
-        .bind(row.site)
-        .bind(row.meter)
-        .bind(row.tariff)
-        .bind(row.tariff_version)
-        .bind(row.agreement)
-        .bind(row.tax_category)
-        .bind(row.net)
-        .execute(&mut **tx)
-        .await?;
-    }
-    for row in rows.shares {
-        sqlx::query(
-            "INSERT INTO invoice_share (invoice, line, position, party, role, weight_ppm, amount) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(invoice.as_str())
-        .bind(row.line)
-        .bind(row.position)
-        .bind(row.party)
-        .bind(row.role)
-        .bind(row.weight_ppm)
-        .bind(row.amount)
-        .execute(&mut **tx)
-        .await?;
-    }
-    for row in rows.taxes {
-        sqlx::query(
-            "INSERT INTO invoice_tax (invoice, position, category, code, rate_ppm, base, tax) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(invoice.as_str())
-        .bind(row.position)
-        .bind(row.category)
-        .bind(row.code)
-        .bind(row.rate_ppm)
-        .bind(row.base)
-        .bind(row.tax)
-        .execute(&mut **tx)
-        .await?;
-    }
-    Ok(())
+    let lines = rows.lines.into_iter().map(|row| line_cells(invoice, row)).collect();
+    bulk::insert(tx, LINES, lines).await?;
+    let share = |row: ShareRow| {
+        [
+            Cell::from(invoice.as_str()),
+            Cell::Int(row.line),
+            Cell::Int(row.position),
+            Cell::Text(row.party),
+            Cell::Text(row.role),
+            Cell::Int(row.weight_ppm),
+            Cell::Int(row.amount),
+        ]
+    };
+    bulk::insert(tx, SHARES, rows.shares.into_iter().map(share).collect()).await?;
+    let tax = |row: TaxRow| {
+        [
+            Cell::from(invoice.as_str()),
+            Cell::Int(row.position),
+            Cell::Text(row.category),
+            Cell::Text(row.code),
+            Cell::Int(row.rate_ppm),
+            Cell::Int(row.base),
+            Cell::Int(row.tax),
+        ]
+    };
+    bulk::insert(tx, TAXES, rows.taxes.into_iter().map(tax).collect()).await
+}
+
+fn line_cells(invoice: &InvoiceId, row: LineRow) -> [Cell; 13] {
+    [
+        Cell::from(invoice.as_str()),
+        Cell::Int(row.line),
+        Cell::Text(row.service),
+        Cell::Text(row.resource),
+        Cell::Text(row.resource_kind),
+        Cell::TextOpt(row.project),
+        Cell::TextOpt(row.site),
+        Cell::Text(row.meter),
+        Cell::Text(row.tariff),
+        Cell::Text(row.tariff_version),
+        Cell::TextOpt(row.agreement),
+        Cell::Text(row.tax_category),
+        Cell::Int(row.net),
+    ]
 }
 
 pub(crate) async fn read(tx: &mut Tx, invoice: &InvoiceId) -> Result<FlatRows, sqlx::Error> {

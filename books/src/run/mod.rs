@@ -100,17 +100,8 @@ impl Books {
             hash: record.book_hash.clone(),
         })?;
         repo::insert(&mut tx, record).await.map_err(sql(what))?;
-        for (position, entry) in (0_i64..).zip(parked) {
-            let seller = book.account(&entry.account).map_or("", |found| found.seller.as_str());
-            repo::insert_parked(&mut tx, &record.run, position, entry, seller)
-                .await
-                .map_err(sql(what))?;
-        }
-        for (position, entry) in (0_i64..).zip(unassigned) {
-            repo::insert_unassigned(&mut tx, &record.run, position, entry)
-                .await
-                .map_err(sql(what))?;
-        }
+        repo::insert_parked(&mut tx, &record.run, parked, &book).await.map_err(sql(what))?;
+        repo::insert_unassigned(&mut tx, &record.run, unassigned).await.map_err(sql(what))?;
         tx.commit().await.map_err(sql(what))
     }
 

@@ -1,11 +1,19 @@
 //! Runs in SQL.
 
 use sqlx::any::AnyRow;
-use turnpike_schemas::{Amount, Currency, RunId, Scope};
+use turnpike_schemas::{Amount, Currency, PriceBook, RunId, Scope};
 
 use super::{ParkedRecord, RunEntry, RunRecord, RunStatus, UnassignedRecord};
 use crate::BooksError;
+use crate::store::bulk::{self, Cell, Insert, insert_of};
 use crate::store::{RowExt, ScopeKeys, Tx, corrupt, sql};
+
+const PARKED: Insert<6> =
+    insert_of!(6, "INSERT INTO parked (run, position, account, seller, code, text) VALUES");
+const UNASSIGNED: Insert<7> = insert_of!(
+    7,
+    "INSERT INTO unassigned (run, position, owner, resource, meter, first_seen, seconds) VALUES"
+);
 
 pub(super) async fn insert(tx: &mut Tx, record: &RunRecord) -> Result<(), sqlx::Error> {
     sqlx::query(
@@ -41,48 +49,46 @@ pub(super) async fn insert(tx: &mut Tx, record: &RunRecord) -> Result<(), sqlx::
     Ok(())
 }
 
+/// The sellers of parked accounts are written down, so that a franchisee finds its own.
 pub(super) async fn insert_parked(
     tx: &mut Tx,
     run: &RunId,
-    position: i64,
-    entry: &ParkedRecord,
-    seller: &str,
+    entries: &[ParkedRecord],
+    book: &PriceBook,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO parked (run, position, account, seller, code, text) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(run.as_str())
-    .bind(position)
-    .bind(entry.account.as_str())
-    .bind(seller)
-    .bind(entry.code.as_str())
-    .bind(entry.text.as_str())
-    .execute(&mut **tx)
-    .await
-    .map(drop)
+    let row = |(position, entry): (i64, &ParkedRecord)| {
+        let seller = book.account(&entry.account).map_or("", |found| found.seller.as_str());
+        [
+            Cell::from(run.as_str()),
+            Cell::Int(position),
+            Cell::from(entry.account.as_str()),
+            Cell::from(seller),
+            Cell::from(entry.code.as_str()),
+            Cell::from(entry.text.as_str()),
+        ]
+    };
+    let rows = (0_i64..).zip(entries).map(row).collect();
+    bulk::insert(tx, PARKED, rows).await
 }
 
 pub(super) async fn insert_unassigned(
     tx: &mut Tx,
     run: &RunId,
-    position: i64,
-    entry: &UnassignedRecord,
+    entries: &[UnassignedRecord],
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO unassigned (run, position, owner, resource, meter, first_seen, seconds) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(run.as_str())
-    .bind(position)
-    .bind(entry.owner.as_ref().map(|owner| owner.to_string()))
-    .bind(entry.resource.as_str())
-    .bind(entry.meter.as_str())
-    .bind(entry.first_seen.micros())
-    .bind(entry.seconds)
-    .execute(&mut **tx)
-    .await
-    .map(drop)
+    let row = |(position, entry): (i64, &UnassignedRecord)| {
+        [
+            Cell::from(run.as_str()),
+            Cell::Int(position),
+            Cell::TextOpt(entry.owner.as_ref().map(ToString::to_string)),
+            Cell::from(entry.resource.as_str()),
+            Cell::from(entry.meter.as_str()),
+            Cell::Int(entry.first_seen.micros()),
+            Cell::Int(entry.seconds),
+        ]
+    };
+    let rows = (0_i64..).zip(entries).map(row).collect();
+    bulk::insert(tx, UNASSIGNED, rows).await
 }
 
 pub(super) async fn find(tx: &mut Tx, run: &RunId) -> Result<Option<RunRecord>, BooksError> {

@@ -70,7 +70,7 @@ async fn a_run_is_recorded_once_and_read_within_its_scope() {
         let provider = Scope::Provider;
         let lyon = Scope::Franchisee(PartyId::new("lyon").expect("id"));
         let sato = Scope::Customer(AccountId::new("sato").expect("id"));
-        assert_eq!(books.runs(&provider, 10).await.expect("runs"), [entry.clone()]);
+        assert_eq!(books.runs(&provider, 10).await.expect("runs"), std::slice::from_ref(&entry));
         assert_eq!(books.latest_run(&provider, Some("2026-10")).await.expect("run"), Some(entry));
         assert_eq!(books.latest_run(&provider, Some("2026-09")).await.expect("run"), None);
         assert_eq!(books.latest_run(&lyon, None).await.expect("run"), None);

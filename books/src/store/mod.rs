@@ -6,6 +6,7 @@
 //! it in one text: the row stays locked until the end of the transaction in PostgreSQL, and SQLite
 //! has but one writer.
 
+pub(crate) mod bulk;
 mod migrate;
 mod open;
 mod row;

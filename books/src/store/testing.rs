@@ -2,13 +2,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use sqlx::{AnyConnection, Connection};
 
 use super::Backend;
 use crate::Books;
 
-/// Names a PostgreSQL server that tests may create databases in: `postgres://USER@HOST:PORT`.
+/// Names a PostgreSQL database that tests may make schemas in, as its owner and a superuser:
+/// `postgres://USER@HOST:PORT/NAME`.
 const SERVER: &str = "TURNPIKE_TEST_POSTGRES";
+
+/// The name of a schema cannot be a parameter, so it goes by way of a setting.
+const FRESH_SCHEMA: &str = "DO $$ BEGIN \
+     EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', current_setting('turnpike.schema')); \
+     EXECUTE format('CREATE SCHEMA %I', current_setting('turnpike.schema')); END $$";
 
 pub(crate) struct TestBooks {
     pub books: Books,
@@ -37,13 +43,15 @@ impl TestBooks {
         sqlx::any::install_default_drivers();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("turnpike_test_{}_{count}", std::process::id());
-        let mut admin =
-            AnyConnection::connect(&format!("{server}/postgres")).await.expect("connects");
-        let sql = format!("DROP DATABASE IF EXISTS {name}");
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.expect("drops");
-        let sql = format!("CREATE DATABASE {name}");
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.expect("creates");
-        let url = format!("{server}/{name}");
+        let mut admin = AnyConnection::connect(&server).await.expect("connects");
+        sqlx::query("SELECT set_config('turnpike.schema', $1, false)")
+            .bind(name.as_str())
+            .execute(&mut admin)
+            .await
+            .expect("names the schema");
+        sqlx::raw_sql(FRESH_SCHEMA).execute(&mut admin).await.expect("makes the schema");
+        admin.close().await.expect("closes");
+        let url = format!("{server}?options[search_path]={name}");
         let books = Books::open(&url).await.expect("opens");
         Some(Self { books, url, _folder: None })
     }
@@ -55,25 +63,33 @@ impl TestBooks {
         all
     }
 
-    /// Runs SQL behind the back of the books, as a careless or hostile hand would.
-    pub async fn raw(&self, sql: &str) -> Result<(), sqlx::Error> {
+    pub async fn connect(&self) -> AnyConnection {
         let url = match self.books.backend() {
             Backend::Sqlite => super::open::test_url(&self.url),
             Backend::Postgres => self.url.clone(),
         };
-        let mut connection = AnyConnection::connect(&url).await?;
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+        AnyConnection::connect(&url).await.expect("connects")
+    }
+
+    /// Runs SQL behind the back of the books, as a careless hand would.
+    pub async fn raw(&self, sql: &'static str) -> Result<(), sqlx::Error> {
+        let mut connection = self.connect().await;
+        sqlx::raw_sql(sql).execute(&mut connection).await?;
         connection.close().await
     }
 
-    /// Switches off the triggers of a table, then runs SQL.
-    pub async fn tamper(&self, table: &str, sql: &str) {
-        let off = match self.books.backend() {
-            Backend::Sqlite => ["update", "delete"]
-                .map(|operation| format!("DROP TRIGGER {table}_no_{operation};"))
-                .concat(),
-            Backend::Postgres => format!("ALTER TABLE {table} DISABLE TRIGGER USER;"),
+    /// Runs SQL as a hostile hand would, who may do anything: without triggers and foreign keys.
+    pub async fn tamper(&self, sql: &'static str) {
+        let mut connection = self.connect().await;
+        let unguarded = match self.books.backend() {
+            Backend::Sqlite => {
+                "PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON; \
+                 DELETE FROM sqlite_schema WHERE type = 'trigger'; PRAGMA writable_schema = RESET;"
+            }
+            Backend::Postgres => "SET session_replication_role = replica",
         };
-        self.raw(&format!("{off} {sql}")).await.expect("tampers");
+        sqlx::raw_sql(unguarded).execute(&mut connection).await.expect("takes the guards off");
+        sqlx::raw_sql(sql).execute(&mut connection).await.expect("tampers");
+        connection.close().await.expect("closes");
     }
 }

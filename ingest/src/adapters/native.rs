@@ -1,9 +1,11 @@
 //! The native usage event: a CloudEvent of type `dev.turnpike.usage.KIND.v1`.
 
+use std::collections::BTreeMap;
+
 use turnpike_schemas::event::{ResourceState, Window};
 use turnpike_schemas::ids::IdError;
 use turnpike_schemas::meter::SCALE_UNDECLARED;
-use turnpike_schemas::time::InstantError;
+use turnpike_schemas::time::{InstantError, next_utc_month};
 use turnpike_schemas::wire::{NativeData, NativeMeasurement, NativeState};
 use turnpike_schemas::{
     EventKind, Flow, Instant, Measurement, MeterId, OwnerRef, ResourceId, UsageEvent,
@@ -118,19 +120,10 @@ fn usage_event(
     let window = window.transpose()?;
     let time = event_time(envelope, kind, window)?;
     seconds_fit(data.seconds, window)?;
+    interval_months(kind, window, data.seconds, time)?;
+    let (measurements, units) = measurements(&data, context)?;
     let mut attributes = data.attributes;
-    let mut measurements = Vec::with_capacity(data.held.len() + data.used.len());
-    for (list, given) in [("held", &data.held), ("used", &data.used)] {
-        for (index, measurement) in given.iter().enumerate() {
-            let field = format!("data.{list}[{index}]");
-            let flow = flow(list, measurement);
-            let (measured, unit) = measure(&field, measurement, flow, context)?;
-            if let Some(unit) = unit {
-                attributes.insert(format!("unit:{}", measured.meter), unit);
-            }
-            measurements.push(measured);
-        }
-    }
+    attributes.extend(units);
     let terminal = data.terminal || data.state == Some(NativeState::Deleted);
     Ok(UsageEvent {
         source: envelope.source.clone().into_owned(),
@@ -212,6 +205,29 @@ fn event_time(
     }
 }
 
+/// A pre-aggregated interval is kept in the month in which it ends, and rating reads one month past
+/// a period: one that began before the month before would be missed there, so it is refused.
+fn interval_months(
+    kind: EventKind,
+    window: Option<Window>,
+    seconds: Option<i64>,
+    time: Instant,
+) -> Result<(), Reject> {
+    let Some(window) = window.filter(|_| kind == EventKind::Interval && seconds.is_none()) else {
+        return Ok(());
+    };
+    if next_utc_month(window.start.utc_month()) >= time.utc_month() {
+        return Ok(());
+    }
+    Err(Reject::new(
+        reason::BAD_WINDOW,
+        format!(
+            "data.window: {} to {} touches more than two UTC months; send it in parts",
+            window.start, window.end
+        ),
+    ))
+}
+
 fn seconds_fit(seconds: Option<i64>, window: Option<Window>) -> Result<(), Reject> {
     let (Some(seconds), Some(window)) = (seconds, window) else { return Ok(()) };
     let micros = window.end.micros() - window.start.micros();
@@ -223,6 +239,25 @@ fn seconds_fit(seconds: Option<i64>, window: Option<Window>) -> Result<(), Rejec
         reason::BAD_WINDOW,
         format!("data.seconds: {seconds} do not fit between {} and {}", window.start, window.end),
     ))
+}
+
+/// What an event measures, and the attributes that tell the units of meters which nobody has
+/// declared yet.
+type Measured = (Vec<Measurement>, BTreeMap<String, String>);
+
+fn measurements(data: &NativeData, context: &DecodeContext) -> Result<Measured, Reject> {
+    let mut measurements = Vec::with_capacity(data.held.len() + data.used.len());
+    let mut units = BTreeMap::new();
+    for (list, given) in [("held", &data.held), ("used", &data.used)] {
+        for (index, measurement) in given.iter().enumerate() {
+            let field = format!("data.{list}[{index}]");
+            let flow = flow(list, measurement);
+            let (measured, unit) = measure(&field, measurement, flow, context)?;
+            units.extend(unit.map(|unit| (format!("unit:{}", measured.meter), unit)));
+            measurements.push(measured);
+        }
+    }
+    Ok((measurements, units))
 }
 
 fn flow(list: &str, measurement: &NativeMeasurement) -> Flow {

@@ -47,8 +47,7 @@ impl Records {
     }
 
     /// The next record and its place, counted from one.
-    #[expect(clippy::should_implement_trait, reason = "lends its buffer, which no iterator can")]
-    pub fn next(&mut self) -> io::Result<Option<(i64, Line<'_>)>> {
+    pub fn read_next(&mut self) -> io::Result<Option<(i64, Line<'_>)>> {
         match &mut self.form {
             Form::Lines(lines) => lines.next(),
             Form::Items { items, next } => {
@@ -160,7 +159,7 @@ mod tests {
         let input = Box::new(Cursor::new(text.to_vec()));
         let mut records = Records::new(input, bytes_max).expect("opens");
         let mut all = Vec::new();
-        while let Some((position, line)) = records.next().expect("reads") {
+        while let Some((position, line)) = records.read_next().expect("reads") {
             all.push((
                 position,
                 match line {
@@ -202,15 +201,15 @@ mod tests {
         text.extend_from_slice(&long);
         text.extend_from_slice(b"\n{\"b\":2}\n");
         let mut records = Records::new(Box::new(Cursor::new(text)), 1 << 20).expect("opens");
-        records.next().expect("reads");
-        match records.next().expect("reads") {
+        records.read_next().expect("reads");
+        match records.read_next().expect("reads") {
             Some((2, Line::TooLong { head, bytes, sha256 })) => {
                 assert_eq!((head.len(), bytes), (TOO_LARGE_BYTES_KEPT, long.len()));
                 assert_eq!(sha256, hex::encode(Sha256::digest(&long)));
             }
             other => panic!("{other:?}"),
         }
-        assert_eq!(records.next().expect("reads"), Some((3, Line::Whole(b"{\"b\":2}"))));
-        assert_eq!(records.next().expect("reads"), None);
+        assert_eq!(records.read_next().expect("reads"), Some((3, Line::Whole(b"{\"b\":2}"))));
+        assert_eq!(records.read_next().expect("reads"), None);
     }
 }

@@ -58,7 +58,7 @@ impl Reader {
         let mut count = 0;
         let mut chunk = Chunk::default();
         loop {
-            let (position, line) = match records.next() {
+            let (position, line) = match records.read_next() {
                 Ok(Some(record)) => record,
                 Ok(None) => break,
                 // What precedes a damaged end of a file is committed before it is reported.

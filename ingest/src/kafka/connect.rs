@@ -38,6 +38,8 @@ pub(super) fn config(settings: &KafkaSettings) -> ClientConfig {
         .set("fetch.message.max.bytes", FETCH_BYTES)
         .set("queued.max.messages.kbytes", QUEUED_KBYTES)
         .set("reconnect.backoff.max.ms", BACKOFF_MAX.as_millis().to_string())
+        // A topic that is created after the start is found within this.
+        .set("topic.metadata.refresh.interval.ms", "30000")
         .set("statistics.interval.ms", "5000");
     for (name, value) in &settings.client {
         config.set(name, value);

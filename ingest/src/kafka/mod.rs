@@ -39,6 +39,8 @@ pub async fn run(
 ) -> Result<IngestReport, IngestError> {
     let (done, outcome) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
+    // The caller's own signal outlives this run: it may start another.
+    let stop = stop.child();
     let _stop_on_drop = StopOnDrop(stop.clone());
     let thread = std::thread::Builder::new().name("kafka".to_owned()).spawn(move || {
         let result = consumer::run(lake, runtime, settings, clock, metrics, stop);
@@ -49,8 +51,7 @@ pub async fn run(
     outcome.await.map_err(|_| IngestError::Task { operation: "reads Kafka" })?
 }
 
-/// A caller that is cancelled takes its thread with it; once the thread has ended, stopping it
-/// changes nothing.
+/// A caller that is cancelled takes its thread with it.
 struct StopOnDrop(StopSignal);
 
 impl Drop for StopOnDrop {

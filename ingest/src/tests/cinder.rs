@@ -52,7 +52,7 @@ fn volumes_begin_change_and_end() {
 }
 
 #[test]
-fn audits_and_what_the_audit_command_sends_again() {
+fn audits_say_what_was_there() {
     let ten = "volume=10737418240";
     let window = [
         ("audit_period_beginning", "2026-10-02 00:00:00"),
@@ -98,6 +98,11 @@ fn audits_and_what_the_audit_command_sends_again() {
         &[],
         "missing_field: payload.audit_period_beginning: the notification has none",
     );
+}
+
+#[test]
+fn what_the_audit_command_sends_again_takes_effect_when_it_did() {
+    let ten = "volume=10737418240";
     let again = |at: &'static str| {
         [
             ("audit_period_beginning", at),

@@ -59,6 +59,9 @@ proptest! {
     ) {
         let mut bytes = FIXTURES[fixture].as_bytes().to_vec();
         for (at, byte, what) in edits {
+            if bytes.len() < 2 {
+                break;
+            }
             let at = at.index(bytes.len());
             match what {
                 0 => bytes[at] = byte,

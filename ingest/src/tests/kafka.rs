@@ -84,12 +84,18 @@ impl Service {
     }
 }
 
-async fn until(store: &Store, read: i64) {
+/// Looks again and again until `done`, for as long as a busy machine may take.
+async fn wait(mut done: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
-    while store.counts().await.read < read {
-        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", store.counts().await);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut looks = tokio::time::interval(Duration::from_millis(50));
+    while !done().await {
+        assert!(began.elapsed() < Duration::from_secs(120), "waited in vain");
+        looks.tick().await;
     }
+}
+
+async fn until(store: &Store, read: i64) {
+    wait(async || store.counts().await.read >= read).await;
 }
 
 fn events(ids: std::ops::Range<u32>) -> Vec<String> {
@@ -148,11 +154,13 @@ async fn consumers_that_come_and_go_lose_and_double_nothing() {
     kafka.send(events(0..300)).await;
     until(&store, 300).await;
     let second = serve(&store, kafka.settings(), StartAt::Earliest, clock());
-    for round in 0..10 {
-        kafka.send(events(300 + round * 50..350 + round * 50)).await;
-        tokio::time::sleep(Duration::from_millis(400)).await;
+    for round in 1..=10 {
+        kafka.send(events(250 + round * 50..300 + round * 50)).await;
+        until(&store, i64::from(300 + round * 50)).await;
     }
-    until(&store, 800).await;
+    // Both take part before one of them leaves.
+    let metrics = Arc::clone(&second.metrics);
+    wait(async || metrics.snapshot().rebalances > 0).await;
     first.end().await;
     kafka.send(events(800..1_000)).await;
     until(&store, 1_000).await;
@@ -204,11 +212,8 @@ async fn a_start_at_the_latest_record_is_fixed_before_the_first_record() {
     let (store, kafka) = (store().await, kafka(2));
     kafka.send(events(0..20)).await;
     let service = serve(&store, kafka.settings(), StartAt::Latest, clock());
-    let began = Instant::now();
-    while store.lake.apps_with_prefix("kafka:").await.expect("apps").len() < 2 {
-        assert!(began.elapsed() < Duration::from_secs(60));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let apps = async || store.lake.apps_with_prefix("kafka:").await.expect("apps").len();
+    wait(async || apps().await == 2).await;
     service.end().await;
     kafka.send(events(20..30)).await;
     let report = to_the_end(&store, kafka.settings(), None).await.expect("reads");

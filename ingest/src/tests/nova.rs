@@ -116,12 +116,12 @@ fn an_end_is_where_the_guest_ended() {
         &[("/timestamp", "2026-10-02 10:00:00")],
         &format!("transition {end} SIZES"),
     );
-    let period = format!(
-        r#"{{"nova_object.data": {{"audit_period_beginning": "2026-10-02T09:00:00Z",
-            "audit_period_ending": "2026-10-02T10:00:00Z"}}}}"#
-    );
+    let period = r#"{"nova_object.data": {
+        "audit_period_beginning": "2026-10-02T09:00:00Z",
+        "audit_period_ending": "2026-10-02T10:00:00Z"
+    }}"#;
     let window = "window=2026-10-02T09:00:00Z..2026-10-02T10:00:00Z";
-    let audit = [("audit_period", period.as_str()), ("/timestamp", "2026-10-02 10:00:31")];
+    let audit = [("audit_period", period), ("/timestamp", "2026-10-02 10:00:31")];
     check(
         "instance.exists",
         &audit,

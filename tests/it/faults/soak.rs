@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::pipeline::ingest_arguments;
+use crate::pipeline::{ingest, ingest_arguments};
 use crate::support::case;
 use crate::support::cli::{Running, Turnpike};
 use crate::support::counts;
@@ -67,7 +67,6 @@ fn kill_cycles() {
     let mut random = Random(seed);
     let topic = kafka::unique_topic("soak");
     kafka::create_topic(&topic, 4);
-    let arguments = ingest_arguments(&topic);
     let turnpike = Turnpike::new().with("TURNPIKE__INGEST__FLUSH_ROWS", "20");
     let book = case::folder("golden/16-counter-reset/book.toml");
     turnpike.ok(&["book", "import", &book.to_string_lossy()]);
@@ -86,6 +85,8 @@ fn kill_cycles() {
         sent += EVENTS;
         kafka::produce_with_python(&topic, &batch);
         for _ in 0..3 {
+            let group = kafka::unique_topic("group");
+            let arguments = ingest_arguments(&topic, &group);
             killed += u64::from(!disturb(&turnpike, &mut random, &arguments));
         }
         killed += u64::from(!disturb(&turnpike, &mut random, &["compact"]));
@@ -95,7 +96,7 @@ fn kill_cycles() {
             killed += u64::from(!disturb(&turnpike, &mut random, &draft));
         }
     }
-    turnpike.ok(&arguments);
+    ingest(&turnpike, &topic);
     turnpike.ok(&["compact"]);
     turnpike.ok(&["rate", "--period", "2026-10"]);
     turnpike.ok(&["invoice", "draft", "--period", "2026-10"]);

@@ -62,21 +62,28 @@ impl Case {
         self.folder.join(name).to_string_lossy().into_owned()
     }
 
+    /// Records that the case expects to be conflicts.
+    pub fn conflicts(&self) -> u64 {
+        self.expected["counts"]["conflict"].as_u64().unwrap()
+    }
+
+    /// Rates the period; what was printed, and what was warned of.
+    pub fn rate(&self, turnpike: &Turnpike) -> (Value, String) {
+        let mut arguments = vec!["rate", "--period", &self.period, "--format", "json"];
+        if let Some(as_of) = &self.as_of {
+            arguments.extend(["--as-of", as_of]);
+        }
+        let ran = turnpike.run(&arguments);
+        assert!(ran.status.success(), "rate: {ran}");
+        (serde_json::from_str(&ran.stdout).unwrap(), ran.stderr)
+    }
+
     /// Rates the period and finalizes its invoices.
     pub fn bill(&self, turnpike: &Turnpike) -> Billed {
-        let mut rate = vec!["rate", "--period", &self.period, "--format", "json"];
-        if let Some(as_of) = &self.as_of {
-            rate.extend(["--as-of", as_of]);
-        }
-        let ran = turnpike.run(&rate);
-        assert!(ran.status.success(), "rate: {ran}");
+        let (run, warnings) = self.rate(turnpike);
         turnpike.ok(&["invoice", "draft", "--period", &self.period]);
         turnpike.ok(&["invoice", "finalize", "--period", &self.period]);
-        Billed {
-            run: serde_json::from_str(&ran.stdout).unwrap(),
-            warnings: ran.stderr,
-            invoices: invoices(turnpike, &self.period),
-        }
+        Billed { run, warnings, invoices: invoices(turnpike, &self.period) }
     }
 
     /// Fails where anything but what the case expects was counted or billed.

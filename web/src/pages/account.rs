@@ -69,10 +69,7 @@ pub async fn account(operator: Operator, app: Data<App>, id: Path<String>) -> Pa
     let (state, scope) = (&app.state, &operator.scope);
     let id = AccountId::new(id.into_inner()).map_err(|_| WebError::NotFound)?;
     let account = state.books.account(scope, &id).await?.ok_or(WebError::NotFound)?;
-    let seller = match state.books.newest_book().await? {
-        Some(book) => book.book.party(&account.seller).map(|party| party.name.clone()),
-        None => None,
-    };
+    let parties = reads::parties(state).await?.unwrap_or_default();
     let filter = InvoiceFilter { account: Some(id.clone()), ..InvoiceFilter::default() };
     let page = state.books.invoices(scope, &filter).await?;
     let projects = projects(&app, scope, page.invoices.first()).await?;
@@ -82,7 +79,7 @@ pub async fn account(operator: Operator, app: Data<App>, id: Path<String>) -> Pa
     let zone = account.time_zone;
     html(&AccountView {
         shell: Shell::provider(&app, &operator, Place::Accounts),
-        seller: seller.unwrap_or_else(|| account.seller.to_string()),
+        seller: parties.name(&account.seller).to_owned(),
         owners: account
             .owners
             .iter()

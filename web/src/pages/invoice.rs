@@ -22,8 +22,14 @@ use crate::reads;
 struct InvoiceView {
     shell: Shell,
     paper: Paper,
-    split: Vec<(PartyId, String, Money)>,
+    split: Vec<SplitView>,
     as_of: Option<Stamp>,
+}
+
+struct SplitView {
+    party: String,
+    role: String,
+    money: Money,
 }
 
 /// What provider and customer both see of an invoice.
@@ -127,10 +133,16 @@ impl TaxView {
 pub async fn invoice(operator: Operator, app: Data<App>, key: Path<String>) -> Page {
     let invoice = read(&app, &operator.scope, &key).await?;
     let statement = reads::statement(&invoice)?;
+    let parties = reads::parties(&app.state).await?.unwrap_or_default();
+    let split = |(party, role, money): (PartyId, String, Money)| SplitView {
+        party: parties.name(&party).to_owned(),
+        role,
+        money,
+    };
     html(&InvoiceView {
         shell: Shell::provider(&app, &operator, Place::Invoices),
         paper: Paper::new(invoice, statement.sections),
-        split: statement.split,
+        split: statement.split.into_iter().map(split).collect(),
         as_of: reads::as_of(&app.state).await?.map(Stamp::utc),
     })
 }

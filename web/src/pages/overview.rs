@@ -1,7 +1,5 @@
 //! `GET /`: the provider's overview.
 
-use std::sync::Arc;
-
 use crate::filters;
 use actix_web::web::Data;
 use askama::Template;
@@ -14,8 +12,7 @@ use super::{Page, html};
 use crate::access::Operator;
 use crate::app::App;
 use crate::chart::{BarChart, by_site};
-use crate::error::WebError;
-use crate::reads::{self, Breakdown, CurrencyBreakdown, Months};
+use crate::reads::{self, Breakdown, CurrencyBreakdown, Months, Parties};
 use crate::{JobStatus, SourceStatus};
 
 #[derive(Template)]
@@ -62,7 +59,7 @@ pub async fn overview(operator: Operator, app: Data<App>) -> Page {
     let (state, scope) = (&app.state, &operator.scope);
     let months = reads::months(state, scope).await?;
     let breakdown = reads::breakdown(state, &app.breakdowns, scope, &months.running.label).await?;
-    let status = state.status.look();
+    let (status, parties) = (state.status.look(), reads::parties(state).await?);
     let mut parked = state.books.parked(scope, None).await?;
     let mut unassigned = state.books.unassigned(scope, None).await?;
     parked.truncate(ATTENTION_ROWS);
@@ -70,9 +67,9 @@ pub async fn overview(operator: Operator, app: Data<App>) -> Page {
     html(&OverviewView {
         shell: Shell::provider(&app, &operator, Place::Overview),
         empty: months.is_empty(),
-        has_book: state.books.newest_book().await?.is_some(),
+        has_book: parties.is_some(),
         as_of: reads::as_of(state).await?.map(Stamp::utc),
-        currencies: currencies(&months, &breakdown)?,
+        currencies: currencies(&months, &breakdown, &parties.unwrap_or_default()),
         running: months.running.label,
         last: months.last.map(|month| month.label),
         counts: reads::event_counts(state, &app.event_counts, scope).await?,
@@ -85,7 +82,7 @@ pub async fn overview(operator: Operator, app: Data<App>) -> Page {
     })
 }
 
-fn currencies(months: &Months, breakdown: &Arc<Breakdown>) -> Result<Vec<CurrencyView>, WebError> {
+fn currencies(months: &Months, breakdown: &Breakdown, parties: &Parties) -> Vec<CurrencyView> {
     let last = months.last.as_ref().map(|month| month.totals.as_slice()).unwrap_or_default();
     let totals = months.running.totals.iter().chain(last);
     let mut known: Vec<Currency> = totals.map(|total| total.currency).collect();
@@ -98,21 +95,24 @@ fn currencies(months: &Months, breakdown: &Arc<Breakdown>) -> Result<Vec<Currenc
         let (running, last) = (of(&months.running.totals, currency), of(last, currency));
         let breakdown = breakdown.iter().find(|one| one.currency == currency).cloned();
         let chart = breakdown.as_ref().map(by_site);
-        let split = split(running.as_ref(), last.as_ref());
+        let split = split(running.as_ref(), last.as_ref(), parties);
         CurrencyView { currency, running, last, breakdown, chart, split }
     };
-    Ok(known.into_iter().map(view).collect())
+    known.into_iter().map(view).collect()
 }
 
-fn split(running: Option<&PeriodTotal>, last: Option<&PeriodTotal>) -> Vec<SplitRow> {
+fn split(
+    running: Option<&PeriodTotal>,
+    last: Option<&PeriodTotal>,
+    parties: &Parties,
+) -> Vec<SplitRow> {
     let mut rows: Vec<SplitRow> = Vec::new();
-    let shares =
-        |total: Option<&PeriodTotal>| total.map(|total| total.shares.clone()).unwrap_or_default();
-    for (shares, is_running) in [(shares(running), true), (shares(last), false)] {
-        for share in shares {
-            let same = |row: &SplitRow| row.party == share.party.as_str() && row.role == share.role;
+    for (total, is_running) in [(running, true), (last, false)] {
+        for share in total.map(|total| total.shares.as_slice()).unwrap_or_default() {
+            let party = parties.name(&share.party);
+            let same = |row: &SplitRow| row.party == party && row.role == share.role;
             let index = rows.iter().position(same).unwrap_or_else(|| {
-                let (party, role) = (share.party.to_string(), share.role.clone());
+                let (party, role) = (party.to_owned(), share.role.clone());
                 rows.push(SplitRow { party, role, running: None, last: None });
                 rows.len().saturating_sub(1)
             });
@@ -120,6 +120,7 @@ fn split(running: Option<&PeriodTotal>, last: Option<&PeriodTotal>) -> Vec<Split
             *cell = Some(share.amount);
         }
     }
-    rows.sort_by(|a, b| (&a.party, &a.role).cmp(&(&b.party, &b.role)));
+    // The franchisor's part first: it is what the network lives on.
+    rows.sort_by(|a, b| (&b.role, &a.party).cmp(&(&a.role, &b.party)));
     rows
 }

@@ -7,7 +7,7 @@ use askama::Template;
 use chrono::NaiveDate;
 use serde::Serialize;
 use turnpike_schemas::invoice::TaxLine;
-use turnpike_schemas::{Charge, Currency, Invoice, Money, Party, Period};
+use turnpike_schemas::{Address, Charge, Currency, Invoice, Money, Party, Period};
 
 use super::invoice::{Paper, printable, read};
 use super::shell::{Place, Shell, Stamp};
@@ -45,7 +45,7 @@ struct CustomerInvoice<'a> {
     id: &'a str,
     number: Option<&'a str>,
     status: &'static str,
-    seller: &'a Party,
+    seller: CustomerSeller<'a>,
     account: &'a str,
     account_name: &'a str,
     currency: Currency,
@@ -59,6 +59,16 @@ struct CustomerInvoice<'a> {
     tax: Money,
     gross: Money,
     estimated: bool,
+}
+
+/// Whom to pay. What kind of party it is within the network is not the customer's business.
+#[derive(Serialize)]
+struct CustomerSeller<'a> {
+    name: &'a str,
+    address: &'a Address,
+    tax_id: Option<&'a str>,
+    email: Option<&'a str>,
+    payment_note: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -93,7 +103,7 @@ fn customer_invoice(invoice: &Invoice) -> CustomerInvoice<'_> {
         id: invoice.id.as_str(),
         number: invoice.number.as_deref(),
         status: invoice.status.as_str(),
-        seller: &invoice.seller,
+        seller: customer_seller(&invoice.seller),
         account: invoice.account.id.as_str(),
         account_name: &invoice.account.name,
         currency: invoice.currency,
@@ -107,6 +117,16 @@ fn customer_invoice(invoice: &Invoice) -> CustomerInvoice<'_> {
         tax: invoice.tax,
         gross: invoice.gross,
         estimated: invoice.estimated,
+    }
+}
+
+fn customer_seller(seller: &Party) -> CustomerSeller<'_> {
+    CustomerSeller {
+        name: &seller.name,
+        address: &seller.address,
+        tax_id: seller.tax_id.as_deref(),
+        email: seller.email.as_deref(),
+        payment_note: seller.payment_note.as_deref(),
     }
 }
 

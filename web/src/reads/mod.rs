@@ -4,10 +4,12 @@ mod as_of;
 mod breakdown;
 mod event_counts;
 mod months;
+mod parties;
 mod statement;
 
 pub use as_of::as_of;
 pub use breakdown::{Breakdown, BreakdownCache, CurrencyBreakdown, breakdown};
 pub use event_counts::{EventCountsCache, event_counts};
 pub use months::{Months, months};
+pub use parties::{Parties, parties};
 pub use statement::{Section, statement};

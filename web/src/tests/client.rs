@@ -50,7 +50,7 @@ pub async fn ask(
     stream.write_all(request.as_bytes()).await.expect("it reads");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.expect("it answers");
-    parse(&String::from_utf8_lossy(&answer))
+    parse(&answer)
 }
 
 pub async fn get(address: SocketAddr, path: &str, cookie: &str) -> Response {
@@ -64,31 +64,35 @@ pub async fn post(address: SocketAddr, path: &str, cookie: &str, body: &str) -> 
     ask(address, "POST", path, &headers, body).await
 }
 
-fn parse(answer: &str) -> Response {
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+fn parse(answer: &[u8]) -> Response {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let head = std::str::from_utf8(&answer[..end]).expect("a head is text");
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let mut response =
-        Response { status: status.parse().expect("a number"), headers, body: body.to_owned() };
-    if response.header("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
-        response.body = unchunk(body);
-    }
+    let status = status.parse().expect("a number");
+    let mut response = Response { status, headers, body: String::new() };
+    let coding = response.header("transfer-encoding");
+    let chunked = coding.is_some_and(|coding| coding.contains("chunked"));
+    let body = &answer[end + 4..];
+    let body = if chunked { unchunk(body) } else { body.to_vec() };
+    response.body = String::from_utf8_lossy(&body).into_owned();
     response
 }
 
-fn unchunk(mut body: &str) -> String {
-    let mut text = String::new();
-    while let Some((size, rest)) = body.split_once("\r\n") {
-        let size = usize::from_str_radix(size.trim(), 16).expect("a chunk size");
+fn unchunk(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let end = body.windows(2).position(|two| two == b"\r\n").expect("a chunk's head");
+        let size = std::str::from_utf8(&body[..end]).expect("a chunk's size");
+        let size = usize::from_str_radix(size.trim(), 16).expect("a number");
         if size == 0 {
-            break;
+            return whole;
         }
-        text.push_str(&rest[..size]);
-        body = &rest[size + 2..];
+        whole.extend_from_slice(&body[end + 2..end + 2 + size]);
+        body = &body[end + 2 + size + 2..];
     }
-    text
 }

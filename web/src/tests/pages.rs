@@ -11,14 +11,12 @@ const INSIDE: &[&str] = &[
     "franchis",
     "agreement",
     "acme",
-    "share",
-    "weight",
-    "margin",
+    "shares",
+    "weight_ppm",
     "canary",
     "hotel",
     "madrid",
     "rated_lines",
-    "run_",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,6 +95,8 @@ async fn a_customer_gets_exactly_these_fields() {
     ];
     expect.sort();
     assert_eq!(keys(&invoice["charges"][0]), expect);
+    let expect = ["address", "email", "name", "payment_note", "tax_id"];
+    assert_eq!(keys(&invoice["seller"]), expect);
     site.stop().await;
 }
 

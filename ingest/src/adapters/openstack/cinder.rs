@@ -208,7 +208,7 @@ fn describe(event: &mut UsageEvent, family: &Family, data: Fields<'_>) -> Result
 }
 
 /// The instance of the first attachment that stands.
-fn attached_to<'a>(data: Fields<'a>) -> Option<&'a str> {
+fn attached_to(data: Fields<'_>) -> Option<&str> {
     let attachments = data.present("volume_attachment")?.items()?;
     attachments.iter().find_map(|attachment| {
         let text = |key: &str| attachment.text_of(key).filter(|text| !text.is_empty());
