@@ -115,7 +115,7 @@ impl Explain {
         keys.truncate(self.limit);
         let mut events = Vec::with_capacity(keys.len());
         for key in keys {
-            events.extend(event(&snapshot, &charge.resource.to_string(), key).await?);
+            events.extend(event(&snapshot, charge.resource.as_str(), key).await?);
         }
         Ok(Found { lines, intervals, events, events_left_out, intervals_left_out })
     }

@@ -111,7 +111,7 @@ pub async fn facts(
             by_resource.entry(resource.to_owned()).or_default().push(fact);
         }
     }
-    by_resource.values_mut().for_each(|facts| settle(facts));
+    by_resource.values_mut().for_each(settle);
     Ok(by_resource)
 }
 

@@ -166,14 +166,14 @@ impl Post<'_> {
         };
         self.written.late += u64::from(delay > HOUR);
         self.push(now + delay, line.as_bytes());
-        if self.originals % DOUBLED_EVERY == 0 && self.doubles > 0 {
+        if self.originals.is_multiple_of(DOUBLED_EVERY) && self.doubles > 0 {
             self.doubles -= 1;
             let again = self.random.between(SECOND, 2 * HOUR);
             self.written.doubled += 1;
             self.push(now + delay + again, line.as_bytes());
         }
         let due = usize::try_from(self.originals / self.broken_every).unwrap_or(0);
-        if self.originals % self.broken_every == 0 && due <= BROKEN.len() {
+        if self.originals.is_multiple_of(self.broken_every) && due <= BROKEN.len() {
             self.written.broken += 1;
             self.push(now, BROKEN[due - 1]);
         }

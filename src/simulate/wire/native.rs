@@ -107,7 +107,7 @@ fn place(line: &mut String, actor: &Actor, customer: &Customer) {
 }
 
 fn tags(line: &mut String, actor: &Actor, customer: &Customer) {
-    let stage = if actor.index % 3 == 0 { "test" } else { "production" };
+    let stage = if actor.index.is_multiple_of(3) { "test" } else { "production" };
     let project = &customer.projects[actor.project % customer.projects.len()];
     let center = 100 + actor.index % 7;
     let _ = write!(
