@@ -11,7 +11,7 @@ use crate::support::case;
 use crate::support::cli::{Running, Turnpike};
 
 /// What a command gets more of at each attempt.
-const STEP: Duration = Duration::from_millis(12);
+const STEP: Duration = Duration::from_millis(6);
 const ACCOUNTS: usize = 12;
 const EVENTS: usize = 6;
 
