@@ -87,23 +87,71 @@ fn hash_backwards(case: &Case) -> Value {
     case.rate(&turnpike).0["hash"].clone()
 }
 
-#[test]
-fn an_independent_program_agrees_with_every_case() {
+/// Python of at least 3.11 with time zones, for the programs beside the cases.
+fn python() -> Option<Command> {
     let modern = "import sys, tomllib, zoneinfo; zoneinfo.ZoneInfo('Europe/Paris')";
-    let python = Command::new("python3").args(["-c", modern]).output();
-    if !python.is_ok_and(|output| output.status.success()) {
+    let found = Command::new("python3").args(["-c", modern]).output();
+    if !found.is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: no python3 of at least 3.11 with time zones is installed");
-        return;
+        return None;
     }
-    let output = Command::new("python3")
-        .arg(case::folder("golden/oracle.py"))
-        .arg("--check")
-        .args(folders())
-        .arg(case::folder("pipeline"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
+    Some(Command::new("python3"))
+}
+
+/// What a program printed, which has to succeed.
+fn printed(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{error}");
+    said
+}
+
+#[test]
+fn an_independent_program_agrees_with_every_case() {
+    let Some(mut python) = python() else { return };
+    let oracle = python.arg(case::folder("golden/oracle.py")).arg("--check");
+    let said = printed(oracle.args(folders()).arg(case::folder("pipeline")));
     assert_eq!(said.matches(": agrees").count(), folders().len() + 1, "{said}");
+}
+
+/// Resources whose lives are made up. `TURNPIKE_LIVES_SEED` makes up others.
+const LIVES: &str = "150";
+
+#[test]
+fn an_independent_program_agrees_on_random_lives() {
+    let Some(mut python) = python() else { return };
+    let seed = std::env::var("TURNPIKE_LIVES_SEED").unwrap_or_else(|_| "1".to_owned());
+    let lives = printed(python.arg(case::folder("golden/lives.py")).args([&seed, LIVES]));
+    let folder = tempfile::TempDir::new().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("events.jsonl", &lives);
+    write("book.toml", &std::fs::read_to_string(case::folder("properties/book.toml")).unwrap());
+    let as_of = "2026-11-20T00:00:00Z";
+    write(
+        "case.toml",
+        &format!("period = \"2026-10\"\naccounts = [\"a0\", \"a1\"]\nas_of = \"{as_of}\"\n"),
+    );
+    let mut oracle = Command::new("python3");
+    printed(oracle.arg(case::folder("golden/oracle.py")).arg("--accept").arg(folder.path()));
+
+    // In three parts, with runs and compactions in between: what comes late changes what was known.
+    let case = Case::read(folder.path().to_owned());
+    let turnpike = case.install();
+    let lines: Vec<&str> = lives.lines().collect();
+    for (number, part) in lines.chunks(lines.len() / 3 + 1).enumerate() {
+        let name = format!("{number}.jsonl");
+        turnpike.file(&name, part.join("\n"));
+        turnpike.ok(&["ingest", "--from", &format!("file:{name}")]);
+        for period in ["2026-09", "2026-10", "2026-11"] {
+            turnpike.ok(&["rate", "--period", period, "--as-of", as_of]);
+        }
+        if number != 1 {
+            turnpike.ok(&["compact"]);
+        }
+    }
+    let billed = case.bill(&turnpike);
+    eprintln!("seed {seed}: {} events of {LIVES} resources", lines.len());
+    case.check(&turnpike, &billed);
+    turnpike.ok(&["verify"]);
 }

@@ -80,10 +80,18 @@ fn of_share(share: &Share) -> Value {
 
 /// The order of charges is for readers and not a figure.
 pub fn sort_charges(charges: &mut [Value]) {
-    let key = |charge: &Value| {
-        ["service", "resource", "meter", "tariff_version", "agreement", "attributes", "price"]
-            .map(|name| charge[name].to_string())
-    };
+    const KEY: [&str; 9] = [
+        "service",
+        "resource",
+        "meter",
+        "tariff_version",
+        "agreement",
+        "project",
+        "site",
+        "attributes",
+        "price",
+    ];
+    let key = |charge: &Value| KEY.map(|name| charge[name].to_string());
     charges.sort_by_key(key);
 }
 
