@@ -55,6 +55,7 @@ class Meter:
         self.holding = None
         self.met = NOBODY  # who was last heard to hold it, also before and after a life
         self.start = None
+        self.begun = None  # since when the present life or size is, where an event said so itself
         self.evidence = None
         self.ended = None
         self.readings = {}
@@ -75,7 +76,22 @@ class Meter:
         attributes = self.met["attributes"] if self.ended is None else {}
         at = at if self.ended is None else max(at, self.ended)
         self.change(at, merged({**self.met, "attributes": attributes, "held": {}}, event, state))
-        self.evidence = at
+        self.evidence, self.begun = at, None
+
+    def of_before(self, event):
+        """Tells of a life or size that another event has replaced: it names an earlier start."""
+        if self.begun is None or event["since"] is None or self.holding is None:
+            return False
+        audit = event["kind"] == "audit" and not event["terminal"]
+        earlier = event["since"] // 1_000_000 < self.begun // 1_000_000
+        return earlier and (audit or event["terminal"] and event["time"] <= self.begun)
+
+    def heal_building(self, event):
+        """The event that it came into service was lost."""
+        if (self.holding or {}).get("state") == "building" and event["since"] is not None \
+                and event["state"] != "building":
+            at = min(max(event["since"], self.evidence), event["time"])
+            self.change(max(at, self.start), {**self.holding, "state": "active"})
 
     def stale(self, event):
         """Speaks of a life that is already over."""
@@ -91,22 +107,31 @@ class Meter:
         kind = event["kind"]
         sized = event["state"] or event["held"] or self.holding is not None
         if kind in ("delta", "interval") or not (event["terminal"] or sized):
-            if self.holding is None and self.ended is None:
+            # Where nothing is held, whoever is named is who the resource belongs to.
+            if self.holding is not None and not self.holding["held"]:
+                self.change(self.start, merged(self.holding, {**event, "held": {}},
+                                               self.holding["state"]))
+            elif self.holding is None and self.ended is None:
                 self.met = merged(self.met, {**event, "held": {}}, None)
             self.aggregate(event)
-        elif self.stale(event):
+        elif self.stale(event) or self.of_before(event) and event["terminal"]:
             event = {**event, "used": [row for row in event["used"] if not row[2]]}
         else:
-            (self.audit if kind == "audit" else self.transition)(event)
+            if not self.of_before(event):
+                self.heal_building(event)
+                (self.audit if kind == "audit" else self.transition)(event)
             if not event["terminal"]:
                 seen = event["window"][1] if kind == "audit" else event["time"]
                 self.evidence = max(self.evidence, min(seen, event["time"]))
+                if kind != "audit" and event["since"] == event["time"]:
+                    self.begun = event["time"]
         self.count(event)
 
     def transition(self, event):
         at, since = event["time"], event["since"]
-        if self.holding is None and since is not None and since < at:
-            self.begin(event, since, "building" if event["state"] == "building" else "active")
+        if self.holding is None and (event["terminal"] or since is not None and since < at):
+            before = "building" if event["state"] == "building" else "active"
+            self.begin(event, at if since is None else min(since, at), before)
         if event["terminal"]:
             self.met = merged(self.holding or self.met, event, None)
             self.change(at, None)
@@ -129,7 +154,7 @@ class Meter:
         state = self.holding["state"] if event["terminal"] else event["state"]
         now = merged(self.holding, event, state or self.holding["state"])
         if now != self.holding:
-            at = max(event["window"][0], self.evidence, from_window)
+            at = max(event["window"][0], self.evidence, from_window, self.start)
             self.change(min(at, event["time"]), now)
         if event["terminal"]:
             self.transition(event)

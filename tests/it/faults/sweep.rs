@@ -11,7 +11,7 @@ use crate::support::case;
 use crate::support::cli::{Running, Turnpike};
 
 /// What a command gets more of at each attempt.
-const STEP: Duration = Duration::from_millis(12);
+const STEP: Duration = Duration::from_millis(6);
 const ACCOUNTS: usize = 12;
 const EVENTS: usize = 6;
 
@@ -37,7 +37,9 @@ fn book() -> String {
     let text = std::fs::read_to_string(path).unwrap();
     let (head, account) = text.split_at(text.find("[[account]]").unwrap());
     let accounts = (1..=ACCOUNTS).map(|number| {
-        account.replace("\"a1\"", &format!("\"a{number}\"")).replace("t-1\"", &format!("t-{number}\""))
+        account
+            .replace("\"a1\"", &format!("\"a{number}\""))
+            .replace("t-1\"", &format!("t-{number}\""))
     });
     accounts.fold(head.to_owned(), |book, account| book + &account)
 }
