@@ -1,4 +1,4 @@
-//! Pricing a time line: cut at every second where anything may change, look up, multiply, add.
+//! Prices a time line: cut at every second where anything may change, look up, multiply, add.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::timeline::{Now, Timeline, Used};
 const SECOND: i64 = 1_000_000;
 
 /// Whose usage is priced, and when.
-pub struct Pricing<'a> {
+pub struct Prices<'a> {
     pub book: &'a PriceBook,
     pub account: &'a Account,
     pub period: Period,
@@ -36,7 +36,7 @@ fn instant(micros: i64) -> Result<Instant, String> {
     Instant::from_micros(micros).map_err(|error| error.to_string())
 }
 
-impl Pricing<'_> {
+impl Prices<'_> {
     /// Adds what a resource costs this account.
     pub fn add(&self, resource: &str, line: &Timeline, sums: &mut Sums) -> Result<(), String> {
         let changes = line.points.iter().map(|(at, _)| at.div_euclid(SECOND));

@@ -77,7 +77,7 @@ fn meter_account(
 ) -> anyhow::Result<Result<Sums, String>> {
     let period = question.window.period(account).context("the account's period")?;
     let months = period.local_months(account.time_zone).context("the account's months")?;
-    let pricing = amounts::Pricing {
+    let pricing = amounts::Prices {
         book: question.book,
         account,
         period,

@@ -90,7 +90,8 @@ pub enum Oddity {
 }
 
 pub struct Project {
-    /// Keystone's id, which owns resources on OpenStack.
+    /// The project's id on OpenStack, where projects own resources. Real ones are 32 hexadecimal
+    /// digits; these can be told apart on a bill.
     pub tenant: String,
     pub name: &'static str,
 }
@@ -104,6 +105,16 @@ pub struct Customer {
     pub enterprise: bool,
     pub projects: Vec<Project>,
     pub identity: Identity,
+}
+
+impl Project {
+    /// What systems of a platform call it.
+    pub fn called(&self, platform: Platform) -> &str {
+        match platform {
+            Platform::OpenStack => &self.tenant,
+            Platform::Agents => self.name,
+        }
+    }
 }
 
 impl Customer {
@@ -147,14 +158,15 @@ fn customer(seed: u64, number: u32) -> Customer {
     };
     let projects = 1 + random.index(if size == Size::Small { 2 } else { 3 });
     let first = random.index(PROJECTS.len());
+    let id = format!("{}-{number:04}", SITES[site].party);
     let projects = (0..projects)
-        .map(|index| Project {
-            tenant: random.hex32(),
-            name: PROJECTS[(first + index) % PROJECTS.len()],
+        .map(|index| {
+            let name = PROJECTS[(first + index) % PROJECTS.len()];
+            Project { tenant: format!("{id}-{name}"), name }
         })
         .collect();
     Customer {
-        id: format!("{}-{number:04}", SITES[site].party),
+        id,
         site,
         size,
         oddity: Oddity::None,

@@ -76,11 +76,6 @@ impl Random {
         let hex = format!("{bits:032x}");
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
-
-    /// 32 hexadecimal digits, as Keystone names projects.
-    pub fn hex32(&mut self) -> String {
-        format!("{:016x}{:016x}", self.next(), self.next())
-    }
 }
 
 #[cfg(test)]

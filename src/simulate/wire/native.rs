@@ -102,7 +102,9 @@ fn place(line: &mut String, actor: &Actor, customer: &Customer) {
     let _ = write!(
         line,
         r#","project":"{}","site":"{}","region":"{}""#,
-        project.name, site.id, site.region
+        project.called(site.platform),
+        site.id,
+        site.region
     );
 }
 
