@@ -54,7 +54,10 @@ pub type Breakdown = Vec<CurrencyBreakdown>;
 /// The newest breakdown of each scope and period, with the drafts and invoices it was made of. The
 /// lock is held while one is made: many who look at once wait for one reader.
 #[derive(Default)]
-pub struct BreakdownCache(Mutex<BTreeMap<(String, String), (Vec<String>, Arc<Breakdown>)>>);
+pub struct BreakdownCache(Mutex<BTreeMap<(String, String), Made>>);
+
+/// What a breakdown was made of, and the breakdown.
+type Made = (Vec<String>, Arc<Breakdown>);
 
 /// Invoices are read in pages of this size, the most that the books give at once.
 const PAGE: u32 = 1_000;
