@@ -98,3 +98,9 @@ fn a_kill_at_any_step_of_file_ingest_changes_nothing() {
 
 /// A file has no group to tell offsets to.
 const FILE_POINTS: [&str; 3] = ["after_decode", "before_parquet", "after_commit"];
+
+/// `make soak` runs this one by its name, with many cycles.
+#[test]
+fn kill_cycles() {
+    soak::run();
+}

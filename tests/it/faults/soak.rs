@@ -60,8 +60,8 @@ fn disturb(turnpike: &Turnpike, random: &mut Random, arguments: &[&str]) -> bool
     }
 }
 
-#[test]
-fn kill_cycles() {
+/// `TURNPIKE_SOAK_CYCLES` cycles from `TURNPIKE_SOAK_SEED`.
+pub fn run() {
     let cycles = setting("TURNPIKE_SOAK_CYCLES", 3);
     let seed = setting("TURNPIKE_SOAK_SEED", 1);
     let mut random = Random(seed);
