@@ -132,6 +132,7 @@ impl Story {
     fn is_stale(&self, fact: &Fact) -> bool {
         let Some(ended) = self.ended else { return false };
         match (fact.since, fact.kind, fact.window) {
+            (Some(since), Kind::Audit, _) if !fact.terminal => since <= ended,
             (Some(since), _, _) => since < ended,
             (None, _, _) if fact.terminal => true,
             (None, Kind::Audit, Some((start, _))) => start < ended,

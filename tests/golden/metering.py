@@ -66,6 +66,8 @@ class Meter:
         if self.ended is None or self.holding is not None:
             return False
         if event["since"] is not None:
+            if event["kind"] == "audit" and not event["terminal"]:
+                return event["since"] <= self.ended
             return event["since"] < self.ended
         if event["terminal"]:
             return True

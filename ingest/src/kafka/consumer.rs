@@ -50,8 +50,14 @@ pub(super) fn run(
         return Ok(IngestReport::default());
     };
     consumer.context().cluster.get_or_init(|| cluster);
-    let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
-    consumer.subscribe(&topics).map_err(|source| failed("subscribe to topics", source))?;
+    if settings.until_end {
+        // A run with an end reads every partition itself: in a group, a member that was killed keeps
+        // its partitions for a while, and the run would end without them.
+        assign_all(&consumer, &settings)?;
+    } else {
+        let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics).map_err(|source| failed("subscribe to topics", source))?;
+    }
     let mut reading = Reading {
         consumer: &consumer,
         settings: &settings,
@@ -66,6 +72,42 @@ pub(super) fn run(
     // Leaves the group at once, rather than after its session times out.
     consumer.unsubscribe();
     result.map(|()| report)
+}
+
+/// Takes all partitions of the topics, each from where the table says.
+fn assign_all(
+    consumer: &BaseConsumer<Context>,
+    settings: &KafkaSettings,
+) -> Result<(), IngestError> {
+    let failed = |operation, source| IngestError::Kafka {
+        operation,
+        brokers: settings.brokers.clone(),
+        source,
+    };
+    let mut all: Vec<(String, i32)> = Vec::new();
+    for topic in &settings.topics {
+        let metadata = consumer
+            .fetch_metadata(Some(topic), WATERMARK_TIMEOUT)
+            .map_err(|source| failed("list the partitions of a topic", source))?;
+        let found = metadata.topics().iter().filter(|found| found.error().is_none());
+        let before = all.len();
+        for found in found {
+            all.extend(found.partitions().iter().map(|part| (topic.clone(), part.id())));
+        }
+        if all.len() == before {
+            let (topic, brokers) = (topic.clone(), settings.brokers.clone());
+            return Err(IngestError::NoTopic { topic, brokers });
+        }
+    }
+    let seeks = consumer.context().open(consumer, &all)?;
+    let mut list = TopicPartitionList::new();
+    for ((topic, number), seek) in all.iter().zip(seeks) {
+        list.add_partition_offset(topic, *number, seek)
+            .map_err(|source| failed("set the start of a partition", source))?;
+    }
+    consumer.assign(&list).map_err(|source| failed("take the partitions", source))?;
+    consumer.context().state().assigned = true;
+    Ok(())
 }
 
 struct Reading<'a> {

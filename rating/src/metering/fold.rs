@@ -113,6 +113,8 @@ impl Fold {
             return event.since.is_none_or(|since| since < ended);
         }
         match (event.since, event.kind, &event.window) {
+            // An audit of a life that began and ended at one instant is of that life.
+            (Some(since), EventKind::Audit, _) => since <= ended,
             (Some(since), _, _) => since < ended,
             (None, EventKind::Audit, Some(window)) => window.start < ended,
             _ => event.time < ended,

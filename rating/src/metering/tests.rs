@@ -503,3 +503,16 @@ fn a_resize_and_a_delete_within_one_second_end_the_resource() {
         &["10:00:00-11:00:00 1 active"],
     );
 }
+
+#[test]
+fn an_audit_of_a_life_of_no_length_does_not_begin_another() {
+    check(
+        &[
+            transition("10:00:00").since("10:00:00").state(State::Active).held(1),
+            transition("10:00:00").since("10:00:00").end(),
+            audit("11:00:05").since("10:00:00").window("10:00:00", "11:00:00").held(1),
+        ],
+        "12:00:00",
+        &[],
+    );
+}
