@@ -40,6 +40,16 @@ pub enum Rounding {
     HalfEven,
 }
 
+impl Rounding {
+    /// The word in books, documents and explanations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rounding::HalfAwayFromZero => "half-away-from-zero",
+            Rounding::HalfEven => "half-even",
+        }
+    }
+}
+
 /// An exact amount of money, in major units as a fraction, not yet rounded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "AmountText", into = "AmountText")]

@@ -220,12 +220,12 @@ fn arithmetic(invoice: &Invoice, charge: &Charge) -> String {
         charge.per_seconds,
     );
     text.push_str(&format!(
-        "  = {} / {} {}\n  = {}\n  rounded once ({:?}): {}",
+        "  = {} / {} {}\n  = {}\n  rounded once ({}): {}",
         charge.exact.numerator(),
         charge.exact.denominator(),
         invoice.currency,
         charge.exact.to_decimal_text(18),
-        charge.rounding,
+        charge.rounding.as_str(),
         format::money(&charge.net),
     ));
     if let Some(residue) = residue(charge) {
