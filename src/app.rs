@@ -126,6 +126,7 @@ impl App {
             flush_bytes: ingest.flush_bytes,
             flush_rows: ingest.flush_rows,
             filter_events_max: ingest.filter_events_max,
+            pins: Arc::new(ingest.pins.clone()),
         })
     }
 

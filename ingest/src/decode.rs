@@ -1,16 +1,17 @@
 //! [`decode`]: one record in, its events or the reason why it is a dead letter out.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use turnpike_schemas::meter::MeterCatalogue;
 use turnpike_schemas::{Instant, UsageEvent};
 
 use crate::adapters::openstack::{Notification, envelope};
-use crate::adapters::{Message, adapters};
+use crate::adapters::{self, Adapter, Message};
 use crate::cloudevents::{self, CloudEvent, Mode};
 use crate::json::{Json, JsonError};
-use crate::settings::IngestSettings;
+use crate::settings::{IngestSettings, Pins};
 use crate::{capture, check, reason, redact};
 
 /// Payload kept of a dead letter. Enough to read and replay what is not absurd.
@@ -42,11 +43,17 @@ pub struct DecodeContext {
     pub now: Instant,
     /// A longer value is a dead letter.
     pub bytes_max: usize,
+    pub pins: Arc<Pins>,
 }
 
 impl DecodeContext {
     pub fn new(settings: &IngestSettings, now: Instant) -> Self {
-        Self { meters: settings.meters.clone(), now, bytes_max: settings.bytes_max }
+        Self {
+            meters: settings.meters.clone(),
+            now,
+            bytes_max: settings.bytes_max,
+            pins: Arc::clone(&settings.pins),
+        }
     }
 }
 
@@ -116,7 +123,13 @@ pub(crate) fn read(record: &Record<'_>, context: &DecodeContext) -> Outcome {
     }
     match Json::parse(text) {
         Ok(json) => read_json(record, mode, &json, context),
-        Err(error) => Outcome::dead(invalid_json(&error, "value"), dead_text(text)),
+        Err(error) => match text_adapter(record, text, context) {
+            Some(adapter) => {
+                let result = adapt_with(adapter, &Message::Text(text), context);
+                outcome(result, redact::text(text).into_owned().into_bytes())
+            }
+            None => Outcome::dead(invalid_json(&error, "value"), dead_text(text)),
+        },
     }
 }
 
@@ -133,7 +146,8 @@ fn read_json(record: &Record<'_>, mode: Mode, json: &Json<'_>, context: &DecodeC
     if mode == Mode::Binary {
         let result = CloudEvent::binary(record, Some(json)).map(Message::CloudEvent);
         let raw = cloudevents::structured_text(record, &redact::json(json));
-        return outcome(result.and_then(|message| adapt(&message, context)), raw.into_bytes());
+        let events = result.and_then(|message| adapt(record, &message, context));
+        return outcome(events, raw.into_bytes());
     }
     if !json.is_object() {
         let reject = Reject::new(
@@ -145,14 +159,14 @@ fn read_json(record: &Record<'_>, mode: Mode, json: &Json<'_>, context: &DecodeC
     if mode == Mode::Structured || cloudevents::looks_structured(json) {
         let result = CloudEvent::structured(json).map(Message::CloudEvent);
         let raw = redact::json(json).into_owned().into_bytes();
-        return outcome(result.and_then(|message| adapt(&message, context)), raw);
+        return outcome(result.and_then(|message| adapt(record, &message, context)), raw);
     }
     if let Some(carrier) = envelope::carrier(json) {
         let text = carrier.as_text().unwrap_or_default();
         return match Json::parse(text) {
             Ok(inner) => {
                 let raw = redact::json_with(json, carrier, &inner).into_owned().into_bytes();
-                outcome(notification(&inner, context), raw)
+                outcome(bare(record, &inner, context), raw)
             }
             Err(error) => {
                 let reject = invalid_json(&error, envelope::MESSAGE_KEY);
@@ -171,33 +185,64 @@ fn read_json(record: &Record<'_>, mode: Mode, json: &Json<'_>, context: &DecodeC
         return read(&record, context);
     }
     let raw = redact::json(json).into_owned().into_bytes();
-    outcome(notification(json, context), raw)
+    outcome(bare(record, json, context), raw)
 }
 
-fn notification(json: &Json<'_>, context: &DecodeContext) -> Result<Vec<UsageEvent>, Reject> {
-    let Some(notification) = Notification::from_json(json) else {
-        let keys: Vec<&str> = json
-            .entries()
-            .unwrap_or_default()
-            .iter()
-            .take(8)
-            .map(|(key, _)| key.as_ref())
-            .collect();
-        return Err(Reject::new(
-            reason::UNRECOGNISED,
-            format!(
-                "neither a CloudEvent nor an OpenStack notification; its keys are `{}`",
-                keys.join("`, `").chars().take(200).collect::<String>()
-            ),
-        ));
+/// An object in no envelope.
+fn bare(
+    record: &Record<'_>,
+    json: &Json<'_>,
+    context: &DecodeContext,
+) -> Result<Vec<UsageEvent>, Reject> {
+    let message = match Notification::from_json(json) {
+        Some(notification) => Message::Notification(notification),
+        None => Message::Object(json),
     };
-    adapt(&Message::Notification(notification), context)
+    adapt(record, &message, context)
 }
 
-fn adapt(message: &Message<'_>, context: &DecodeContext) -> Result<Vec<UsageEvent>, Reject> {
-    let Some(adapter) = adapters().iter().find(|adapter| adapter.recognises(message)) else {
-        return Err(unrecognised(message));
-    };
+/// Who reads what is no JSON; `None`: it was meant to be JSON, or nobody knows it.
+fn text_adapter(
+    record: &Record<'_>,
+    text: &str,
+    context: &DecodeContext,
+) -> Option<&'static dyn Adapter> {
+    if text.trim_ascii_start().starts_with(['{', '[']) {
+        return None;
+    }
+    choose(record, &Message::Text(text), context).ok()
+}
+
+/// The adapter of a message: the pinned one, else the first that recognises it.
+fn choose(
+    record: &Record<'_>,
+    message: &Message<'_>,
+    context: &DecodeContext,
+) -> Result<&'static dyn Adapter, Reject> {
+    if let Some(name) = context.pins.of(record.topic) {
+        let pinned = adapters::find(name).filter(|adapter| adapter.recognises(message));
+        return pinned.ok_or_else(|| {
+            let reject = unrecognised(message);
+            Reject::new(reject.code, format!("{}; it is pinned to `{name}`", reject.message))
+        });
+    }
+    let found = adapters::adapters().iter().find(|adapter| adapter.recognises(message));
+    found.copied().ok_or_else(|| unrecognised(message))
+}
+
+fn adapt(
+    record: &Record<'_>,
+    message: &Message<'_>,
+    context: &DecodeContext,
+) -> Result<Vec<UsageEvent>, Reject> {
+    adapt_with(choose(record, message, context)?, message, context)
+}
+
+fn adapt_with(
+    adapter: &'static dyn Adapter,
+    message: &Message<'_>,
+    context: &DecodeContext,
+) -> Result<Vec<UsageEvent>, Reject> {
     let named = |reject: Reject| Reject { system: Some(adapter.name()), ..reject };
     let mut events = adapter.adapt(message, context).map_err(named)?;
     for event in &mut events {
@@ -213,8 +258,14 @@ fn unrecognised(message: &Message<'_>) -> Reject {
         Message::Notification(notification) => {
             format!("notifications of type `{}`", notification.event_type)
         }
+        Message::Object(json) => {
+            let entries = json.entries().unwrap_or_default();
+            let keys: Vec<&str> = entries.iter().take(8).map(|(key, _)| key.as_ref()).collect();
+            format!("objects with the keys `{}`", keys.join("`, `"))
+        }
+        Message::Text(_) => "text of this form".to_owned(),
     };
-    let what: String = what.chars().take(160).collect();
+    let what: String = what.chars().take(200).collect();
     Reject::new(reason::UNRECOGNISED, format!("no adapter reads {what}"))
 }
 

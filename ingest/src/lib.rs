@@ -42,7 +42,7 @@ pub use decode::{DecodeContext, Decoded, Record, Reject, decode};
 pub use error::{Fault, IngestError};
 pub use metrics::{IngestMetrics, MetricsSnapshot};
 pub use report::{IngestProgress, IngestReport};
-pub use settings::IngestSettings;
+pub use settings::{IngestSettings, Pins};
 pub use stop::StopSignal;
 
 #[cfg(test)]

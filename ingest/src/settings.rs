@@ -1,5 +1,8 @@
 //! Settings that all sources share.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use turnpike_schemas::meter::MeterCatalogue;
 
 /// How records are decoded and batched.
@@ -15,6 +18,23 @@ pub struct IngestSettings {
     pub flush_rows: usize,
     /// Events that the duplicate filter remembers.
     pub filter_events_max: usize,
+    pub pins: Arc<Pins>,
+}
+
+/// Where the operator, not the content, says which adapter reads. Names are those of
+/// [`crate::adapters::find`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pins {
+    /// For every record without a pinned topic.
+    pub all: Option<String>,
+    /// By Kafka topic.
+    pub topics: BTreeMap<String, String>,
+}
+
+impl Pins {
+    pub fn of(&self, topic: Option<&str>) -> Option<&str> {
+        topic.and_then(|topic| self.topics.get(topic)).or(self.all.as_ref()).map(String::as_str)
+    }
 }
 
 impl IngestSettings {
@@ -36,6 +56,7 @@ impl Default for IngestSettings {
             flush_bytes: Self::FLUSH_BYTES,
             flush_rows: Self::FLUSH_ROWS,
             filter_events_max: Self::FILTER_EVENTS_MAX,
+            pins: Arc::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
 use turnpike_schemas::arrow::{measurement_fields, usage_events};
 use turnpike_schemas::canonical::labels_to_json;
+use turnpike_schemas::event::Twin;
 use turnpike_schemas::{Instant, Measurement, UsageEvent};
 
 use crate::batch::Row;
@@ -95,6 +96,9 @@ fn columns(rows: &[Row], now: Instant) -> Result<RecordBatch, ArrowError> {
             (!event.attributes.is_empty()).then(|| labels_to_json(&event.attributes))
         }),
         labels(rows, |event| event.tags.as_ref().map(labels_to_json)),
+        labels(rows, |event| event.twin.as_ref().map(Twin::to_column)),
+        text(|event| event.correction.as_ref().map(|correction| correction.action.as_str())),
+        text(|event| event.correction.as_ref()?.target.as_deref()),
         payloads(rows),
     ];
     RecordBatch::try_new(usage_events(), arrays)

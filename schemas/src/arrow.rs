@@ -91,6 +91,11 @@ pub fn usage_events() -> SchemaRef {
         Field::new("measurements", DataType::List(Arc::new(measurement)), true),
         text("attributes"),
         text("tags"),
+        // The second identity of an action that is sent twice under two ids: key, separator, form.
+        text("twin"),
+        // Of a correction what it does, and the key of the event that it does it to.
+        text("correction"),
+        text("target"),
         Field::new("raw", DataType::Binary, true),
     ]))
 }

@@ -107,6 +107,52 @@ pub struct Window {
     pub end: Instant,
 }
 
+/// What a correction does to the event that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CorrectionAction {
+    /// The event that carries it stands in place of the one it names.
+    Amend,
+    /// The event that it names counts no more.
+    Retract,
+    /// The event that carries it was never sent when it was due; it names none.
+    Backfill,
+    /// The correction that it names counts no more.
+    Revert,
+}
+
+words!(CorrectionAction {
+    Amend = "amend",
+    Retract = "retract",
+    Backfill = "backfill",
+    Revert = "revert",
+});
+
+/// An append-only change of what was reported earlier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correction {
+    pub action: CorrectionAction,
+    /// The key of the event that it names ([`UsageEvent::key`]); a backfill names none.
+    pub target: Option<String>,
+}
+
+/// A second identity, for systems that send one action twice under two ids: of several events with
+/// one `key`, those of another `form` than the first committed one are its duplicates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Twin {
+    /// The action: resource, what happened, and what tells it from its next time.
+    pub key: String,
+    /// The way in which it was sent: `versioned`, `legacy`, `resent`.
+    pub form: String,
+}
+
+impl Twin {
+    /// The text of the column `twin`.
+    pub fn to_column(&self) -> String {
+        format!("{}{KEY_SEPARATOR}{}", self.key, self.form)
+    }
+}
+
 /// One immutable fact. Identity is (`source`, `id`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageEvent {
@@ -147,6 +193,10 @@ pub struct UsageEvent {
     pub attributes: BTreeMap<String, String>,
     /// The customer's own labels; given ones replace all that were known.
     pub tags: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twin: Option<Twin>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction: Option<Correction>,
 }
 
 /// Separates source and id in an event key: a control character, so that neither can hold it.

@@ -160,7 +160,7 @@ impl MeterCatalogue {
     pub fn builtin() -> Self {
         use Aggregation::{Held, Sum};
         use HoldClass::{Allocated, Existing, Running};
-        let rows: [Row; 20] = [
+        let rows: [Row; 35] = [
             ("vcpu", "vCPU", "Compute", "vCPU", 6, Held, Running, &[]),
             ("memory", "Memory", "Compute", "byte", 0, Held, Running, &BYTES),
             ("instance", "Instance", "Compute", "instance", 0, Held, Running, &[]),
@@ -173,13 +173,47 @@ impl MeterCatalogue {
             ("backup", "Backup", "Storage", "byte", 0, Held, Existing, &BYTES),
             ("image", "Image", "Storage", "byte", 0, Held, Existing, &BYTES),
             ("object-storage", "Object storage", "Storage", "byte", 0, Held, Existing, &BYTES),
+            ("vm-snapshot", "Machine snapshot", "Storage", "byte", 0, Held, Existing, &BYTES),
+            // What an array stores after it has removed duplicates and compressed.
+            ("volume-physical", "Volume, physical", "Storage", "byte", 0, Held, Existing, &BYTES),
+            (
+                "snapshot-physical",
+                "Snapshot, physical",
+                "Storage",
+                "byte",
+                0,
+                Held,
+                Existing,
+                &BYTES,
+            ),
+            ("backup-physical", "Backup, physical", "Storage", "byte", 0, Held, Existing, &BYTES),
+            (
+                OBJECT_PHYSICAL,
+                "Object storage, physical",
+                "Storage",
+                "byte",
+                0,
+                Held,
+                Existing,
+                &BYTES,
+            ),
+            ("objects", "Objects", "Storage", "object", 0, Held, Existing, &OBJECTS),
+            ("disk-io", "Disk traffic", "Storage", "byte", 0, Sum, Existing, &BYTES),
             ("requests", "Requests", "Storage", "request", 0, Sum, Existing, &REQUESTS),
             ("disk-ops", "Disk operations", "Storage", "operation", 0, Sum, Existing, &OPERATIONS),
             ("egress", "Outgoing traffic", "Network", "byte", 0, Sum, Existing, &BYTES),
             ("ingress", "Incoming traffic", "Network", "byte", 0, Sum, Existing, &BYTES),
             ("public-ip", "Public address", "Network", "address", 0, Held, Existing, &[]),
             ("load-balancer", "Load balancer", "Network", "load balancer", 0, Held, Existing, &[]),
+            ("load-balancer-rule", "Load balancer rule", "Network", "rule", 0, Held, Existing, &[]),
+            ("port-forwarding-rule", "Port forwarding", "Network", "rule", 0, Held, Existing, &[]),
+            ("vpn-user", "VPN user", "Network", "user", 0, Held, Existing, &[]),
+            ("network", "Network", "Network", "network", 0, Held, Existing, &[]),
+            ("vpc", "Private cloud", "Network", "VPC", 0, Held, Existing, &[]),
+            ("nic", "Network interface", "Network", "interface", 0, Held, Existing, &[]),
+            ("security-group", "Security group", "Network", "group", 0, Held, Existing, &[]),
             ("db-instance", "Managed database", "Database", "instance", 0, Held, Running, &[]),
+            ("os-license", "Operating system", "Compute", "licence", 0, Held, Running, &[]),
             ("db-storage", "Database storage", "Database", "byte", 0, Held, Existing, &BYTES),
         ];
         let mut catalogue = Self::default();
@@ -206,6 +240,8 @@ impl MeterCatalogue {
     }
 }
 
+const OBJECT_PHYSICAL: &str = "object-storage-physical";
+const OBJECTS: [(&str, i64); 1] = [("1000 objects", 1_000)];
 const REQUESTS: [(&str, i64); 3] =
     [("1000 requests", 1_000), ("10000 requests", 10_000), ("million requests", 1_000_000)];
 const OPERATIONS: [(&str, i64); 1] = [("million operations", 1_000_000)];

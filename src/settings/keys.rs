@@ -32,6 +32,12 @@ pub const KEYS: &[Key] = &[
     key("ingest.flush_rows", "65536", "events after which a batch is committed"),
     key("ingest.message_bytes_max", "1048576", "a larger message is a dead letter"),
     key("ingest.filter_events_max", "500000", "events that the duplicate filter remembers"),
+    key("ingest.adapter", "", "adapter that reads every message; empty: content decides"),
+    key(
+        "ingest.adapters_by_topic",
+        "",
+        "topic=adapter,...: the adapter of a Kafka topic; the content decides of all others",
+    ),
     key("rating.threads", "0", "threads of a rating run; 0: one per core"),
     key("rating.batch_rows", "8192", "rows per batch of the engine"),
     key("rating.memory_mb", "512", "memory that the engine may take before it spills"),

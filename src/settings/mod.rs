@@ -7,6 +7,7 @@
 
 pub mod keys;
 pub mod layers;
+mod pins;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use std::str::FromStr;
 
 use keys::KAFKA_OPTIONS;
 use layers::{Layers, Value};
+use turnpike_ingest::Pins;
 
 use crate::fault::{Kind, fault};
 
@@ -52,6 +54,8 @@ pub struct IngestSettings {
     pub flush_rows: usize,
     pub message_bytes_max: usize,
     pub filter_events_max: usize,
+    /// Which adapter reads, where the content shall not decide.
+    pub pins: Pins,
 }
 
 /// The engine of a rating run.
@@ -145,6 +149,7 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
             flush_rows: reader.number("ingest.flush_rows", 1, 1 << 22),
             message_bytes_max: reader.number("ingest.message_bytes_max", 1_024, 1 << 30),
             filter_events_max: reader.number("ingest.filter_events_max", 0, 100_000_000),
+            pins: reader.pins(),
         },
         rating: RatingSettings {
             threads: reader.number("rating.threads", 0, 1_024),
@@ -258,6 +263,14 @@ impl Reader<'_> {
                 url
             }
         }
+    }
+
+    fn pins(&mut self) -> Pins {
+        let by_topic = self.text("ingest.adapters_by_topic").unwrap_or_default();
+        pins::parse(self.text("ingest.adapter"), &by_topic).unwrap_or_else(|(key, problem)| {
+            self.problem(key, &problem);
+            Pins::default()
+        })
     }
 
     fn kafka(&mut self) -> KafkaSettings {

@@ -7,6 +7,7 @@ use turnpike_schemas::UsageEvent;
 
 use crate::cloudevents::CloudEvent;
 use crate::decode::{DecodeContext, Reject};
+use crate::json::Json;
 use openstack::Notification;
 
 /// A record in one of the wire forms, before anybody knows what it means.
@@ -15,6 +16,10 @@ pub enum Message<'a> {
     CloudEvent(CloudEvent<'a>),
     /// An OpenStack notification, out of its envelope.
     Notification(Notification<'a>),
+    /// Any other JSON object.
+    Object(&'a Json<'a>),
+    /// No JSON: a line of a log, a table with its heading, a piece of XML.
+    Text(&'a str),
 }
 
 /// Turns what one system reports into usage events.
@@ -23,6 +28,10 @@ pub trait Adapter: Sync {
     fn name(&self) -> &'static str;
     /// One line for people: what it reads.
     fn reads(&self) -> &'static str;
+    /// Whether a public capture of the format was there to read, rather than only its description.
+    fn is_verified(&self) -> bool {
+        true
+    }
     fn recognises(&self, message: &Message<'_>) -> bool;
     /// The events of a message that it recognises: at least one. An event without a resource is
     /// kept as `unmetered`.
@@ -36,4 +45,9 @@ pub trait Adapter: Sync {
 /// All adapters; the first that recognises a message reads it, so the general one stands last.
 pub fn adapters() -> &'static [&'static dyn Adapter] {
     &[&native::Native, &openstack::nova::Nova, &openstack::cinder::Cinder, &openstack::Other]
+}
+
+/// The adapter of that name.
+pub fn find(name: &str) -> Option<&'static dyn Adapter> {
+    adapters().iter().find(|adapter| adapter.name() == name).copied()
 }

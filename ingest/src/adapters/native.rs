@@ -147,6 +147,8 @@ fn usage_event(
         measurements,
         attributes,
         tags: data.tags,
+        twin: None,
+        correction: None,
     })
 }
 

@@ -23,7 +23,7 @@ fn what_is_no_message_is_a_dead_letter_with_its_reason() {
     check(Some(b"3"), "not_an_object: the value is a number, not an object");
     check(
         Some(b"{\"a\":1,\"b\":2}"),
-        "unrecognised: neither a CloudEvent nor an OpenStack notification; its keys are `a`, `b`",
+        "unrecognised: no adapter reads objects with the keys `a`, `b`",
     );
     check(
         Some(br#"{"oslo.version":"2.0","oslo.message":"{broken"}"#),

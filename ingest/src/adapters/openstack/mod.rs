@@ -105,6 +105,8 @@ impl<'a> Notification<'a> {
             measurements: Vec::new(),
             attributes: BTreeMap::new(),
             tags: None,
+            twin: None,
+            correction: None,
         }
     }
 
