@@ -44,7 +44,17 @@ pub trait Adapter: Sync {
 
 /// All adapters; the first that recognises a message reads it, so the general one stands last.
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&native::Native, &openstack::nova::Nova, &openstack::cinder::Cinder, &openstack::Other]
+    &[
+        &native::Native,
+        &openstack::nova::Nova,
+        &openstack::cinder::Cinder,
+        &openstack::glance::Glance,
+        &openstack::neutron::Neutron,
+        &openstack::octavia::Octavia,
+        &openstack::swift::Swift,
+        &openstack::trove::Trove,
+        &openstack::Other,
+    ]
 }
 
 /// The adapter of that name.

@@ -3,13 +3,19 @@
 mod cinder;
 mod files;
 mod fuzz;
+mod glance;
 mod kafka;
 mod limits;
 mod native;
+mod neutron;
 mod nova;
+mod octavia;
 mod samples;
 mod speed;
 mod store;
+mod swift;
+mod trove;
+mod twins;
 
 use serde_json::Value;
 use turnpike_schemas::{Instant, UsageEvent};
