@@ -17,7 +17,10 @@ METERS = {
     "ephemeral-disk": ("Storage", 0, "held", "allocated", BYTES),
     "volume": ("Storage", 0, "held", "existing", BYTES),
     "snapshot": ("Storage", 0, "held", "existing", BYTES),
+    "image": ("Storage", 0, "held", "existing", BYTES),
     "object-storage": ("Storage", 0, "held", "existing", BYTES),
+    "disk-io": ("Storage", 0, "sum", "existing", BYTES),
+    "disk-ops": ("Storage", 0, "sum", "existing", {"operation": 1, "million operations": 10**6}),
     "requests": ("Storage", 0, "sum", "existing",
                  {"request": 1, "1000 requests": 1000, "10000 requests": 10_000,
                   "million requests": 10**6}),
@@ -59,7 +62,7 @@ def stored(meter, quantity, unit, meters):
 
 EMPTY = {"owner": None, "project": None, "site": None, "state": None, "since": None, "window": None,
          "seconds": None, "incarnation": None, "terminal": False, "held": {}, "used": [],
-         "attributes": {}, "resource": None}
+         "attributes": {}, "resource": None, "twin": None}
 
 
 def native(message, meters):
@@ -96,20 +99,22 @@ def native(message, meters):
 
 
 def read_line(text, meters):
+    """The events of a record."""
     try:
         message = json.loads(text, parse_float=str, parse_int=str)
         if "oslo.message" in message:
             import openstack
-            event = openstack.adapted(json.loads(message["oslo.message"]))
+            inner = json.loads(message["oslo.message"], parse_float=str, parse_int=str)
+            events = openstack.adapted(inner)
         else:
             if "seconds" in message["data"]:
                 message["data"]["seconds"] = int(message["data"]["seconds"])
-            event = native(message, meters)
+            events = [native(message, meters)]
     except (KeyError, TypeError, ValueError) as error:
         raise Unreadable(str(error)) from error
-    order = {True: 2, False: 1 if event["kind"] == "audit" else 0}
-    event["rank"] = order[event["terminal"]]
-    return event
+    for event in events:
+        event["rank"] = 2 if event["terminal"] else 1 if event["kind"] == "audit" else 0
+    return events
 
 
 def payloads(case):
@@ -121,22 +126,34 @@ def payloads(case):
     return [json.loads(record).get("value", "") for record in records]
 
 
+def verdict(event, seen, forms):
+    """Identity first; then an action that was sent in another form before."""
+    if event["key"] in seen:
+        return "duplicate" if seen[event["key"]] == event else "conflict"
+    if event["twin"] is not None:
+        action, form = event["twin"]
+        if forms.setdefault(action, form) != form:
+            return "duplicate"
+    seen[event["key"]] = event
+    return "accepted"
+
+
 def read(case, meters):
-    """The accepted events in arrival order, and what became of every record."""
+    """The accepted events in arrival order, and what became of every record: each of its events is
+    counted, a dead letter as one."""
     counts = dict.fromkeys(("read", "accepted", "duplicate", "conflict", "dead"), 0)
-    seen, events = {}, []
+    seen, forms, events = {}, {}, []
     for line in payloads(case):
-        counts["read"] += 1
         try:
-            event = read_line(line, meters)
+            found = read_line(line, meters)
         except Unreadable:
+            counts["read"] += 1
             counts["dead"] += 1
             continue
-        if event["key"] in seen:
-            same = seen[event["key"]] == event
-            counts["duplicate" if same else "conflict"] += 1
-            continue
-        seen[event["key"]] = event
-        counts["accepted"] += 1
-        events.append(event)
+        for event in found:
+            counts["read"] += 1
+            fate = verdict(event, seen, forms)
+            counts[fate] += 1
+            if fate == "accepted":
+                events.append(event)
     return events, counts
