@@ -2,6 +2,7 @@
 
 pub mod native;
 pub mod openstack;
+pub mod time;
 
 use turnpike_schemas::UsageEvent;
 
