@@ -1,8 +1,12 @@
 //! One adapter per reporting system, behind one trait.
 
+pub mod cloudstack;
 pub mod native;
 pub mod openstack;
 pub mod time;
+
+mod make;
+mod row;
 
 use turnpike_schemas::UsageEvent;
 
@@ -45,7 +49,14 @@ pub trait Adapter: Sync {
 
 /// All adapters; the first that recognises a message reads it, so the general one stands last.
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&native::Native, &openstack::nova::Nova, &openstack::cinder::Cinder, &openstack::Other]
+    &[
+        &native::Native,
+        &openstack::nova::Nova,
+        &openstack::cinder::Cinder,
+        &openstack::Other,
+        &cloudstack::bus::Bus,
+        &cloudstack::usage::Usage,
+    ]
 }
 
 /// The adapter of that name.

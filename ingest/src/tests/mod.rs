@@ -1,6 +1,7 @@
 //! Tests of whole records, as tables: a fixture, what is changed in it, and what comes out.
 
 mod cinder;
+mod cloudstack;
 mod files;
 mod fuzz;
 mod kafka;
