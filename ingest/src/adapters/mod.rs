@@ -4,6 +4,7 @@ pub mod cloudstack;
 pub mod native;
 pub mod openstack;
 pub mod time;
+pub mod vsphere;
 
 mod make;
 mod row;
@@ -56,6 +57,7 @@ pub fn adapters() -> &'static [&'static dyn Adapter] {
         &openstack::Other,
         &cloudstack::bus::Bus,
         &cloudstack::usage::Usage,
+        &vsphere::Vsphere,
     ]
 }
 

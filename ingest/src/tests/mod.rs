@@ -11,6 +11,7 @@ mod nova;
 mod samples;
 mod speed;
 mod store;
+mod vsphere;
 
 use serde_json::Value;
 use turnpike_schemas::{Instant, UsageEvent};
