@@ -1,6 +1,7 @@
 //! One adapter per reporting system, behind one trait.
 
 pub mod cloudstack;
+pub mod libvirt;
 pub mod native;
 pub mod openstack;
 pub mod time;
@@ -58,6 +59,7 @@ pub fn adapters() -> &'static [&'static dyn Adapter] {
         &cloudstack::bus::Bus,
         &cloudstack::usage::Usage,
         &vsphere::Vsphere,
+        &libvirt::Libvirt,
     ]
 }
 

@@ -5,6 +5,7 @@ mod cloudstack;
 mod files;
 mod fuzz;
 mod kafka;
+mod libvirt;
 mod limits;
 mod native;
 mod nova;
