@@ -1,5 +1,6 @@
 //! One adapter per reporting system, behind one trait.
 
+pub mod aws;
 pub mod cloudstack;
 pub mod libvirt;
 pub mod native;
@@ -60,6 +61,11 @@ pub fn adapters() -> &'static [&'static dyn Adapter] {
         &cloudstack::usage::Usage,
         &vsphere::Vsphere,
         &libvirt::Libvirt,
+        &aws::ec2_state::Ec2State,
+        &aws::s3_event::S3Event,
+        &aws::cloudtrail::CloudTrail,
+        &aws::s3_access_log::S3AccessLog,
+        &aws::usage_report::UsageReport,
     ]
 }
 

@@ -1,5 +1,6 @@
 //! Tests of whole records, as tables: a fixture, what is changed in it, and what comes out.
 
+mod aws;
 mod cinder;
 mod cloudstack;
 mod files;
