@@ -1,10 +1,12 @@
 //! Tests of whole records, as tables: a fixture, what is changed in it, and what comes out.
 
 mod aws;
+mod captures;
 mod cinder;
 mod cloudstack;
 mod files;
 mod fuzz;
+mod fuzz_systems;
 mod kafka;
 mod libvirt;
 mod limits;
