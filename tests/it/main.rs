@@ -5,6 +5,7 @@
 mod bad_input;
 mod faults;
 mod golden;
+mod http;
 mod pipeline;
 mod properties;
 mod support;
