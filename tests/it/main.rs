@@ -6,6 +6,7 @@ mod bad_input;
 mod dead_letters;
 mod faults;
 mod golden;
+mod http;
 mod pipeline;
 mod properties;
 mod support;

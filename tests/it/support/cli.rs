@@ -150,6 +150,11 @@ impl Running {
         Running { child, readers: Some([stdout, stderr]), ended }
     }
 
+    /// Of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The end, if it comes within `limit`.
     pub fn wait(&mut self, limit: Duration) -> Option<Ran> {
         match self.ended.recv_timeout(limit) {
