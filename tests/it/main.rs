@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, in its helpers too")]
 
 mod bad_input;
+mod clients;
 mod faults;
+mod fuzz;
 mod golden;
 mod pipeline;
 mod properties;
 mod support;
 mod tidy;
+mod tls;
