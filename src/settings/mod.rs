@@ -8,6 +8,7 @@
 pub mod keys;
 pub mod layers;
 mod pins;
+mod security;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -58,6 +59,16 @@ pub struct IngestSettings {
     pub pins: Pins,
 }
 
+/// What is taken by HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    pub node: String,
+    pub body_bytes_max: usize,
+    pub items_max: usize,
+    pub queue_bytes_max: usize,
+    pub flush_ms: u64,
+}
+
 /// The engine of a rating run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatingSettings {
@@ -104,6 +115,7 @@ pub struct Settings {
     pub books: BooksSettings,
     pub kafka: KafkaSettings,
     pub ingest: IngestSettings,
+    pub http: HttpSettings,
     pub rating: RatingSettings,
     pub scheduler: SchedulerSettings,
     pub web: WebSettings,
@@ -151,6 +163,7 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
             filter_events_max: reader.number("ingest.filter_events_max", 0, 100_000_000),
             pins: reader.pins(),
         },
+        http: reader.http(),
         rating: RatingSettings {
             threads: reader.number("rating.threads", 0, 1_024),
             batch_rows: reader.number("rating.batch_rows", 1, 1 << 20),
@@ -265,6 +278,24 @@ impl Reader<'_> {
         }
     }
 
+    fn http(&mut self) -> HttpSettings {
+        let node = self.required("http.node");
+        if !node.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.') {
+            self.problem("http.node", "holds more than letters, digits, `-` and `.`");
+        }
+        let http = HttpSettings {
+            node,
+            body_bytes_max: self.number("http.body_bytes_max", 1_024, 1 << 30),
+            items_max: self.number("http.items_max", 1, 1_000_000),
+            queue_bytes_max: self.number("http.queue_bytes_max", 1 << 20, 1 << 34),
+            flush_ms: self.number("http.flush_ms", 0, 60_000),
+        };
+        if http.queue_bytes_max < http.body_bytes_max {
+            self.problem("http.queue_bytes_max", "is less than `http.body_bytes_max`");
+        }
+        http
+    }
+
     fn pins(&mut self) -> Pins {
         let by_topic = self.text("ingest.adapters_by_topic").unwrap_or_default();
         pins::parse(self.text("ingest.adapter"), &by_topic).unwrap_or_else(|(key, problem)| {
@@ -278,7 +309,12 @@ impl Reader<'_> {
         let options = self.values.iter().filter_map(|(key, value)| {
             Some((key.strip_prefix(KAFKA_OPTIONS)?.to_owned(), value.text.clone()))
         });
-        let options = options.collect();
+        let options: BTreeMap<String, String> = options.collect();
+        let read = |path: &Path| std::fs::read_to_string(path);
+        let security = security::properties(&|key| self.text(key), &options, &read);
+        for (key, problem) in &security.problems {
+            self.problem(key, problem);
+        }
         let kafka = KafkaSettings {
             bootstrap: self.text("kafka.bootstrap").unwrap_or_default(),
             topics: topics
@@ -290,7 +326,7 @@ impl Reader<'_> {
             group: self.required("kafka.group"),
             epoch: self.number("kafka.epoch", 0, 1_000_000),
             start: self.word("kafka.start", &["earliest", "latest"]),
-            options,
+            options: security.properties,
         };
         if kafka.bootstrap.is_empty() && !kafka.topics.is_empty() {
             self.problem("kafka.topics", "is set, but `kafka.bootstrap` is not");
@@ -302,7 +338,8 @@ impl Reader<'_> {
 /// A value as it may be shown: passwords and keys are not.
 pub fn shown(key: &str, text: &str) -> String {
     let secret = ["password", "secret", "token", "ssl.key.pem", "sasl.jaas"];
-    if secret.iter().any(|word| key.contains(word)) && !text.is_empty() {
+    let is_path = key.ends_with("_file");
+    if !is_path && secret.iter().any(|word| key.contains(word)) && !text.is_empty() {
         return "***".to_owned();
     }
     // postgres://user:password@host
@@ -381,5 +418,7 @@ mod tests {
         assert_eq!(shown("kafka.options.sasl.password", "hush"), "***");
         assert_eq!(shown("books.url", "postgres://me:hush@db/books"), "postgres://me:***@db/books");
         assert_eq!(shown("books.url", "sqlite:x"), "sqlite:x");
+        assert_eq!(shown("kafka.password", "hush"), "***");
+        assert_eq!(shown("kafka.password_file", "/run/secrets/kafka"), "/run/secrets/kafka");
     }
 }

@@ -7,6 +7,7 @@ mod clients;
 mod faults;
 mod fuzz;
 mod golden;
+mod http;
 mod pipeline;
 mod properties;
 mod support;

@@ -1,8 +1,10 @@
 //! Tests of whole records, as tables: a fixture, what is changed in it, and what comes out.
 
 mod cinder;
+mod examples;
 mod files;
 mod fuzz;
+mod http;
 mod kafka;
 mod limits;
 mod native;

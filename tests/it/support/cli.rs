@@ -166,6 +166,11 @@ impl Running {
         String::from_utf8_lossy(&self.said[stream].lock().unwrap()).into_owned()
     }
 
+    /// Of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The end, if it comes within `limit`.
     pub fn wait(&mut self, limit: Duration) -> Option<Ran> {
         match self.ended.recv_timeout(limit) {
