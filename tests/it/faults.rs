@@ -12,6 +12,7 @@ mod crash;
 mod disk;
 mod events;
 mod file;
+mod http;
 mod kafka;
 mod oracle;
 mod order;

@@ -133,6 +133,7 @@ def journal(bootstrap, topic, rate):
         "enable.idempotence": True,
         "message.max.bytes": MESSAGE_BYTES_MAX,
         "log_level": 2,
+        "compression.type": os.environ.get("CLIENT_COMPRESSION", "none"),
         # A broker that a test takes away comes back.
         "message.timeout.ms": 3 * DELIVERY_SECONDS_MAX * 1000,
     })

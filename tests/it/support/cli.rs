@@ -179,11 +179,6 @@ impl Running {
         }
     }
 
-    /// Of the process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// SIGKILL: nothing is unwound, flushed or closed.
     pub fn kill(&mut self) -> Ran {
         self.child.kill().unwrap();

@@ -148,7 +148,19 @@ pub struct Producing {
 impl Producing {
     /// At most `rate` records a second; 0: all at once.
     pub fn start(bootstrap: &str, topic: &str, records: &[Record], rate: u32) -> Producing {
-        let mut child = spawn(&["journal", bootstrap, topic, &rate.to_string()]);
+        Producing::packed("none", bootstrap, topic, records, rate)
+    }
+
+    /// The same with batches that are packed by a codec of Kafka: gzip, zstd.
+    pub fn packed(
+        codec: &str,
+        bootstrap: &str,
+        topic: &str,
+        records: &[Record],
+        rate: u32,
+    ) -> Producing {
+        let mut command = command(&["journal", bootstrap, topic, &rate.to_string()]);
+        let mut child = command.env("CLIENT_COMPRESSION", codec).spawn().unwrap();
         let lines: String =
             records.iter().map(|record| format!("{}\n", record.to_line())).collect();
         let mut input = child.stdin.take().unwrap();
@@ -289,19 +301,21 @@ fn to_text(output: &Output) -> Result<String, String> {
     Err(last.map_or_else(|| output.status.to_string(), str::to_owned))
 }
 
-fn spawn(arguments: &[&str]) -> Child {
-    Command::new(&broker().python)
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(&broker().python);
+    command
         .arg(root().join("tests/kafka/client.py"))
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}", broker().python.display()))
+        .stderr(Stdio::piped());
+    command
 }
 
 fn client(arguments: &[&str], input: &[u8]) -> String {
-    let mut child = spawn(arguments);
+    let mut child = command(arguments)
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}", broker().python.display()));
     // The client writes nothing before it has read everything, so this cannot block for ever.
     // One that fails early closes its end; what it says about that is the better message.
     let _ = child.stdin.take().unwrap().write_all(input);
