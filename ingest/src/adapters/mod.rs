@@ -1,5 +1,6 @@
 //! One adapter per reporting system, behind one trait.
 
+mod correction;
 pub mod native;
 pub mod openstack;
 

@@ -9,6 +9,7 @@ mod kafka;
 mod limits;
 mod native;
 mod nova;
+mod replay;
 mod samples;
 mod speed;
 mod store;
