@@ -1,7 +1,7 @@
 //! Usage events by HTTP against the real binary: what dies between a commit and its answer, a disk
 //! that is full for a while, and the command that sends files.
 
-mod server;
+pub mod server;
 
 use std::path::Path;
 use std::process::Command;
