@@ -2,7 +2,8 @@
 //!
 //! Owns: the book file (TOML) and its append-only versions, rating runs with their parked accounts
 //! and unassigned usage, draft and finalized invoices with their numbers, hashes and documents,
-//! double-entry postings, the audit trail; the reading models of pages and commands.
+//! double-entry postings, the audit trail; keys of programs and the answers kept for them; the
+//! reading models of pages and commands.
 //!
 //! Does not own: usage events and rated lines (the lake), how usage is priced, how charges are
 //! grouped, rounded and split, how a document looks.
@@ -16,6 +17,7 @@
 //! - Reading takes a [`turnpike_schemas::Scope`]: what is foreign is as absent as what is missing.
 //! - No clock: every time comes in as an argument.
 
+mod access;
 mod audit;
 mod book;
 mod error;
@@ -25,6 +27,7 @@ mod run;
 mod store;
 mod verify;
 
+pub use access::{ApiKey, Begun, NewApiKey, Right, StoredAnswer};
 pub use audit::AuditEntry;
 pub use book::{BookCounts, BookVersion, ImportReport, Mistake, ParsedBook, parse_book, read_book};
 pub use error::{BooksError, BoxError, Fault, FinalizeError, ImportError};

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const POINTS: [&str; 5] =
     ["after_poll", "after_decode", "before_parquet", "after_commit", "before_offset_commit"];
 
+/// Further points, which only a submission by HTTP passes, after all others.
+pub const HTTP_POINTS: [&str; 1] = ["before_answer"];
+
 struct Kill {
     point: String,
     pass: u64,

@@ -1,6 +1,6 @@
 //! From a record that a hypervisor or storage system sent to a row of `usage_events`.
 //!
-//! Owns: the sources (files, Kafka), the three wire forms (CloudEvents, oslo.messaging, plain
+//! Owns: the sources (files, Kafka, HTTP), the three wire forms (CloudEvents, oslo.messaging, plain
 //! JSON), one adapter per reporting system, the reasons for dead letters, redaction, and the
 //! best-effort duplicate filter.
 //!
@@ -18,12 +18,14 @@
 pub mod adapters;
 pub mod cloudevents;
 pub mod file;
+pub mod http;
 pub mod json;
 pub mod kafka;
 pub mod kill;
 pub mod metrics;
 pub mod reason;
 pub mod redact;
+pub mod replay;
 
 mod batch;
 mod capture;
@@ -40,7 +42,7 @@ mod writer;
 pub use adapters::{Adapter, adapters};
 pub use decode::{DecodeContext, Decoded, Record, Reject, decode};
 pub use error::{Fault, IngestError};
-pub use metrics::{IngestMetrics, MetricsSnapshot};
+pub use metrics::{IngestMetrics, MetricsSnapshot, SECONDS_BOUNDS_MS, SecondsSnapshot};
 pub use report::{IngestProgress, IngestReport};
 pub use settings::{IngestSettings, Pins};
 pub use stop::StopSignal;

@@ -3,6 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use turnpike_schemas::Instant;
+
+use crate::batch::Counts;
 
 /// Live counters. Totals are atomics; the tables by label are updated once per commit.
 #[derive(Debug, Default)]
@@ -17,7 +22,58 @@ pub struct IngestMetrics {
     pub watermark_micros: AtomicI64,
     /// Microseconds of the last commit; 0: none yet.
     pub last_commit_micros: AtomicI64,
+    /// When the oldest event came that is not committed yet, in microseconds; 0: there is none.
+    pub oldest_micros: AtomicI64,
+    /// Submissions that wait for the writer.
+    pub queued: AtomicI64,
+    /// Submissions refused because the queue was full.
+    pub refused: AtomicU64,
+    /// Commits that a full or read-only disk refused.
+    pub disk_refusals: AtomicU64,
+    /// How long commits took.
+    pub commit_seconds: Seconds,
     tables: Mutex<Tables>,
+}
+
+/// Upper bounds of the classes in which [`Seconds`] counts, in milliseconds: a commit to a quick
+/// disk takes 10 ms, one of 64 MB to a slow one seconds.
+pub const SECONDS_BOUNDS_MS: [u64; 12] =
+    [5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000];
+
+/// A histogram of durations.
+#[derive(Debug, Default)]
+pub struct Seconds {
+    /// By class; the last is what is longer than all bounds.
+    counts: [AtomicU64; SECONDS_BOUNDS_MS.len() + 1],
+    micros: AtomicU64,
+}
+
+/// [`Seconds`] at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecondsSnapshot {
+    /// By class, not added up; one more than there are bounds.
+    pub counts: Vec<u64>,
+    /// All durations together, in microseconds.
+    pub micros: u64,
+}
+
+impl Seconds {
+    pub fn observe(&self, duration: Duration) {
+        let class = SECONDS_BOUNDS_MS
+            .iter()
+            .position(|bound| duration.as_millis() <= u128::from(*bound))
+            .unwrap_or(SECONDS_BOUNDS_MS.len());
+        self.counts[class].fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    fn snapshot(&self) -> SecondsSnapshot {
+        SecondsSnapshot {
+            counts: self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect(),
+            micros: self.micros.load(Ordering::Relaxed),
+        }
+    }
 }
 
 #[derive(Debug, Default, Clone)]
@@ -48,6 +104,11 @@ pub struct MetricsSnapshot {
     pub broker_errors: u64,
     pub watermark_micros: i64,
     pub last_commit_micros: i64,
+    pub oldest_micros: i64,
+    pub queued: i64,
+    pub refused: u64,
+    pub disk_refusals: u64,
+    pub commit_seconds: SecondsSnapshot,
     pub rows: BTreeMap<RowLabels, u64>,
     /// Records between what was read and the end, by topic and partition.
     pub lag: BTreeMap<(String, i32), i64>,
@@ -65,9 +126,26 @@ impl IngestMetrics {
             broker_errors: self.broker_errors.load(Ordering::Relaxed),
             watermark_micros: self.watermark_micros.load(Ordering::Relaxed),
             last_commit_micros: self.last_commit_micros.load(Ordering::Relaxed),
+            oldest_micros: self.oldest_micros.load(Ordering::Relaxed),
+            queued: self.queued.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            disk_refusals: self.disk_refusals.load(Ordering::Relaxed),
+            commit_seconds: self.commit_seconds.snapshot(),
             rows: tables.rows,
             lag: tables.lag,
         }
+    }
+
+    /// Counts one commit.
+    pub(crate) fn committed(&self, counts: &Counts, now: Instant) {
+        self.records.fetch_add(counts.records, Ordering::Relaxed);
+        self.bytes.fetch_add(counts.bytes, Ordering::Relaxed);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.last_commit_micros.store(now.micros(), Ordering::Relaxed);
+        if let Some(newest) = counts.newest {
+            self.watermark_micros.fetch_max(newest.micros(), Ordering::Relaxed);
+        }
+        self.add_rows(&counts.rows);
     }
 
     /// Counts the rows of one commit.

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod adapters;
+mod bench_duplicates;
 mod book;
 mod compact;
 mod completions;
@@ -11,7 +12,9 @@ mod explain;
 mod health;
 mod ingest;
 mod invoice;
+mod key;
 mod man;
+mod produce;
 mod rate;
 mod serve;
 mod simulate;
@@ -74,6 +77,7 @@ enum Command {
     Demo(demo::Demo),
     Serve(serve::Serve),
     Ingest(ingest::Ingest),
+    Produce(produce::Produce),
     Simulate(simulate::Simulate),
     Compact(compact::Compact),
     Rate(rate::Rate),
@@ -84,9 +88,12 @@ enum Command {
     DeadLetters(dead_letters::DeadLetters),
     Config(config::Config),
     Health(health::Health),
+    Key(key::Key),
     Adapters(adapters::Adapters),
     Completions(completions::Completions),
     Man(man::Man),
+    #[command(hide = true)]
+    BenchDuplicates(bench_duplicates::BenchDuplicates),
 }
 
 /// Parses the command line, runs the command and answers with the exit code.
@@ -139,6 +146,7 @@ async fn dispatch(command: Command, app: &App) -> anyhow::Result<()> {
         Command::Demo(command) => Box::pin(command.run(app)).await,
         Command::Serve(command) => Box::pin(command.run(app)).await,
         Command::Ingest(command) => Box::pin(command.run(app)).await,
+        Command::Produce(command) => Box::pin(command.run(app)).await,
         Command::Simulate(command) => command.run(app).await,
         Command::Compact(command) => command.run(app).await,
         Command::Rate(command) => Box::pin(command.run(app)).await,
@@ -148,6 +156,8 @@ async fn dispatch(command: Command, app: &App) -> anyhow::Result<()> {
         Command::Book(command) => command.run(app).await,
         Command::DeadLetters(command) => command.run(app).await,
         Command::Health(command) => command.run(app).await,
+        Command::BenchDuplicates(command) => Box::pin(command.run(app)).await,
+        Command::Key(command) => command.run(app).await,
         // Answered before anything was opened.
         Command::Config(_) | Command::Adapters(_) | Command::Completions(_) | Command::Man(_) => {
             Ok(())
@@ -173,6 +183,7 @@ fn flags(cli: &Cli) -> Vec<(&'static str, &'static str, String)> {
             add("kafka.group", "--group", ingest.group.clone());
             add("kafka.start", "--start", ingest.start.clone());
         }
+        Command::Produce(produce) => add("kafka.bootstrap", "--brokers", produce.brokers.clone()),
         Command::Simulate(simulate) => {
             add("kafka.bootstrap", "--brokers", simulate.brokers.clone());
         }
@@ -225,6 +236,11 @@ mod tests {
         check("turnpike ingest --from file:events.jsonl", true);
         check("turnpike ingest", false);
         check("turnpike ingest --from http", false);
+        check("turnpike produce events.jsonl --to http", true);
+        check("turnpike produce events.jsonl --to kafka --topic usage", true);
+        check("turnpike produce events.jsonl --to kafka", false);
+        check("turnpike key create rack-7 --site lyon-1 --source /rack-7", true);
+        check("turnpike key create", false);
         check("turnpike simulate --to -", true);
         check("turnpike simulate --to tape:1", false);
         check("turnpike invoice finalize --period 2026-10", true);

@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use turnpike_books::Books;
+use turnpike_ingest::http::{Slot, SubmitSettings, SubmitWriter, Submitter};
+use turnpike_ingest::{IngestMetrics, IngestSettings};
 use turnpike_lake::Lake;
 use turnpike_web::{Metrics, Secret, StatusBoard, WebSettings, WebState};
 
@@ -71,17 +73,30 @@ pub async fn serve(
     }
     let (stopper, stop) = scheduler::stop_pair();
     let mut tasks = scheduler::spawn(app, &lake, &books, &board, &stop);
+    let ingest = app.ingest_settings(&books).await?;
+    let metrics = Metrics::new();
+    let mut sources = Vec::new();
+    let (submitter, writer) = {
+        let counted = Arc::new(IngestMetrics::default());
+        sources.push(("http", Arc::clone(&counted)));
+        submitter(app, &lake, &books, ingest.clone(), counted).await?
+    };
     if !app.settings.kafka.bootstrap.is_empty() {
-        let settings = kafka_settings(&app.settings, app.ingest_settings(&books).await?)?;
-        tasks.extend(scheduler::spawn_kafka(app, &lake, settings, &board, &stop));
+        let counted = Arc::new(IngestMetrics::default());
+        sources.push(("kafka", Arc::clone(&counted)));
+        let settings = kafka_settings(&app.settings, ingest)?;
+        tasks.push(scheduler::spawn_kafka(app, &lake, settings, counted, &board, &stop));
     }
+    tasks.push(scheduler::spawn_watch(&lake, sources.clone(), &board, &stop));
+    metrics.ingest(sources);
     let state = WebState {
         books: books.clone(),
         lake,
         clock: app.clock.to_fn(),
         settings: web_settings(app)?,
         status: Arc::clone(&board) as Arc<dyn turnpike_web::Status>,
-        metrics: Metrics::new(),
+        metrics,
+        submitter,
     };
     let signalled = {
         let board = Arc::clone(&board);
@@ -96,13 +111,36 @@ pub async fn serve(
             });
         }
     };
-    turnpike_web::serve(state, listener, admin, signalled).await.context("serving pages")?;
+    let served = turnpike_web::serve(state, listener, admin, signalled).await;
+    // Requests have ended; what they have submitted is committed before anything else closes.
+    writer.finish().await;
+    served.context("serving pages")?;
     let ended = futures::future::join_all(tasks);
     if tokio::time::timeout(Duration::from_secs(STOP_SECONDS), ended).await.is_err() {
         output::note("stopped without waiting for a job that takes longer than 30 s");
     }
     books.close().await;
     Ok(())
+}
+
+/// Where events go that come by HTTP, under an app id that is this process's own.
+async fn submitter(
+    app: &App,
+    lake: &Lake,
+    books: &Books,
+    ingest: IngestSettings,
+    metrics: Arc<IngestMetrics>,
+) -> anyhow::Result<(Submitter, SubmitWriter)> {
+    let http = &app.settings.http;
+    let slot = Slot::take(&app.settings.data.dir, &http.node)?;
+    let cut_off = books.abandon_requests_of(slot.origin()).await;
+    cut_off.context("forgetting requests that were cut off")?;
+    let settings = SubmitSettings {
+        queue_bytes_max: http.queue_bytes_max,
+        flush_interval: Duration::from_millis(http.flush_ms),
+        ..SubmitSettings::new(ingest)
+    };
+    Ok(Submitter::start(lake.clone(), slot, &settings, app.clock.to_fn(), metrics))
 }
 
 /// The pages' settings, with the secret of this installation.
@@ -117,6 +155,8 @@ pub fn web_settings(app: &App) -> anyhow::Result<WebSettings> {
         portal_link_days: web.portal_link_days,
         drain_seconds: web.drain_seconds,
         workers: web.workers,
+        body_bytes_max: app.settings.http.body_bytes_max,
+        items_max: app.settings.http.items_max,
         version: env!("CARGO_PKG_VERSION"),
         ..WebSettings::new(portal_secret)
     })

@@ -11,7 +11,7 @@ mod source;
 use tokio::sync::watch;
 
 pub use background::spawn;
-pub use source::spawn as spawn_kafka;
+pub use source::{spawn as spawn_kafka, watch as spawn_watch};
 
 /// Tells all jobs to stop; cheap to clone.
 #[derive(Debug, Clone)]

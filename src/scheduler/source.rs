@@ -18,41 +18,49 @@ use super::Stop;
 /// Waits between two starts after failures: doubling from one second to a minute.
 const PAUSES_SECONDS: [u64; 7] = [1, 2, 4, 8, 16, 32, 60];
 
-/// Reads topics until the stop, and reports on the board every second.
+/// What each source counts.
+pub type Sources = Vec<(&'static str, Arc<IngestMetrics>)>;
+
+/// Reads topics until the stop.
 pub fn spawn(
     app: &App,
     lake: &Lake,
     settings: KafkaSettings,
+    metrics: Arc<IngestMetrics>,
     board: &Arc<StatusBoard>,
     stop: &Stop,
-) -> Vec<JoinHandle<()>> {
-    let metrics = Arc::new(IngestMetrics::default());
-    let reader = {
-        let (app, lake, board) = (app.clone(), lake.clone(), Arc::clone(board));
-        let (metrics, stop) = (Arc::clone(&metrics), stop.clone());
-        tokio::spawn(async move { read(&app, &lake, &settings, &metrics, &board, stop).await })
-    };
-    let watcher = {
-        let (lake, board, mut stop) = (lake.clone(), Arc::clone(board), stop.clone());
-        tokio::spawn(async move {
-            let mut positions = Positions::new();
-            let mut commits = None;
-            while !stop.is_stopped() {
-                let snapshot = metrics.snapshot();
-                if commits != Some(snapshot.commits) {
-                    commits = Some(snapshot.commits);
-                    // Shown to people only: an old number is better than none.
-                    positions = read_positions(&lake).await.unwrap_or(positions);
-                }
-                report(&board, &snapshot, &positions);
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                    () = stop.stopped() => {}
-                }
+) -> JoinHandle<()> {
+    let (app, lake, board, stop) = (app.clone(), lake.clone(), Arc::clone(board), stop.clone());
+    tokio::spawn(async move { read(&app, &lake, &settings, &metrics, &board, stop).await })
+}
+
+/// Reports on the board what the sources count, every second until the stop.
+pub fn watch(
+    lake: &Lake,
+    sources: Sources,
+    board: &Arc<StatusBoard>,
+    stop: &Stop,
+) -> JoinHandle<()> {
+    let (lake, board, mut stop) = (lake.clone(), Arc::clone(board), stop.clone());
+    tokio::spawn(async move {
+        let mut positions = Positions::new();
+        let mut commits = None;
+        while !stop.is_stopped() {
+            let snapshots: Vec<(&str, MetricsSnapshot)> =
+                sources.iter().map(|(name, metrics)| (*name, metrics.snapshot())).collect();
+            let counted: u64 = snapshots.iter().map(|(_, snapshot)| snapshot.commits).sum();
+            if commits != Some(counted) {
+                commits = Some(counted);
+                // Shown to people only: an old number is better than none.
+                positions = read_positions(&lake).await.unwrap_or(positions);
             }
-        })
-    };
-    vec![reader, watcher]
+            report(&board, &snapshots, &positions);
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                () = stop.stopped() => {}
+            }
+        }
+    })
 }
 
 async fn read(
@@ -108,36 +116,33 @@ async fn read_positions(lake: &Lake) -> Option<Positions> {
     Some(positions.collect())
 }
 
-fn report(board: &StatusBoard, snapshot: &MetricsSnapshot, positions: &Positions) {
-    let mut counts = IngestCounts {
-        read: snapshot.rows.values().sum(),
-        commits: snapshot.commits,
-        bytes: snapshot.bytes,
-        ..IngestCounts::default()
-    };
-    for (labels, count) in &snapshot.rows {
-        match labels.status {
-            "accepted" => counts.accepted += count,
-            "duplicate" => counts.duplicate += count,
-            "conflict" => counts.conflict += count,
-            _ => counts.dead += count,
+fn report(board: &StatusBoard, snapshots: &[(&str, MetricsSnapshot)], positions: &Positions) {
+    let mut counts = IngestCounts::default();
+    let mut reported = Vec::new();
+    for (_, snapshot) in snapshots {
+        counts.commits += snapshot.commits;
+        counts.bytes += snapshot.bytes;
+        for (labels, count) in &snapshot.rows {
+            counts.read += count;
+            match labels.status {
+                "accepted" => counts.accepted += count,
+                "duplicate" => counts.duplicate += count,
+                "conflict" => counts.conflict += count,
+                _ => counts.dead += count,
+            }
         }
-    }
-    let watermark = Some(snapshot.watermark_micros)
-        .filter(|micros| *micros > 0)
-        .and_then(|micros| Instant::from_micros(micros).ok());
-    let sources = snapshot
-        .lag
-        .iter()
-        .map(|((topic, partition), lag)| SourceStatus {
+        let watermark = Some(snapshot.watermark_micros)
+            .filter(|micros| *micros > 0)
+            .and_then(|micros| Instant::from_micros(micros).ok());
+        reported.extend(snapshot.lag.iter().map(|((topic, partition), lag)| SourceStatus {
             name: format!("kafka:{topic}/{partition}"),
             position: positions.get(&(topic.clone(), *partition)).copied().unwrap_or_default(),
             lag: Some(*lag),
             watermark,
-        })
-        .collect();
+        }));
+    }
     board.update(|status| {
         status.ingest = counts;
-        status.sources = sources;
+        status.sources = reported;
     });
 }

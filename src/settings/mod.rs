@@ -8,6 +8,7 @@
 pub mod keys;
 pub mod layers;
 mod pins;
+mod security;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,6 +26,12 @@ use crate::fault::{Kind, fault};
 pub struct DataSettings {
     pub dir: PathBuf,
     pub buckets: u32,
+}
+
+/// How the tables are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LakeSettings {
+    pub vacuum_retention_hours: u64,
 }
 
 /// The database of the books.
@@ -58,6 +65,16 @@ pub struct IngestSettings {
     pub pins: Pins,
 }
 
+/// What is taken by HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    pub node: String,
+    pub body_bytes_max: usize,
+    pub items_max: usize,
+    pub queue_bytes_max: usize,
+    pub flush_ms: u64,
+}
+
 /// The engine of a rating run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatingSettings {
@@ -69,8 +86,13 @@ pub struct RatingSettings {
 /// What `serve` does in the background.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchedulerSettings {
-    /// Seconds; 0: never.
+    /// Age of the oldest new events; 0: never.
     pub compact_seconds: u64,
+    /// New events, or bytes of them, that wait for no age.
+    pub compact_rows: u64,
+    pub compact_bytes: u64,
+    /// Seconds; 0: never.
+    pub vacuum_seconds: u64,
     /// Seconds; 0: never.
     pub rate_seconds: u64,
     pub draft: bool,
@@ -101,9 +123,11 @@ pub struct LogSettings {
 #[derive(Clone)]
 pub struct Settings {
     pub data: DataSettings,
+    pub lake: LakeSettings,
     pub books: BooksSettings,
     pub kafka: KafkaSettings,
     pub ingest: IngestSettings,
+    pub http: HttpSettings,
     pub rating: RatingSettings,
     pub scheduler: SchedulerSettings,
     pub web: WebSettings,
@@ -139,8 +163,12 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
         dir: PathBuf::from(reader.required("data.dir")),
         buckets: reader.number("data.buckets", 1, 4_096),
     };
+    let lake = LakeSettings {
+        vacuum_retention_hours: reader.number("lake.vacuum_retention_hours", 1, 24 * 3_660),
+    };
     let books = BooksSettings { url: reader.books_url(&data.dir) };
     let settings = Settings {
+        lake,
         books,
         kafka: reader.kafka(),
         ingest: IngestSettings {
@@ -151,6 +179,7 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
             filter_events_max: reader.number("ingest.filter_events_max", 0, 100_000_000),
             pins: reader.pins(),
         },
+        http: reader.http(),
         rating: RatingSettings {
             threads: reader.number("rating.threads", 0, 1_024),
             batch_rows: reader.number("rating.batch_rows", 1, 1 << 20),
@@ -158,6 +187,9 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
         },
         scheduler: SchedulerSettings {
             compact_seconds: reader.number("scheduler.compact_seconds", 0, 86_400),
+            compact_rows: reader.number("scheduler.compact_rows", 1, 1 << 40),
+            compact_bytes: reader.number("scheduler.compact_bytes", 1, 1 << 50),
+            vacuum_seconds: reader.number("scheduler.vacuum_seconds", 0, 365 * 86_400),
             rate_seconds: reader.number("scheduler.rate_seconds", 0, 86_400),
             draft: reader.number("scheduler.draft", false, true),
         },
@@ -265,6 +297,24 @@ impl Reader<'_> {
         }
     }
 
+    fn http(&mut self) -> HttpSettings {
+        let node = self.required("http.node");
+        if !node.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.') {
+            self.problem("http.node", "holds more than letters, digits, `-` and `.`");
+        }
+        let http = HttpSettings {
+            node,
+            body_bytes_max: self.number("http.body_bytes_max", 1_024, 1 << 30),
+            items_max: self.number("http.items_max", 1, 1_000_000),
+            queue_bytes_max: self.number("http.queue_bytes_max", 1 << 20, 1 << 34),
+            flush_ms: self.number("http.flush_ms", 0, 60_000),
+        };
+        if http.queue_bytes_max < http.body_bytes_max {
+            self.problem("http.queue_bytes_max", "is less than `http.body_bytes_max`");
+        }
+        http
+    }
+
     fn pins(&mut self) -> Pins {
         let by_topic = self.text("ingest.adapters_by_topic").unwrap_or_default();
         pins::parse(self.text("ingest.adapter"), &by_topic).unwrap_or_else(|(key, problem)| {
@@ -278,7 +328,12 @@ impl Reader<'_> {
         let options = self.values.iter().filter_map(|(key, value)| {
             Some((key.strip_prefix(KAFKA_OPTIONS)?.to_owned(), value.text.clone()))
         });
-        let options = options.collect();
+        let options: BTreeMap<String, String> = options.collect();
+        let read = |path: &Path| std::fs::read_to_string(path);
+        let security = security::properties(&|key| self.text(key), &options, &read);
+        for (key, problem) in &security.problems {
+            self.problem(key, problem);
+        }
         let kafka = KafkaSettings {
             bootstrap: self.text("kafka.bootstrap").unwrap_or_default(),
             topics: topics
@@ -290,7 +345,7 @@ impl Reader<'_> {
             group: self.required("kafka.group"),
             epoch: self.number("kafka.epoch", 0, 1_000_000),
             start: self.word("kafka.start", &["earliest", "latest"]),
-            options,
+            options: security.properties,
         };
         if kafka.bootstrap.is_empty() && !kafka.topics.is_empty() {
             self.problem("kafka.topics", "is set, but `kafka.bootstrap` is not");
@@ -302,7 +357,8 @@ impl Reader<'_> {
 /// A value as it may be shown: passwords and keys are not.
 pub fn shown(key: &str, text: &str) -> String {
     let secret = ["password", "secret", "token", "ssl.key.pem", "sasl.jaas"];
-    if secret.iter().any(|word| key.contains(word)) && !text.is_empty() {
+    let is_path = key.ends_with("_file");
+    if !is_path && secret.iter().any(|word| key.contains(word)) && !text.is_empty() {
         return "***".to_owned();
     }
     // postgres://user:password@host
@@ -381,5 +437,7 @@ mod tests {
         assert_eq!(shown("kafka.options.sasl.password", "hush"), "***");
         assert_eq!(shown("books.url", "postgres://me:hush@db/books"), "postgres://me:***@db/books");
         assert_eq!(shown("books.url", "sqlite:x"), "sqlite:x");
+        assert_eq!(shown("kafka.password", "hush"), "***");
+        assert_eq!(shown("kafka.password_file", "/run/secrets/kafka"), "/run/secrets/kafka");
     }
 }

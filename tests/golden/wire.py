@@ -5,6 +5,8 @@ import json
 from datetime import datetime, timezone
 from fractions import Fraction
 
+import corrections
+
 MIB, GIB = 1 << 20, 1 << 30
 BYTES = {"byte": 1, "KiB": 1 << 10, "MiB": MIB, "GiB": GIB, "TiB": 1 << 40,
          "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -62,13 +64,25 @@ def stored(meter, quantity, unit, meters):
 
 EMPTY = {"owner": None, "project": None, "site": None, "state": None, "since": None, "window": None,
          "seconds": None, "incarnation": None, "terminal": False, "held": {}, "used": [],
-         "attributes": {}, "resource": None, "twin": None}
+         "attributes": {}, "resource": None, "twin": None, "correction": None}
+
+
+def correction(message):
+    """What an event changes: (action, key of the event that it names)."""
+    given = message["data"].get("correction")
+    if given is None:
+        return None
+    target = given.get("target")
+    return given["action"], target and target["source"] + "\x1f" + target["id"]
 
 
 def native(message, meters):
     data = message["data"]
     namespace = data.get("namespace", "native")
     kind = message["type"].split(".")[-2]
+    if kind == "correction":
+        return {**EMPTY, "key": message["source"] + "\x1f" + message["id"], "kind": kind,
+                "time": micros(message["time"]), "correction": correction(message)}
     window = data.get("window")
     window = window and (micros(window["start"]), micros(window["end"]))
     time = micros(message["time"]) if message.get("time") else window[1]
@@ -95,6 +109,7 @@ def native(message, meters):
         "used": [(row["meter"], stored(row["meter"], row["quantity"], row.get("unit"), meters),
                   row.get("cumulative", False)) for row in data.get("used", [])],
         "attributes": data.get("attributes", {}),
+        "correction": correction(message),
     }
 
 
@@ -130,17 +145,17 @@ def verdict(event, seen, forms):
     """Identity first; then an action that was sent in another form before."""
     if event["key"] in seen:
         return "duplicate" if seen[event["key"]] == event else "conflict"
+    seen[event["key"]] = event
     if event["twin"] is not None:
         action, form = event["twin"]
         if forms.setdefault(action, form) != form:
             return "duplicate"
-    seen[event["key"]] = event
     return "accepted"
 
 
 def read(case, meters):
-    """The accepted events in arrival order, and what became of every record: each of its events is
-    counted, a dead letter as one."""
+    """The events that count, in arrival order, and what became of every record: each of its events
+    is counted, a dead letter as one."""
     counts = dict.fromkeys(("read", "accepted", "duplicate", "conflict", "dead"), 0)
     seen, forms, events = {}, {}, []
     for line in payloads(case):
@@ -156,4 +171,4 @@ def read(case, meters):
             counts[fate] += 1
             if fate == "accepted":
                 events.append(event)
-    return events, counts
+    return corrections.applied(events), counts

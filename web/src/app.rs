@@ -4,7 +4,8 @@ use actix_web::web::{self, Data, ServiceConfig, get, head, post};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 
 use crate::WebState;
-use crate::access::EndedSessions;
+use crate::access::{EndedSessions, KeyCache};
+use crate::api::{self, Purge};
 use crate::assets::serve_asset;
 use crate::error::WebError;
 use crate::pages;
@@ -16,6 +17,8 @@ pub struct App {
     pub ended_sessions: EndedSessions,
     pub breakdowns: BreakdownCache,
     pub event_counts: EventCountsCache,
+    pub keys: KeyCache,
+    pub purge: Purge,
 }
 
 impl App {
@@ -25,6 +28,8 @@ impl App {
             ended_sessions: EndedSessions::default(),
             breakdowns: BreakdownCache::default(),
             event_counts: EventCountsCache::default(),
+            keys: KeyCache::default(),
+            purge: Purge::default(),
         }
     }
 }
@@ -47,6 +52,13 @@ pub fn admin(config: &mut ServiceConfig) {
         .service(read("/healthz", pages::health::healthz))
         .service(read("/readyz", pages::health::readyz))
         .service(read("/metrics", pages::health::metrics));
+}
+
+/// What programs ask for.
+pub fn api(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/v1/events").route(post().to(api::events::submit)))
+        .service(web::resource("/v1/events/{system}").route(post().to(api::events::submit_system)));
 }
 
 /// The pages.

@@ -95,13 +95,19 @@ fn fails(response: &ServiceResponse) -> bool {
 fn explain(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let status = response.status();
     let kept: HeaderMap = kept_headers(response.headers());
-    let (code, message) = match response.response().error().and_then(Error::as_error::<WebError>) {
+    let error = response.response().error().and_then(Error::as_error::<WebError>);
+    let (code, message) = match error {
         Some(error) => (error.code(), failure::message(error)),
         None => failure::of_status(status),
     };
+    // What a program is told names what its own request held.
+    let told = match error {
+        Some(WebError::Api(failure)) => Some(failure.message.clone()),
+        _ => None,
+    };
     let (request, _) = response.into_parts();
     let mut page: HttpResponse = match wants_json(&request) {
-        true => failure::json(status, code, id),
+        true => failure::json(status, code, told.as_deref().unwrap_or(message), id),
         false => failure::page(status, message, request.path(), id),
     };
     for (name, value) in kept {
@@ -112,7 +118,7 @@ fn explain(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
 
 fn kept_headers(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::new();
-    for name in [header::ALLOW, header::RETRY_AFTER] {
+    for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
         if let Some(value) = headers.get(&name) {
             kept.insert(name, value.clone());
         }
@@ -124,6 +130,7 @@ fn wants_json(request: &actix_web::HttpRequest) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|text| text.to_str().ok());
     let path = request.path();
     path.ends_with("/json")
+        || path.starts_with("/v1/")
         || matches!(path, "/healthz" | "/readyz" | "/metrics")
         || accept.is_some_and(|accept| accept.starts_with("application/json"))
 }

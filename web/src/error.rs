@@ -5,6 +5,8 @@ use actix_web::{HttpResponse, ResponseError};
 use turnpike_books::{BooksError, Fault};
 use turnpike_lake::LakeError;
 
+use crate::api::ApiFailure;
+
 /// A cause that is logged and never shown.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -34,6 +36,9 @@ pub enum WebError {
     },
     #[error("{0}")]
     Broken(&'static str),
+    /// Of the interface for programs.
+    #[error(transparent)]
+    Api(#[from] ApiFailure),
 }
 
 impl WebError {
@@ -45,6 +50,7 @@ impl WebError {
             Self::Refused(_) => "refused",
             Self::Unavailable { .. } => "unavailable",
             Self::Internal { .. } | Self::Broken(_) => "internal",
+            Self::Api(failure) => failure.code,
         }
     }
 
@@ -99,6 +105,7 @@ impl ResponseError for WebError {
             Self::Refused(_) => StatusCode::FORBIDDEN,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal { .. } | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Api(failure) => failure.status,
         }
     }
 
@@ -107,6 +114,14 @@ impl ResponseError for WebError {
         let mut response = HttpResponse::build(self.status_code());
         if let Self::SignIn { next } = self {
             response.insert_header((header::LOCATION, crate::pages::sign_in::address(next)));
+        }
+        if let Self::Api(failure) = self {
+            if let Some(wait) = failure.retry_after {
+                response.insert_header((header::RETRY_AFTER, wait.as_secs()));
+            }
+            if failure.status == StatusCode::UNAUTHORIZED {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
         }
         response.finish()
     }

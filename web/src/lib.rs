@@ -1,6 +1,7 @@
-//! The pages: dashboard of the provider, portal of the customers, health and metrics.
+//! The pages: dashboard of the provider, portal of the customers, health and metrics; and the
+//! interface through which programs send usage events.
 //!
-//! Owns: routes, views, templates, static files, sessions and portal links (`access`), response
+//! Owns: routes, views, templates, static files, sessions, portal links and API keys (`access`), response
 //! headers, error pages, the metrics registry.
 //!
 //! Does not own: any SQL, how money is summed, rounded or written, what the background jobs do
@@ -15,6 +16,7 @@
 //! - Causes of failures go to the log, never into a page: a page has a request id.
 
 mod access;
+mod api;
 mod app;
 mod assets;
 mod chart;
@@ -32,7 +34,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use access::portal_link;
+pub use access::{MintedKey, mint_key, portal_link};
 pub use metrics::Metrics;
 pub use serve::{ServeError, serve};
 pub use settings::{SECRET_CHARS_MIN, Secret, SecretError, WebSettings};

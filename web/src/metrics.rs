@@ -1,5 +1,7 @@
 //! [`Metrics`]: numbers for Prometheus.
 
+mod ingest;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::text::encode;
@@ -10,7 +12,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use turnpike_ingest::IngestMetrics;
+
 use crate::ServiceStatus;
+use ingest::Sources;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -75,6 +80,34 @@ impl Default for Metrics {
     }
 }
 
+/// What the tables hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LakeNumbers {
+    pub commits: i64,
+    pub uncompacted_commits: i64,
+    pub dead_letters: i64,
+    pub conflicts: i64,
+}
+
+impl LakeNumbers {
+    fn register(&self, registry: &mut Registry) {
+        for (name, help, value) in [
+            ("lake_commits", "Commits of usage_events", self.commits),
+            (
+                "lake_uncompacted_commits",
+                "Commits of usage_events that no compaction has taken yet",
+                self.uncompacted_commits,
+            ),
+            ("lake_dead_letters", "Records that could not be read, in all", self.dead_letters),
+            ("lake_conflicts", "Events that contradict an earlier one, in all", self.conflicts),
+        ] {
+            let gauge = Gauge::<i64>::default();
+            gauge.set(value);
+            registry.register(name, help, gauge);
+        }
+    }
+}
+
 /// 1 ms to 8 s.
 fn request_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 14))
@@ -90,6 +123,11 @@ impl Metrics {
         add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Adds the sources of the process: `kafka`, `http`.
+    pub fn ingest(&self, sources: Vec<(&'static str, Arc<IngestMetrics>)>) {
+        self.register(|registry| registry.register_collector(Box::new(Sources(sources))));
+    }
+
     pub(crate) fn request(&self, method: &'static str, route: &str, status: u16, seconds: f64) {
         let route = route.to_owned();
         self.durations.get_or_create(&RouteLabels { route: route.clone() }).observe(seconds);
@@ -97,7 +135,11 @@ impl Metrics {
     }
 
     /// The text of `/metrics`: the registry, then what the process says of itself.
-    pub(crate) fn text(&self, status: &ServiceStatus) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(
+        &self,
+        status: &ServiceStatus,
+        lake: Option<&LakeNumbers>,
+    ) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         encode(&mut text, &registry)?;
@@ -105,7 +147,11 @@ impl Metrics {
         // Each encoding ends with this line, and only the last one may stay.
         text.truncate(text.strip_suffix("# EOF\n").map_or(text.len(), str::len));
         let mut status_text = String::new();
-        encode(&mut status_text, &status_registry(status))?;
+        let mut registry = status_registry(status);
+        if let Some(lake) = lake {
+            lake.register(&mut registry);
+        }
+        encode(&mut status_text, &registry)?;
         Ok(text + &status_text)
     }
 }

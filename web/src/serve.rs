@@ -96,6 +96,7 @@ fn start(app: &Data<App>, listener: TcpListener, part: Part) -> std::io::Result<
                 }
                 if matches!(part, Part::Pages | Part::Both) {
                     app::pages(config);
+                    app::api(config);
                 }
             })
             .wrap(from_fn(answer))

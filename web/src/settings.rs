@@ -64,6 +64,10 @@ pub struct WebSettings {
     pub portal_link_days: u32,
     /// How long running requests are given when the server stops, in seconds.
     pub drain_seconds: u64,
+    /// The largest body with usage events, unpacked, in bytes.
+    pub body_bytes_max: usize,
+    /// The most items of such a body.
+    pub items_max: usize,
     /// Threads that answer requests.
     pub workers: usize,
     /// Of the program, shown in the foot of every page.
@@ -71,6 +75,11 @@ pub struct WebSettings {
 }
 
 impl WebSettings {
+    /// A quarter of the queue that it waits in.
+    pub const BODY_BYTES_MAX: usize = 16 << 20;
+    /// At 1.6 KiB an event as large as the largest body.
+    pub const ITEMS_MAX: usize = 10_000;
+
     /// The defaults of an installation with this secret.
     pub fn new(portal_secret: Secret) -> Self {
         Self {
@@ -80,6 +89,8 @@ impl WebSettings {
             session_hours: 12,
             portal_link_days: 30,
             drain_seconds: 30,
+            body_bytes_max: Self::BODY_BYTES_MAX,
+            items_max: Self::ITEMS_MAX,
             workers: 2,
             version: env!("CARGO_PKG_VERSION"),
         }

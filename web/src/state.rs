@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use turnpike_books::Books;
+use turnpike_ingest::http::Submitter;
 use turnpike_lake::Lake;
 use turnpike_schemas::Instant;
 
@@ -19,6 +20,8 @@ pub struct WebState {
     pub settings: WebSettings,
     pub status: Arc<dyn Status>,
     pub metrics: Metrics,
+    /// Where events go that come by HTTP.
+    pub submitter: Submitter,
 }
 
 impl WebState {

@@ -13,12 +13,20 @@ struct Migration {
 }
 
 /// In order. A published migration is never edited; a change is a new one.
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "0001_books",
-    sqlite: include_str!("../../migrations/sqlite/0001_books.sql"),
-    postgres: include_str!("../../migrations/postgres/0001_books.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "0001_books",
+        sqlite: include_str!("../../migrations/sqlite/0001_books.sql"),
+        postgres: include_str!("../../migrations/postgres/0001_books.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "0002_keys",
+        sqlite: include_str!("../../migrations/sqlite/0002_keys.sql"),
+        postgres: include_str!("../../migrations/postgres/0002_keys.sql"),
+    },
+];
 
 /// Keeps two processes from migrating one PostgreSQL database at once. Any number will do, as long
 /// as it stays the same: these are the letters `turnpike`.

@@ -1,7 +1,16 @@
 //! One adapter per reporting system, behind one trait.
 
+pub mod aws;
+pub mod cloudstack;
+pub mod libvirt;
 pub mod native;
 pub mod openstack;
+pub mod time;
+pub mod vsphere;
+
+mod correction;
+mod make;
+mod row;
 
 use turnpike_schemas::UsageEvent;
 
@@ -54,6 +63,15 @@ pub fn adapters() -> &'static [&'static dyn Adapter] {
         &openstack::swift::Swift,
         &openstack::trove::Trove,
         &openstack::Other,
+        &cloudstack::bus::Bus,
+        &cloudstack::usage::Usage,
+        &vsphere::Vsphere,
+        &libvirt::Libvirt,
+        &aws::ec2_state::Ec2State,
+        &aws::s3_event::S3Event,
+        &aws::cloudtrail::CloudTrail,
+        &aws::s3_access_log::S3AccessLog,
+        &aws::usage_report::UsageReport,
     ]
 }
 

@@ -6,6 +6,7 @@
 mod lines;
 mod open;
 mod reader;
+mod records;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use turnpike_schemas::Instant;
 use crate::batch::{Batch, Batcher};
 use crate::{IngestError, IngestProgress, IngestReport, IngestSettings, kill};
 use reader::Reader;
+
+pub use records::{FileRecord, FileRecords, records};
 
 /// How often another writer of the same file may be faster before giving up.
 const ATTEMPTS_MAX: u32 = 5;

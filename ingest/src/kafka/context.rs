@@ -6,7 +6,7 @@ use std::time::Duration;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
@@ -38,6 +38,8 @@ pub(super) struct State {
     pub assigned: bool,
     /// What went wrong in a callback, for the polling thread to end with.
     pub error: Option<IngestError>,
+    /// Why a broker that can be reached lets nobody in: a certificate, a password.
+    pub refusal: Option<String>,
 }
 
 impl Context {
@@ -48,8 +50,13 @@ impl Context {
         metrics: Arc<IngestMetrics>,
         batcher: Batcher,
     ) -> Self {
-        let state =
-            State { batcher, partitions: Partitions::default(), assigned: false, error: None };
+        let state = State {
+            batcher,
+            partitions: Partitions::default(),
+            assigned: false,
+            error: None,
+            refusal: None,
+        };
         Self {
             lake,
             runtime,
@@ -205,6 +212,11 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "Kafka reports an error");
+        if let Some(RDKafkaErrorCode::SSL | RDKafkaErrorCode::Authentication) =
+            error.rdkafka_error_code()
+        {
+            self.state().refusal = Some(reason.to_owned());
+        }
     }
 
     fn stats(&self, statistics: Statistics) {

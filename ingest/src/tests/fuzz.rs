@@ -20,7 +20,7 @@ const FIXTURES: [&str; 13] = [
     include_str!("../../fixtures/trove_instance.json"),
 ];
 
-fn holds(record: &Record<'_>) {
+pub(super) fn holds(record: &Record<'_>) {
     let outcome = decode::read(record, &context());
     assert!(!outcome.decoded.is_empty());
     for decoded in &outcome.decoded {

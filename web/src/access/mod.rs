@@ -16,10 +16,13 @@
 //! would have expired, in memory. Another operator token ends every operator's session, another
 //! portal secret every session and link.
 //!
+//! **Programs** have API keys ([`authorize`]), which are good for `/v1/` and `/metrics` alone.
+//!
 //! Handlers name [`Operator`] or [`Customer`] as a parameter and read with the [`Scope`] in it;
 //! nothing else of a request decides what is seen.
 
 mod forms;
+mod key;
 mod link;
 mod local;
 mod mac;
@@ -34,6 +37,7 @@ use crate::app::App;
 use crate::error::WebError;
 
 pub use forms::SameOrigin;
+pub use key::{KeyCache, MintedKey, authorize, mint_key};
 pub use link::{check_link, portal_link};
 pub use local::is_local;
 pub use mac::equal;

@@ -31,6 +31,10 @@ pub fn message(error: &WebError) -> &'static str {
         WebError::Unavailable { .. } => {
             "The data behind this page does not answer. Nothing is lost; try again in a moment."
         }
+        WebError::Api(failure) if failure.status == StatusCode::UNAUTHORIZED => {
+            "An API key is needed here."
+        }
+        WebError::Api(_) => "This address is for programs.",
         WebError::Internal { .. } | WebError::Broken(_) => BROKEN,
     }
 }
@@ -74,7 +78,7 @@ pub fn page(
     HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body)
 }
 
-pub fn json(status: StatusCode, code: &str, request_id: &RequestId) -> HttpResponse {
-    HttpResponse::build(status)
-        .json(serde_json::json!({ "error": code, "request_id": request_id.0 }))
+pub fn json(status: StatusCode, code: &str, message: &str, request_id: &RequestId) -> HttpResponse {
+    let body = serde_json::json!({ "error": code, "message": message, "request_id": request_id.0 });
+    HttpResponse::build(status).json(body)
 }

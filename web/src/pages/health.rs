@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::Serialize;
 use tokio::time::timeout;
+use turnpike_books::Right;
+use turnpike_schemas::Scope;
 
 use super::Page;
-use crate::access::is_local;
+use crate::access::{authorize, is_local};
 use crate::app::App;
 use crate::envelope::SpeaksForItself;
 use crate::error::WebError;
+use crate::metrics::LakeNumbers;
+use crate::reads::event_counts;
 use crate::serve::OwnListener;
 
 /// A store that takes longer does not serve anybody.
@@ -62,14 +67,32 @@ async fn reasons(app: &App) -> Vec<String> {
     reasons
 }
 
-/// `GET /metrics`. On the listener of the pages, for this machine alone.
+/// `GET /metrics`. On the listener of the pages, for this machine, and elsewhere for an API key
+/// with the right to it.
 pub async fn metrics(request: HttpRequest, app: Data<App>, own: Data<OwnListener>) -> Page {
     if !own.0 && !is_local(&request) {
-        return Err(WebError::NotFound);
+        if !request.headers().contains_key(header::AUTHORIZATION) {
+            return Err(WebError::NotFound);
+        }
+        authorize(&request, &app, Right::Metrics).await?;
     }
-    let text = app.state.metrics.text(&app.state.status.look());
+    // Prometheus gives up after ten seconds; without these numbers it has the others at least.
+    let lake = timeout(PATIENCE, lake_numbers(&app)).await.ok().and_then(Result::ok);
+    let text = app.state.metrics.text(&app.state.status.look(), lake.as_ref());
     let text = text.map_err(|error| WebError::internal("writing the metrics", error))?;
     Ok(HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(text))
+}
+
+async fn lake_numbers(app: &App) -> Result<LakeNumbers, WebError> {
+    let snapshot = app.state.lake.snapshot().await?;
+    let counts = event_counts(&app.state, &app.event_counts, &Scope::Provider).await?;
+    let counts = counts.unwrap_or_default();
+    Ok(LakeNumbers {
+        commits: snapshot.raw_version(),
+        uncompacted_commits: (snapshot.raw_version() + 1).saturating_sub(snapshot.compacted_to()),
+        dead_letters: counts.dead,
+        conflicts: counts.conflict,
+    })
 }

@@ -9,6 +9,8 @@ use tokio::sync::oneshot;
 use turnpike_books::{
     Books, FinalizeRequest, FinalizedInvoice, ParkedRecord, RunRecord, RunStatus, UnassignedRecord,
 };
+use turnpike_ingest::http::{Slot, SubmitSettings, SubmitWriter, Submitter};
+use turnpike_ingest::{IngestMetrics, IngestSettings};
 use turnpike_invoices::Audience;
 use turnpike_lake::{Lake, LakeSettings};
 use turnpike_schemas::meter::GIB;
@@ -38,9 +40,20 @@ pub struct Site {
     pub board: Arc<StatusBoard>,
     pub books: Books,
     lake: Lake,
+    submitter: Submitter,
+    writer: Option<SubmitWriter>,
+    pub counted: Arc<IngestMetrics>,
     stop: Option<oneshot::Sender<()>>,
     served: tokio::task::JoinHandle<Result<(), crate::ServeError>>,
     _data: TempDir,
+}
+
+impl Site {
+    /// What finally became of all events.
+    pub async fn counts(&self) -> turnpike_lake::FinalCounts {
+        let snapshot = self.lake.snapshot().await.expect("a snapshot");
+        snapshot.final_counts().await.expect("counts")
+    }
 }
 
 /// What a test wants to be otherwise.
@@ -50,6 +63,8 @@ pub struct Wishes {
     pub admin: bool,
     pub empty: bool,
     pub public_url: Option<&'static str>,
+    /// The largest body with events.
+    pub body_bytes_max: Option<usize>,
 }
 
 impl Site {
@@ -67,11 +82,19 @@ impl Site {
             operator_token: (!wishes.open).then(|| secret(OPERATOR_TOKEN)),
             public_url: wishes.public_url.map(str::to_owned),
             drain_seconds: 1,
+            body_bytes_max: wishes.body_bytes_max.unwrap_or(WebSettings::BODY_BYTES_MAX),
             ..WebSettings::new(secret("the secret of an installation in a test"))
         };
         let board = Arc::new(StatusBoard::default());
         report(&board, wishes.empty);
-        let state = state(&books, &lake, &settings, &board);
+        let counted = Arc::new(IngestMetrics::default());
+        let slot = Slot::take(data.path(), "test").expect("a slot");
+        let submit = SubmitSettings::new(IngestSettings::default());
+        let clock: crate::Clock = Arc::new(|| instant(NOW));
+        let (submitter, writer) =
+            Submitter::start(lake.clone(), slot, &submit, clock, Arc::clone(&counted));
+        let state = state(&books, &lake, &settings, &board, &submitter);
+        state.metrics.ingest(vec![("http", Arc::clone(&counted))]);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let admin = wishes.admin.then(|| TcpListener::bind("127.0.0.1:0").expect("a port"));
         let address = listener.local_addr().expect("an address");
@@ -86,6 +109,9 @@ impl Site {
             board,
             books,
             lake,
+            submitter,
+            writer: Some(writer),
+            counted,
             stop: Some(stop),
             served,
             _data: data,
@@ -94,7 +120,7 @@ impl Site {
 
     /// What it was served from.
     pub fn state(&self) -> WebState {
-        state(&self.books, &self.lake, &self.settings, &self.board)
+        state(&self.books, &self.lake, &self.settings, &self.board, &self.submitter)
     }
 
     /// Asks it to stop, and waits until it has.
@@ -102,10 +128,17 @@ impl Site {
         let stop = self.stop.take().expect("it stops once");
         stop.send(()).expect("it runs");
         self.served.await.expect("it does not panic").expect("it stops cleanly");
+        self.writer.take().expect("it ends once").finish().await;
     }
 }
 
-fn state(books: &Books, lake: &Lake, settings: &WebSettings, board: &Arc<StatusBoard>) -> WebState {
+fn state(
+    books: &Books,
+    lake: &Lake,
+    settings: &WebSettings,
+    board: &Arc<StatusBoard>,
+    submitter: &Submitter,
+) -> WebState {
     WebState {
         books: books.clone(),
         lake: lake.clone(),
@@ -113,6 +146,7 @@ fn state(books: &Books, lake: &Lake, settings: &WebSettings, board: &Arc<StatusB
         settings: settings.clone(),
         status: board.clone(),
         metrics: Metrics::new(),
+        submitter: submitter.clone(),
     }
 }
 
