@@ -156,8 +156,8 @@ async fn dispatch(command: Command, app: &App) -> anyhow::Result<()> {
         Command::Book(command) => command.run(app).await,
         Command::DeadLetters(command) => command.run(app).await,
         Command::Health(command) => command.run(app).await,
-        Command::Key(command) => command.run(app).await,
         Command::BenchDuplicates(command) => Box::pin(command.run(app)).await,
+        Command::Key(command) => command.run(app).await,
         // Answered before anything was opened.
         Command::Config(_) | Command::Adapters(_) | Command::Completions(_) | Command::Man(_) => {
             Ok(())

@@ -12,7 +12,7 @@ const FIXTURES: [&str; 5] = [
     include_str!("../../fixtures/cinder_snapshot.json"),
 ];
 
-fn holds(record: &Record<'_>) {
+pub(super) fn holds(record: &Record<'_>) {
     let outcome = decode::read(record, &context());
     assert!(!outcome.decoded.is_empty());
     for decoded in &outcome.decoded {

@@ -1,11 +1,16 @@
 //! Tests of whole records, as tables: a fixture, what is changed in it, and what comes out.
 
+mod aws;
+mod captures;
 mod cinder;
+mod cloudstack;
 mod examples;
 mod files;
 mod fuzz;
+mod fuzz_systems;
 mod http;
 mod kafka;
+mod libvirt;
 mod limits;
 mod native;
 mod nova;
@@ -13,6 +18,7 @@ mod replay;
 mod samples;
 mod speed;
 mod store;
+mod vsphere;
 
 use serde_json::Value;
 use turnpike_schemas::{Instant, UsageEvent};

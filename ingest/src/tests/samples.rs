@@ -8,7 +8,7 @@ use super::{only, read, summary};
 use crate::Decoded;
 
 /// The folder, or `None` with a note that the test says nothing.
-fn shared(path: &str) -> Option<PathBuf> {
+pub(super) fn shared(path: &str) -> Option<PathBuf> {
     let found = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);
     if found.exists() {
         return Some(found);
@@ -17,7 +17,7 @@ fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
-fn json(path: PathBuf) -> Value {
+pub(super) fn json(path: PathBuf) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).expect("reads")).expect("json")
 }
 
