@@ -68,7 +68,7 @@ pub(super) fn cluster_id(
         }
         // Another try does not mend a certificate or a password. Who reads on for ever tries all the
         // same: somebody may mend it meanwhile, and every attempt is logged with its reason.
-        let refusal = consumer.context().state().refusal.take();
+        let refusal = consumer.context().take_refusal();
         if let (true, Some(reason)) = (ends, refusal) {
             return Err(IngestError::Refused { brokers: settings.brokers.clone(), reason });
         }

@@ -21,6 +21,9 @@ use crate::{IngestError, IngestMetrics};
 /// How long a broker may take to say where a partition begins and ends.
 pub(super) const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How librdkafka words that a certificate was not accepted, by us or by the broker.
+const HANDSHAKE_FAILED: &str = "SSL handshake failed";
+
 /// Shared by the polling thread and the callbacks, which run on the same thread within its poll.
 pub(super) struct Context {
     pub lake: Lake,
@@ -29,6 +32,9 @@ pub(super) struct Context {
     pub metrics: Arc<IngestMetrics>,
     pub cluster: OnceLock<String>,
     state: Mutex<State>,
+    /// Why a broker that can be reached lets nobody in: a certificate, a password. By itself, since
+    /// librdkafka logs from threads of its own.
+    refusal: Mutex<Option<String>>,
 }
 
 pub(super) struct State {
@@ -38,8 +44,6 @@ pub(super) struct State {
     pub assigned: bool,
     /// What went wrong in a callback, for the polling thread to end with.
     pub error: Option<IngestError>,
-    /// Why a broker that can be reached lets nobody in: a certificate, a password.
-    pub refusal: Option<String>,
 }
 
 impl Context {
@@ -50,13 +54,8 @@ impl Context {
         metrics: Arc<IngestMetrics>,
         batcher: Batcher,
     ) -> Self {
-        let state = State {
-            batcher,
-            partitions: Partitions::default(),
-            assigned: false,
-            error: None,
-            refusal: None,
-        };
+        let state =
+            State { batcher, partitions: Partitions::default(), assigned: false, error: None };
         Self {
             lake,
             runtime,
@@ -64,7 +63,17 @@ impl Context {
             metrics,
             cluster: OnceLock::new(),
             state: Mutex::new(state),
+            refusal: Mutex::default(),
         }
+    }
+
+    /// Why a broker last let nobody in, once.
+    pub fn take_refusal(&self) -> Option<String> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn refused(&self, reason: &str) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -197,6 +206,10 @@ pub(super) fn check(
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // Of a handshake that fails, librdkafka tells its log alone.
+        if message.contains(HANDSHAKE_FAILED) {
+            self.refused(message);
+        }
         match level {
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
@@ -215,7 +228,7 @@ impl ClientContext for Context {
         if let Some(RDKafkaErrorCode::SSL | RDKafkaErrorCode::Authentication) =
             error.rdkafka_error_code()
         {
-            self.state().refusal = Some(reason.to_owned());
+            self.refused(reason);
         }
     }
 

@@ -46,7 +46,7 @@ pub fn lacks_strace() -> Option<String> {
 
 /// A command under strace with these options.
 pub fn strace(turnpike: &Turnpike, options: &[&str], arguments: &[&str]) -> Command {
-    let mut prefix = vec!["strace", "-f", "-qq", "-o", "/dev/null", "--seccomp-bpf"];
+    let mut prefix = vec!["strace", "-f", "-qq", "-o", "/dev/null"];
     prefix.extend(options);
     prefix.push("--");
     through(&prefix, &turnpike.command(arguments.iter().copied()))
@@ -147,14 +147,25 @@ impl SmallDisk {
         std::fs::remove_file(self.folder().join("filler")).unwrap();
     }
 
-    /// Makes it read-only (`ro`) or writable (`rw`).
-    pub fn remount(&self, how: &str) {
-        let mut mount = Command::new("mount");
-        mount.args(["-o", &format!("remount,{how}")]).arg(&self.folder);
-        // It is busy for as long as somebody writes a file.
-        wait::until(&format!("the disk to turn {how}"), SETUP_MAX, || {
-            self.inside(&mount).output().unwrap().status.success().then_some(())
-        });
+    /// Makes a folder in it read-only. Not the whole disk, which is busy for as long as somebody
+    /// holds a file open for writing, as leases are.
+    pub fn forbid(&self, folder: &str) {
+        let path = self.folder.join(folder);
+        let path = path.to_string_lossy();
+        self.mount("mount", &["--bind", &path, &path]);
+        self.mount("mount", &["-o", "remount,bind,ro", &path]);
+    }
+
+    /// Undoes it.
+    pub fn allow(&self, folder: &str) {
+        self.mount("umount", &["--lazy", &self.folder.join(folder).to_string_lossy()]);
+    }
+
+    fn mount(&self, program: &str, arguments: &[&str]) {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        let output = self.inside(&command).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Copies what it holds to where the folder is for everybody else.
