@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod clients;
+mod corrections;
 mod dead_letters;
 mod faults;
 mod fuzz;
