@@ -10,15 +10,18 @@ CARGO_BUILD = cargo build --workspace --locked
 
 DEMO_ARGS ?=
 SEED ?= 1
-CYCLES ?= 50
+CYCLES ?= 100
+ROW ?=
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check bench gates faults soak fmt fmt-check clippy deny kafka kafka-stop
+.PHONY: help build demo test check bench gates faults soak fuzz fmt fmt-check clippy deny kafka kafka-stop
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 build: ## the binary, as demo and test use it
+	scripts/build-deps
 	$(CARGO_BUILD)
 
 demo: build ## two months of a simulated provider, from events to pages (DEMO_ARGS=--no-serve for scripts)
@@ -36,11 +39,14 @@ bench: ## bench/run: speed, with the peers' side
 gates: ## outside validators over what turnpike writes (gates/README.md)
 	gates/run
 
-faults: ## the tests that kill, fill and disconnect: integration tests named faults::*
-	scripts/test faults::
+faults: ## every row of the fault matrix, and a table of what became of each (ROW=f15: one of them)
+	scripts/faults $(ROW)
 
-soak: ## kill -9 in a loop (SEED=n CYCLES=n): integration test faults::kill_cycles
+soak: ## kill -9 in a loop (SEED=n CYCLES=n), then the oracle: lost, doubled, mispriced events
 	TURNPIKE_SOAK_SEED=$(SEED) TURNPIKE_SOAK_CYCLES=$(CYCLES) scripts/test faults::kill_cycles --nocapture
+
+fuzz: ## damaged input for the decoder and every adapter, SECONDS for each (fuzz/README.md)
+	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) cargo test --workspace --locked --test it -- fuzz:: --nocapture
 
 fmt: ## format all Rust files
 	cargo fmt --all

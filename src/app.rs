@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -132,6 +133,11 @@ impl App {
 
     pub fn compact_settings(&self) -> CompactSettings {
         CompactSettings::default()
+    }
+
+    /// How long files are kept that a newer version of a table replaced.
+    pub fn vacuum_retention(&self) -> Duration {
+        Duration::from_secs(self.settings.lake.vacuum_retention_hours * 3_600)
     }
 
     /// Runs heavy work on the engine's threads; the caller only waits.

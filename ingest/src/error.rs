@@ -49,6 +49,8 @@ pub enum IngestError {
     },
     #[error("no answer from the brokers `{brokers}` within {seconds} s")]
     Unreachable { brokers: String, seconds: u64 },
+    #[error("the brokers `{brokers}` let nobody in: {reason}")]
+    Refused { brokers: String, reason: String },
     #[error(
         "{topic}/{partition} was never read before: say where to start, `earliest` or `latest`"
     )]
@@ -78,6 +80,7 @@ impl IngestError {
             | Self::Contended { .. }
             | Self::Kafka { .. }
             | Self::Unreachable { .. }
+            | Self::Refused { .. }
             | Self::NotDelivered { .. } => Fault::External,
             Self::Lake { source, .. } => match source.fault() {
                 turnpike_lake::Fault::External => Fault::External,
@@ -94,6 +97,6 @@ impl IngestError {
 
     /// A broker is down: the program exits with the code for that.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Refused { .. })
     }
 }

@@ -25,6 +25,7 @@ pub mod kill;
 pub mod metrics;
 pub mod reason;
 pub mod redact;
+pub mod replay;
 
 mod batch;
 mod capture;

@@ -20,6 +20,9 @@ use crate::{Append, LakeError, OffsetAdvance};
 const DAY: &str = "ingest_day";
 /// Tag of a data file: the months that its accepted rows fall into, comma-separated.
 pub(crate) const MONTHS_TAG: &str = "turnpike.months";
+/// Tag of a data file: how many dead letters it holds. Most hold none and need not be opened to
+/// find one.
+pub(crate) const DEAD_TAG: &str = "turnpike.dead";
 
 /// Writes the rows and commits them where every source partition stands at its start.
 pub(crate) async fn append(
@@ -96,9 +99,9 @@ fn check_rows(rows: &RecordBatch, buckets: u32) -> Result<(), LakeError> {
     if rows.schema().fields() != usage_events().fields() {
         return Err(refuse("its columns are not those of usage_events".to_owned()));
     }
-    let known = [status::ACCEPTED, status::DUPLICATE, status::CONFLICT, status::DEAD];
     let words = column(rows, "status").as_string::<i32>();
-    if let Some(word) = words.iter().find(|word| !word.is_some_and(|word| known.contains(&word))) {
+    let known = |word: &str| status::ALL.contains(&word);
+    if let Some(word) = words.iter().find(|word| !word.is_some_and(known)) {
         return Err(refuse(format!("a row has status {word:?}")));
     }
     if column(rows, DAY).null_count() > 0 {
@@ -159,13 +162,18 @@ fn day_file(day: i32, mut rows: RecordBatch) -> Result<NewFile, LakeError> {
         .checked_add_signed(chrono::Duration::days(i64::from(day)))
         .ok_or_else(|| refuse(format!("{DAY} {day} is no date")))?;
     let months = months_of(&rows);
+    let words = column(&rows, "status").as_string::<i32>();
+    let dead = words.iter().filter(|word| *word == Some(status::DEAD)).count();
     let at = rows.schema().index_of(DAY).map_err(rows_failed)?;
     rows.remove_column(at);
     let months = months.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
     Ok(NewFile {
         path: format!("{DAY}={date}/part-{}.parquet", Uuid::now_v7()),
         partition: HashMap::from([(DAY.to_owned(), Some(date.to_string()))]),
-        tags: HashMap::from([(MONTHS_TAG.to_owned(), Some(months))]),
+        tags: HashMap::from([
+            (MONTHS_TAG.to_owned(), Some(months)),
+            (DEAD_TAG.to_owned(), Some(dead.to_string())),
+        ]),
         batches: vec![rows],
         order: &[],
     })

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
@@ -14,20 +15,23 @@ use deltalake_core::kernel::Action;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::commit::{Outcome, Plan};
+use crate::corrections::StoredCorrection;
 use crate::data_file::DataFile;
 use crate::explode::explode;
 use crate::keys::{self, KeyEntry, KeyHash};
 use crate::log::Table;
-use crate::manifest::{COMPACT_APP, KeyFile, Manifest, new_key_file};
+use crate::manifest::{COMPACT_APP, KeyFile, Manifest, new_correction_file, new_key_file};
 use crate::parquet_file::{self, NewFile};
 use crate::raw::{self, RawCommit};
 use crate::run::{Run, new_run, runs_of, without_partition};
 use crate::tier::merge_from;
 use crate::verdict::{Verdict, decide};
-use crate::{CompactProgress, CompactReport, CompactSettings, LakeError, order};
+use crate::{CompactProgress, CompactReport, CompactSettings, LakeError, corrections, order};
 
 /// Files of the key index before some are merged. A look-up reads each.
 const KEY_FILES_MAX: usize = 8;
+/// Files of corrections before they are merged into one.
+const CORRECTION_FILES_MAX: usize = 8;
 
 pub(crate) type Progress<'a> = &'a (dyn Fn(CompactProgress) + Send + Sync);
 
@@ -105,7 +109,7 @@ async fn compact_chunk(
     let to = commits.last().map_or(from, |commit| commit.version + 1);
     let raw = raw::read(events, commits).await?;
     let rows = raw.num_rows() as u64;
-    let (verdict, sorted) = decide_and_sort(raw, view.manifest.key_paths(usage)).await?;
+    let (verdict, sorted, decided) = decide_and_sort(raw, view.manifest.key_paths(usage)).await?;
     let files = write_runs(usage, &view.runs, &sorted, settings).await?;
     let switch = write_manifest(usage, view.manifest, to, &verdict).await?;
 
@@ -130,6 +134,7 @@ async fn compact_chunk(
     report.usage_rows += sorted.num_rows() as u64;
     report.duplicates += verdict.duplicates;
     report.conflicts += verdict.conflicts;
+    report.key_time += decided + switch.key_time;
     report.runs_written += files.new.len() as u64;
     report.runs_merged += files.merged.iter().map(|(old, _)| old.len() as u64).sum::<u64>();
     Ok(true)
@@ -138,12 +143,14 @@ async fn compact_chunk(
 async fn decide_and_sort(
     raw: RecordBatch,
     key_paths: Vec<PathBuf>,
-) -> Result<(Verdict, RecordBatch), LakeError> {
+) -> Result<(Verdict, RecordBatch, Duration), LakeError> {
     blocking(move || {
+        let began = std::time::Instant::now();
         let verdict = decide(&raw, |wanted| look_up(&key_paths, wanted))?;
+        let decided = began.elapsed();
         let rows = explode(&raw, &verdict.metered).map_err(rows_failed)?;
         let sorted = order::sort(&rows, &["bucket", "month"]).map_err(rows_failed)?;
-        Ok((verdict, sorted))
+        Ok((verdict, sorted, decided))
     })
     .await
 }
@@ -258,6 +265,7 @@ async fn run_job(usage: &Arc<Table>, job: Job) -> Result<(Vec<Run>, DataFile), L
 struct Switch {
     txns: Vec<(String, i64)>,
     written: Vec<PathBuf>,
+    key_time: Duration,
 }
 
 async fn write_manifest(
@@ -267,16 +275,37 @@ async fn write_manifest(
     verdict: &Verdict,
 ) -> Result<Switch, LakeError> {
     let (usage, new_keys) = (usage.clone(), verdict.new_keys.clone());
+    let new_corrections = verdict.corrections.clone();
     manifest.compacted_to = to;
     manifest.add_counts(verdict.counts.clone());
     blocking(move || {
         let failed = |error: std::io::Error| key_index(error.to_string());
+        let began = std::time::Instant::now();
         let mut written = add_keys(&usage, &mut manifest, &new_keys).map_err(failed)?;
+        let key_time = began.elapsed();
+        written.extend(add_corrections(&usage, &mut manifest, new_corrections)?);
         let (txns, path) = manifest.write(&usage).map_err(failed)?;
         written.push(path);
-        Ok(Switch { txns, written })
+        Ok(Switch { txns, written, key_time })
     })
     .await
+}
+
+/// Adds keys to the index in a commit of their own.
+pub(crate) async fn seed(usage: &Arc<Table>, keys: &[(String, String)]) -> Result<(), LakeError> {
+    let entry = |(source, id): &(String, String)| KeyEntry {
+        key: KeyHash::new(source, id),
+        content_hash: 0,
+    };
+    let mut new_keys: Vec<KeyEntry> = keys.iter().map(entry).collect();
+    new_keys.sort_unstable();
+    let verdict = Verdict { new_keys, ..Verdict::default() };
+    let manifest = View::load(usage).await?.manifest;
+    let to = manifest.compacted_to;
+    let switch = write_manifest(usage, manifest, to, &verdict).await?;
+    let outcome =
+        usage.commit(|_| Ok(Plan::<()>::Commit { actions: Vec::new(), txns: switch.txns.clone() }));
+    outcome.await.map(|_| ())
 }
 
 fn add_keys(
@@ -305,6 +334,26 @@ fn add_keys(
         written.push(path);
     }
     Ok(written)
+}
+
+fn add_corrections(
+    usage: &Table,
+    manifest: &mut Manifest,
+    mut new: Vec<StoredCorrection>,
+) -> Result<Option<PathBuf>, LakeError> {
+    if new.is_empty() {
+        return Ok(None);
+    }
+    if manifest.corrections.len() >= CORRECTION_FILES_MAX {
+        let mut all = corrections::read(&manifest.correction_paths(usage))?;
+        all.append(&mut new);
+        new = all;
+        manifest.corrections.clear();
+    }
+    let (name, path) = new_correction_file(usage);
+    corrections::write(&usage.disk, &path, &new).map_err(|error| key_index(error.to_string()))?;
+    manifest.corrections.push(KeyFile { name, entries: new.len() as u64 });
+    Ok(Some(path))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -52,14 +52,36 @@ impl FinalCounts {
                 system.conflict += rows;
                 return;
             }
+            // These rows stand beside that of the dead letter, which is not dead any more.
+            word @ (status::REPLAYED | status::DISCARDED) => {
+                self.dead -= rows;
+                system.dead -= rows;
+                if word == status::DISCARDED {
+                    self.discarded += rows;
+                    system.discarded += rows;
+                }
+                // What a replay made are rows of their own.
+                self.read -= if word == status::REPLAYED { 2 * rows } else { rows };
+                return self.add_reason(reason, -rows);
+            }
             _ => {
                 self.dead += rows;
                 system.dead += rows;
             }
         }
+        self.add_reason(reason, rows);
+    }
+
+    fn add_reason(&mut self, reason: Option<&str>, rows: i64) {
         if let Some(reason) = reason {
             *self.by_reason.entry(reason.to_owned()).or_default() += rows;
         }
+    }
+
+    /// Drops what came to nothing.
+    pub(crate) fn settled(mut self) -> Self {
+        self.by_reason.retain(|_, rows| *rows != 0);
+        self
     }
 
     pub(crate) fn add_all(&mut self, counts: &BTreeMap<StatusKey, i64>) {

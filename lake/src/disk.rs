@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// What a write does, in this order.
+/// What a write does, in this order; and the removal of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     CreateFolder,
@@ -18,6 +18,7 @@ pub(crate) enum Step {
     SyncFile,
     Publish,
     SyncFolder,
+    Remove,
 }
 
 /// Watches the steps of writes, so that tests can see their order and make them fail.
@@ -105,6 +106,20 @@ impl Disk {
         self.sync_folder(parent(to)?)?;
         fs::remove_file(from)?;
         self.sync_folder(parent(from)?)
+    }
+
+    /// Removes a file that nothing names. Whether it was there: another may have been faster. What a
+    /// power cut brings back is removed the next time.
+    pub(crate) fn remove(&self, path: &Path) -> io::Result<bool> {
+        let mut found = true;
+        self.step(Step::Remove, path, || match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                found = false;
+                Ok(())
+            }
+            other => other,
+        })?;
+        Ok(found)
     }
 
     /// Creates a folder and those above it where they are missing, and makes their names durable.

@@ -3,26 +3,52 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
 use arrow::compute::and;
-use arrow::compute::kernels::cmp::eq;
+use arrow::compute::kernels::cmp::{eq, gt_eq};
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use chrono::NaiveDate;
 use parquet::arrow::arrow_reader::{ArrowPredicateFn, RowFilter};
 use parquet::errors::ParquetError;
-use turnpike_schemas::arrow::{USAGE_EVENTS_PARTITIONS, usage_events};
+use turnpike_schemas::arrow::{USAGE_EVENTS_PARTITIONS, status, usage_events};
 use turnpike_schemas::event::KEY_SEPARATOR;
 
+use crate::append::DEAD_TAG;
 use crate::data_file::DataFile;
 use crate::log::Table;
 use crate::parquet_file::{self, FileColumns};
 use crate::{EventFilter, LakeError};
 
 const DAY: &str = USAGE_EVENTS_PARTITIONS[0];
+const MICROS_PER_DAY: i64 = 86_400_000_000;
 
-/// Columns that must equal a text.
-type Conditions = Vec<(&'static str, String)>;
+/// What columns must be.
+type Conditions = Vec<(&'static str, Wanted)>;
+
+#[derive(Debug, Clone)]
+enum Wanted {
+    Text(String),
+    Long(i64),
+    /// An instant or a later one, in microseconds.
+    Since(i64),
+}
+
+impl Wanted {
+    fn matches(&self, column: &ArrayRef) -> Result<BooleanArray, ArrowError> {
+        match self {
+            Wanted::Text(text) => eq(column, &StringArray::new_scalar(text)),
+            Wanted::Long(number) => eq(column, &Int64Array::new_scalar(*number)),
+            Wanted::Since(micros) => {
+                let since = TimestampMicrosecondArray::from(vec![*micros]).with_timezone("UTC");
+                gt_eq(column, &arrow::array::Scalar::new(since))
+            }
+        }
+    }
+}
 
 /// Reads at most `limit` rows up to a version: newest file first, in each the rows as stored.
 pub(crate) async fn read_events(
@@ -32,11 +58,36 @@ pub(crate) async fn read_events(
     columns: Option<&[&str]>,
     limit: usize,
 ) -> Result<Vec<RecordBatch>, LakeError> {
-    let Some(conditions) = conditions(filter) else { return Ok(Vec::new()) };
-    let columns = wanted_columns(columns)?;
     let mut files = events.files_at(version).await?;
     // Names hold time-ordered UUIDs, which outlive the commits' order in checkpoints.
     files.sort_unstable_by(|a, b| file_name(b).cmp(file_name(a)));
+    read_files(events, files, filter, columns, limit).await
+}
+
+/// Reads all rows up to a version in the order in which they were committed.
+pub(crate) async fn read_events_as_committed(
+    events: &Table,
+    version: i64,
+    filter: &EventFilter,
+    columns: Option<&[&str]>,
+) -> Result<Vec<RecordBatch>, LakeError> {
+    let mut files = Vec::new();
+    for version in 0..=version {
+        files.extend(events.added(version).await?);
+    }
+    read_files(events, files, filter, columns, usize::MAX).await
+}
+
+async fn read_files(
+    events: &Table,
+    mut files: Vec<Arc<DataFile>>,
+    filter: &EventFilter,
+    columns: Option<&[&str]>,
+    limit: usize,
+) -> Result<Vec<RecordBatch>, LakeError> {
+    let Some(conditions) = conditions(filter) else { return Ok(Vec::new()) };
+    let columns = wanted_columns(columns)?;
+    files.retain(|file| may_match(file, filter));
     let folder = events.folder.clone();
     let task = tokio::task::spawn_blocking(move || {
         let mut found = Vec::new();
@@ -57,8 +108,11 @@ pub(crate) async fn read_events(
 /// `None` where no row can match.
 fn conditions(filter: &EventFilter) -> Option<Conditions> {
     let mut conditions = Vec::new();
+    conditions.extend(filter.position.map(|position| ("position", Wanted::Long(position))));
+    let since = filter.since.map(|since| Wanted::Since(since.micros()));
+    conditions.extend(since.map(|since| ("ingested_at", since)));
     let mut add = |name, value: &Option<String>| {
-        conditions.extend(value.clone().map(|value| (name, value)));
+        conditions.extend(value.clone().map(|value| (name, Wanted::Text(value))));
     };
     add("status", &filter.status);
     add("reason", &filter.reason);
@@ -71,6 +125,18 @@ fn conditions(filter: &EventFilter) -> Option<Conditions> {
         add("event_id", &Some(id.to_owned()));
     }
     Some(conditions)
+}
+
+/// Whether a file may hold a matching row, by what the log says of it.
+fn may_match(file: &DataFile, filter: &EventFilter) -> bool {
+    let dead = filter.status.as_deref() == Some(status::DEAD);
+    if dead && file.tag(DEAD_TAG) == Some("0") {
+        return false;
+    }
+    match (filter.since, day_of(file)) {
+        (Some(since), Some(day)) => i64::from(day) >= since.micros().div_euclid(MICROS_PER_DAY),
+        _ => true,
+    }
 }
 
 fn wanted_columns(columns: Option<&[&str]>) -> Result<Vec<String>, LakeError> {
@@ -131,7 +197,7 @@ fn row_filter(
         let mut all = None;
         for (name, value) in &conditions {
             let column = batch.column_by_name(name).ok_or_else(|| missing(name))?;
-            let matches = eq(column, &StringArray::new_scalar(value))?;
+            let matches = value.matches(column)?;
             all = Some(match all {
                 None => matches,
                 Some(before) => and(&before, &matches)?,
@@ -163,11 +229,15 @@ fn arrange(
 }
 
 fn day(file: &DataFile, rows: usize) -> Result<ArrayRef, ArrowError> {
-    let text = file.partition.get(DAY).and_then(Option::as_deref);
-    let date = text.and_then(|text| text.parse::<NaiveDate>().ok()).ok_or_else(|| missing(DAY))?;
-    let days = date.signed_duration_since(NaiveDate::default()).num_days();
-    let days = i32::try_from(days).map_err(|_| missing(DAY))?;
+    let days = day_of(file).ok_or_else(|| missing(DAY))?;
     Ok(Arc::new(Date32Array::from_value(days, rows)))
+}
+
+/// The partition of a file, in days since 1970.
+fn day_of(file: &DataFile) -> Option<i32> {
+    let text = file.partition.get(DAY)?.as_deref()?;
+    let days = text.parse::<NaiveDate>().ok()?.signed_duration_since(NaiveDate::default());
+    i32::try_from(days.num_days()).ok()
 }
 
 fn file_name(file: &Arc<DataFile>) -> &str {

@@ -1,20 +1,23 @@
 //! [`Lake`]: a handle to the four tables.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use tokio::sync::Mutex;
 use turnpike_schemas::{Instant, RunId};
 
 use crate::disk::{Disk, NoProbe, Probe};
+use crate::lease::{self, Lease, Pin};
 use crate::log::Table;
 use crate::manifest::COMPACT_APP;
 use crate::snapshot::Tables;
 use crate::spec::{RATED_LINES, TableSpec, USAGE, USAGE_EVENTS, USAGE_STATE};
 use crate::{
-    AppId, Append, CompactProgress, CompactReport, CompactSettings, LakeError, LakeSettings,
-    LakeSnapshot, OffsetAdvance, Recovered, append, compact, quarantine, rated, state,
+    AppId, Append, Backlog, CompactProgress, CompactReport, CompactSettings, LakeError,
+    LakeSettings, LakeSnapshot, OffsetAdvance, Recovered, VacuumReport, append, compact,
+    quarantine, rated, raw, state, vacuum,
 };
 
 /// A cheap handle to the tables; clones share it. Several processes may hold one each.
@@ -28,7 +31,9 @@ struct Inner {
     recovered: Vec<Recovered>,
     /// One compaction at a time in this process; others are fenced by their commits.
     compacting: Mutex<()>,
-    /// The newest view taken: while nothing is committed it serves everybody.
+    root: PathBuf,
+    lease: Arc<Lease>,
+    /// The newest view taken, without a pin: while nothing is committed it serves everybody.
     last: Mutex<Option<LakeSnapshot>>,
 }
 
@@ -57,6 +62,7 @@ impl Lake {
         .await
         .map_err(|source| LakeError::Task { operation: "open", source: source.into() })??;
 
+        let lease = Lease::create(&root).map_err(|source| lease_failed(&root, source))?;
         let mut recovered = Vec::new();
         let mut opened = Vec::new();
         for spec in [&USAGE_EVENTS, &USAGE, &USAGE_STATE, &RATED_LINES] {
@@ -71,6 +77,8 @@ impl Lake {
             tables: Arc::new(tables),
             recovered,
             compacting: Mutex::new(()),
+            root,
+            lease,
             last: Mutex::new(None),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -114,9 +122,53 @@ impl Lake {
     /// The newest consistent view.
     pub async fn snapshot(&self) -> Result<LakeSnapshot, LakeError> {
         let mut last = self.inner.last.lock().await;
+        let _known = self.pin_known().await?;
         let snapshot = LakeSnapshot::take(&self.inner.tables, last.as_ref()).await?;
+        let rated = self.inner.tables.rated.known().await.version;
+        let [_, usage, states] = snapshot.versions();
         *last = Some(snapshot.clone());
-        Ok(snapshot)
+        Ok(snapshot.pinned(self.pin([usage, states, rated])?))
+    }
+
+    /// Pins what this handle knows: whatever it reads next is at least as new.
+    async fn pin_known(&self) -> Result<Pin, LakeError> {
+        let tables = &self.inner.tables;
+        let usage = tables.usage.known().await.version;
+        let states = tables.states.known().await.version;
+        let rated = tables.rated.known().await.version;
+        self.pin([usage, states, rated])
+    }
+
+    fn pin(&self, versions: lease::Versions) -> Result<Pin, LakeError> {
+        self.inner.lease.pin(versions).map_err(|source| lease_failed(&self.inner.root, source))
+    }
+
+    /// What waits for compaction.
+    pub async fn backlog(&self) -> Result<Backlog, LakeError> {
+        let tables = &self.inner.tables;
+        let from = tables.usage.refreshed().await?.txn(COMPACT_APP).unwrap_or(0);
+        let to = tables.events.refreshed().await?.version;
+        let mut backlog = Backlog { from, ..Backlog::default() };
+        for version in from..=to {
+            let commit = raw::commit(&tables.events, version).await?;
+            if commit.files.is_empty() {
+                continue;
+            }
+            backlog.commits += 1;
+            backlog.rows += commit.rows().unsigned_abs();
+            backlog.bytes += commit.files.iter().map(|file| file.bytes.unsigned_abs()).sum::<u64>();
+            let written = commit.files.iter().map(|file| file.modified).min();
+            let written = written.and_then(|millis| Instant::from_micros(millis * 1_000).ok());
+            backlog.oldest = backlog.oldest.or(written);
+        }
+        Ok(backlog)
+    }
+
+    /// Deletes files of all tables but `usage_events` that the newest versions do not name: what
+    /// commits removed longer ago than the retention (of at least an hour), and what no commit
+    /// names and is older than a day. Never what a view of a living process may read.
+    pub async fn vacuum(&self, retention: Duration) -> Result<VacuumReport, LakeError> {
+        vacuum::vacuum(&self.inner.tables, &self.inner.root, retention).await
     }
 
     /// Compacts all that `usage_events` holds now, and writes checkpoints where they are due: the
@@ -128,11 +180,19 @@ impl Lake {
     ) -> Result<CompactReport, LakeError> {
         let tables = &self.inner.tables;
         let _one = self.inner.compacting.lock().await;
+        let _pin = self.pin_known().await?;
         let report = compact::compact(&tables.events, &tables.usage, settings, progress).await?;
         for table in [&tables.events, &*tables.usage, &tables.states, &tables.rated] {
             table.checkpoint_if_due().await?;
         }
         Ok(report)
+    }
+
+    /// Adds keys to the index as a compaction of events with these sources and ids would, for
+    /// measurements: without the events.
+    #[doc(hidden)]
+    pub async fn seed_keys(&self, keys: &[(String, String)]) -> Result<(), LakeError> {
+        compact::seed(&self.inner.tables.usage, keys).await
     }
 
     /// Replaces the states of (bucket, month) for the given buckets. `raw_version` is that of the
@@ -155,8 +215,14 @@ impl Lake {
 
     /// The lines of a rating run; none where it is not known.
     pub async fn rated_lines(&self, run: &RunId) -> Result<Vec<RecordBatch>, LakeError> {
+        let _pin = self.pin_known().await?;
         rated::read(&self.inner.tables.rated, run).await
     }
+}
+
+fn lease_failed(root: &Path, source: std::io::Error) -> LakeError {
+    let path = root.join(lease::FOLDER);
+    LakeError::File { operation: "hold a lease in", path, source: source.into() }
 }
 
 fn create_root(disk: &Disk, root: &Path) -> Result<std::path::PathBuf, LakeError> {

@@ -15,8 +15,11 @@
 //!   `content_hash`. What ingest flagged as duplicate, conflict or dead takes no part.
 //! - Compaction is a pure function of `usage_events`: its runs, key index and counts change in one
 //!   commit. Beside the runs, `usage/_keys/` holds that index; a copy of the table needs it.
-//! - The log is never cleaned, and files that commits have removed or that a dead process left are
-//!   never deleted: old versions stay readable.
+//! - An action that is told twice in two forms counts in the form that was committed first. What a
+//!   correction amends or retracts is left out of every scan, whichever came first.
+//! - The log and the files of `usage_events` are never cleaned. Of the other tables a vacuum deletes
+//!   files that no commit names and files that commits removed, after a retention, and never what a
+//!   view of a living process may read: each process says so in a lease.
 //!
 //! The tables are local; the object store behind them is where other storage would go.
 
@@ -24,6 +27,7 @@ mod append;
 mod checkpoint;
 mod commit;
 mod compact;
+mod corrections;
 mod counts;
 mod data_file;
 mod disk;
@@ -32,6 +36,7 @@ mod events;
 mod explode;
 mod keys;
 mod lake;
+mod lease;
 mod log;
 mod manifest;
 mod model;
@@ -49,12 +54,13 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod vacuum;
 mod verdict;
 
 pub use error::{Fault, LakeError};
 pub use lake::Lake;
 pub use model::{
-    AppId, Append, CompactProgress, CompactReport, CompactSettings, EventFilter, FinalCounts,
-    LakeSettings, OffsetAdvance, Recovered, RunFile, SystemCounts,
+    AppId, Append, Backlog, CompactProgress, CompactReport, CompactSettings, EventFilter,
+    FinalCounts, LakeSettings, OffsetAdvance, Recovered, RunFile, SystemCounts, VacuumReport,
 };
 pub use snapshot::LakeSnapshot;

@@ -18,19 +18,23 @@ use crate::log::{LogState, Table};
 /// `txn` of `usage`: the next commit of `usage_events` to compact.
 pub(crate) const COMPACT_APP: &str = "compact";
 /// `txn` of `usage`: the number of its manifest.
-const MANIFEST_APP: &str = "manifest";
-const FOLDER: &str = "_keys";
+pub(crate) const MANIFEST_APP: &str = "manifest";
+pub(crate) const FOLDER: &str = "_keys";
 
-/// The key index and the counts of all that has been compacted.
+/// The key index, the corrections and the counts of all that has been compacted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
     pub(crate) compacted_to: i64,
     /// Oldest first.
     pub(crate) keys: Vec<KeyFile>,
+    /// Oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) corrections: Vec<KeyFile>,
     pub(crate) counts: Vec<StatusCount>,
 }
 
+/// A file beside the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyFile {
@@ -46,16 +50,24 @@ impl Manifest {
         };
         let path = folder(usage).join(name(number));
         let failed = |reason: String| LakeError::KeyIndex { reason };
-        let bytes =
-            fs::read(&path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
-        let manifest: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        let manifest =
+            Self::read(&path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
         let compacted_to = state.txn(COMPACT_APP).unwrap_or(0);
         if manifest.compacted_to != compacted_to {
             let found = manifest.compacted_to;
             return Err(failed(format!("it ends at {found}, the runs at {compacted_to}")));
         }
         Ok(manifest)
+    }
+
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+        serde_json::from_slice(&fs::read(path)?)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// The files that it names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().chain(&self.corrections).map(|file| file.name.as_str())
     }
 
     /// Writes the manifest and returns the `txn`s that switch to it, and its path.
@@ -70,6 +82,12 @@ impl Manifest {
 
     pub(crate) fn key_paths(&self, usage: &Table) -> Vec<PathBuf> {
         self.keys.iter().map(|file| folder(usage).join(&file.name)).collect()
+    }
+
+    /// The files of corrections with the number of entries that each has.
+    pub(crate) fn correction_paths(&self, usage: &Table) -> Vec<(PathBuf, u64)> {
+        let path = |file: &KeyFile| (folder(usage).join(&file.name), file.entries);
+        self.corrections.iter().map(path).collect()
     }
 
     pub(crate) fn add_counts(&mut self, counts: BTreeMap<crate::counts::StatusKey, i64>) {
@@ -89,11 +107,18 @@ pub(crate) fn new_key_file(usage: &Table) -> (String, PathBuf) {
     (name, path)
 }
 
+/// A new path for a file of corrections.
+pub(crate) fn new_correction_file(usage: &Table) -> (String, PathBuf) {
+    let name = format!("corrections-{}.jsonl", Uuid::now_v7());
+    let path = folder(usage).join(&name);
+    (name, path)
+}
+
 fn folder(usage: &Table) -> PathBuf {
     usage.folder.join(FOLDER)
 }
 
-fn name(number: i64) -> String {
+pub(crate) fn name(number: i64) -> String {
     format!("manifest-{number}.json")
 }
 

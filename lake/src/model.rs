@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use turnpike_schemas::Instant;
 
 /// Where the tables are and how they are kept.
 #[derive(Debug, Clone)]
@@ -98,6 +101,9 @@ pub struct EventFilter {
     /// Source, U+001F, id.
     pub key: Option<String>,
     pub origin: Option<String>,
+    pub position: Option<i64>,
+    /// Ingested at this instant or later.
+    pub since: Option<Instant>,
 }
 
 /// Limits of one compaction.
@@ -142,14 +148,40 @@ pub struct CompactReport {
     pub conflicts: u64,
     pub runs_written: u64,
     pub runs_merged: u64,
+    /// Time that was spent on looking keys up and on keeping their index.
+    pub key_time: Duration,
     /// The next commit of `usage_events` to compact.
     pub compacted_to: i64,
     /// Another compactor was faster; what it did stands.
     pub fenced: bool,
 }
 
+/// What a vacuum did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VacuumReport {
+    /// Files deleted, and their bytes.
+    pub files: u64,
+    pub bytes: u64,
+    /// Files that the newest versions do not name and that were kept: too young, removed too
+    /// lately, or a reader may hold them.
+    pub kept: u64,
+}
+
+/// What waits for compaction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// The first commit of `usage_events` that is not compacted.
+    pub from: i64,
+    pub commits: u64,
+    pub rows: u64,
+    pub bytes: u64,
+    /// When the oldest of these commits was written, as the file system says.
+    pub oldest: Option<Instant>,
+}
+
 /// Rows by what became of them, the same whatever has been compacted:
-/// `read = accepted + duplicate + conflict + dead`.
+/// `read = accepted + duplicate + conflict + dead + discarded`. A dead letter that was replayed
+/// counts as what it became.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FinalCounts {
     pub read: i64,
@@ -159,6 +191,8 @@ pub struct FinalCounts {
     pub duplicate: i64,
     pub conflict: i64,
     pub dead: i64,
+    /// Dead letters that an operator gave up.
+    pub discarded: i64,
     /// Dead letters by their reason, and `unmetered`.
     pub by_reason: BTreeMap<String, i64>,
     /// By adapter; a record that none recognised stands under `unknown`.
@@ -173,4 +207,5 @@ pub struct SystemCounts {
     pub duplicate: i64,
     pub conflict: i64,
     pub dead: i64,
+    pub discarded: i64,
 }

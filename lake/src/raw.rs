@@ -43,6 +43,9 @@ const COLUMNS: &[&str] = &[
     "measurements",
     "attributes",
     "tags",
+    "twin",
+    "correction",
+    "target",
 ];
 pub(crate) const RAW_VERSION: &str = "raw_version";
 pub(crate) const RAW_ROW: &str = "raw_row";

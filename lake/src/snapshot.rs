@@ -1,6 +1,6 @@
 //! [`LakeSnapshot`]: one consistent view of the tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,7 +9,9 @@ use arrow::error::ArrowError;
 use tokio::sync::OnceCell;
 
 use crate::append::MONTHS_TAG;
-use crate::events::read_events;
+use crate::corrections::{self, Corrections};
+use crate::events::{read_events, read_events_as_committed};
+use crate::lease::Pin;
 use crate::log::Table;
 use crate::manifest::Manifest;
 use crate::raw::{self, RawCommit};
@@ -18,10 +20,12 @@ use crate::state::{StateFile, states_of};
 use crate::tail::Tail;
 use crate::{EventFilter, FinalCounts, LakeError, RunFile, order, parquet_file};
 
-/// One consistent view of the tables; clones share it, and what it has read of the tail.
+/// One consistent view of the tables; clones share it, and what it has read of the tail. While one
+/// lives, no process deletes what it may read.
 #[derive(Clone)]
 pub struct LakeSnapshot {
     inner: Arc<Inner>,
+    _pin: Option<Arc<Pin>>,
 }
 
 struct Inner {
@@ -34,6 +38,7 @@ struct Inner {
     states: Vec<StateFile>,
     tail_commits: Vec<RawCommit>,
     tail: OnceCell<Tail>,
+    corrections: OnceCell<Corrections>,
 }
 
 /// The four tables.
@@ -76,6 +81,7 @@ impl LakeSnapshot {
             tail_commits.push(raw::commit(&tables.events, version).await?);
         }
         Ok(Self {
+            _pin: None,
             inner: Arc::new(Inner {
                 tables: tables.clone(),
                 versions,
@@ -84,8 +90,19 @@ impl LakeSnapshot {
                 states,
                 tail_commits,
                 tail: OnceCell::new(),
+                corrections: OnceCell::new(),
             }),
         })
+    }
+
+    /// Of `usage_events`, `usage` and `usage_state`.
+    pub(crate) fn versions(&self) -> [i64; 3] {
+        self.inner.versions
+    }
+
+    /// The same view, kept from being deleted.
+    pub(crate) fn pinned(self, pin: Pin) -> Self {
+        Self { _pin: Some(Arc::new(pin)), ..self }
     }
 
     /// The newest commit of `usage_events` that this view holds.
@@ -123,17 +140,29 @@ impl LakeSnapshot {
     }
 
     /// Raw rows past the compaction as rows of `usage`, decided against the runs and among
-    /// themselves, in order, for months `from..=to`. The first call reads all buckets.
+    /// themselves, in order, for months `from..=to`. The first call reads all buckets. Rows of
+    /// [`LakeSnapshot::masked`] events are left out.
     pub async fn tail(
         &self,
         bucket: u32,
         from: i32,
         to: i32,
     ) -> Result<Vec<RecordBatch>, LakeError> {
-        Ok(self.load_tail().await?.rows(number(bucket), from, to)?.into_iter().collect())
+        let Some(rows) = self.load_tail().await?.rows(number(bucket), from, to)? else {
+            return Ok(Vec::new());
+        };
+        let rows = self.corrections().await?.keep(rows).map_err(failed)?;
+        Ok(if rows.num_rows() > 0 { vec![rows] } else { Vec::new() })
     }
 
-    /// Runs and tail of one bucket merged into one order, for months `from..=to`.
+    /// The keys of the events that a correction took back or replaced: whoever reads the files of
+    /// [`LakeSnapshot::runs`] leaves their rows out, as `scan` and `tail` do.
+    pub async fn masked(&self) -> Result<Arc<HashSet<String>>, LakeError> {
+        Ok(self.corrections().await?.masked.clone())
+    }
+
+    /// Runs and tail of one bucket merged into one order, for months `from..=to`, without the rows
+    /// of [`LakeSnapshot::masked`] events.
     pub async fn scan(
         &self,
         bucket: u32,
@@ -152,12 +181,17 @@ impl LakeSnapshot {
             }
             order::merge(&parts).map_err(failed)
         });
-        task.await.map_err(|source| LakeError::Task { operation: "scan", source: source.into() })?
+        let merged = task
+            .await
+            .map_err(|source| LakeError::Task { operation: "scan", source: source.into() })??;
+        let corrections = self.corrections().await?;
+        let keep = |batch| corrections.keep(batch).map_err(failed);
+        merged.into_iter().map(keep).collect()
     }
 
     /// The state of a bucket at the newest month start up to `month` that still holds: computed by
-    /// this fold from a view that had all events of earlier months which this one has. `None`:
-    /// start from nothing.
+    /// this fold from a view that had all events of earlier months which this one has, and every
+    /// correction. `None`: start from nothing.
     pub async fn state(
         &self,
         bucket: u32,
@@ -188,6 +222,17 @@ impl LakeSnapshot {
         read_events(events, self.raw_version(), filter, columns, limit).await
     }
 
+    /// All raw events that match, in the order in which they were committed: the one that decides
+    /// which of several counts. Reads the log from its first commit, for checks.
+    pub async fn events_as_committed(
+        &self,
+        filter: &EventFilter,
+        columns: Option<&[&str]>,
+    ) -> Result<Vec<RecordBatch>, LakeError> {
+        let events = &self.inner.tables.events;
+        read_events_as_committed(events, self.raw_version(), filter, columns).await
+    }
+
     /// Rows of `usage_events` by what became of them, however far compaction got.
     pub async fn final_counts(&self) -> Result<FinalCounts, LakeError> {
         let mut counts = FinalCounts::default();
@@ -197,14 +242,18 @@ impl LakeSnapshot {
         counts.add_all(&self.load_tail().await?.counts);
         assert_eq!(
             counts.read,
-            counts.accepted + counts.duplicate + counts.conflict + counts.dead,
+            counts.accepted + counts.duplicate + counts.conflict + counts.dead + counts.discarded,
             "every row read has one fate"
         );
-        Ok(counts)
+        Ok(counts.settled())
     }
 
     async fn holds(&self, state: &StateFile) -> Result<bool, LakeError> {
         if state.raw_version > self.raw_version() {
+            return Ok(false);
+        }
+        // What a correction changed may lie in any month and bucket: its target need not be known.
+        if self.corrections().await?.last_version.is_some_and(|last| last > state.raw_version) {
             return Ok(false);
         }
         let runs = &self.inner.runs[self.bucket_range(state.bucket)];
@@ -225,6 +274,24 @@ impl LakeSnapshot {
         let runs = &self.inner.runs;
         let start = runs.partition_point(|run| run.bucket < bucket);
         start..runs.partition_point(|run| run.bucket <= bucket)
+    }
+
+    async fn corrections(&self) -> Result<&Corrections, LakeError> {
+        let inner = &self.inner;
+        let load = || async {
+            let tail = self.load_tail().await?.corrections.clone();
+            let paths = inner.manifest.correction_paths(&inner.tables.usage);
+            let task = tokio::task::spawn_blocking(move || {
+                let mut all = corrections::read(&paths)?;
+                all.extend(tail);
+                Ok(Corrections::of(&all))
+            });
+            task.await.map_err(|source| LakeError::Task {
+                operation: "reading corrections",
+                source: source.into(),
+            })?
+        };
+        inner.corrections.get_or_try_init(load).await
     }
 
     async fn load_tail(&self) -> Result<&Tail, LakeError> {

@@ -10,6 +10,7 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use arrow::error::ArrowError;
 
 use crate::compact::look_up;
+use crate::corrections::StoredCorrection;
 use crate::counts::StatusKey;
 use crate::explode::explode;
 use crate::log::Table;
@@ -25,6 +26,7 @@ pub(crate) struct Tail {
     buckets: BTreeMap<i32, Range<usize>>,
     /// All raw rows past the compaction by what became of them.
     pub(crate) counts: BTreeMap<StatusKey, i64>,
+    pub(crate) corrections: Vec<StoredCorrection>,
 }
 
 impl Tail {
@@ -39,7 +41,12 @@ impl Tail {
             let rows = explode(&raw, &verdict.metered).map_err(failed)?;
             let rows = order::sort(&rows, &["bucket"]).map_err(failed)?;
             let buckets = order::stretches(&rows, "bucket", 0..rows.num_rows());
-            Ok(Self { rows, buckets: buckets.into_iter().collect(), counts: verdict.counts })
+            Ok(Self {
+                rows,
+                buckets: buckets.into_iter().collect(),
+                counts: verdict.counts,
+                corrections: verdict.corrections,
+            })
         });
         task.await.map_err(|source| LakeError::Task { operation: "tail", source: source.into() })?
     }

@@ -103,6 +103,7 @@ async fn task_of(
         opening.into_iter().map(|known| (known.holder.resource.clone(), known)).collect();
     Ok(MeterTask {
         bucket,
+        masked: snapshot.masked().await?,
         book,
         periods,
         span,

@@ -49,6 +49,13 @@ pub mod status {
     pub const CONFLICT: &str = "conflict";
     /// Could not be read; kept with its payload and the reason.
     pub const DEAD: &str = "dead";
+    /// Says that the dead letter with this origin and position was read after all, into the rows
+    /// beside this one.
+    pub const REPLAYED: &str = "replayed";
+    /// Says that the dead letter with this origin and position was given up; `error` says why.
+    pub const DISCARDED: &str = "discarded";
+
+    pub const ALL: [&str; 6] = [ACCEPTED, DUPLICATE, CONFLICT, DEAD, REPLAYED, DISCARDED];
 }
 
 /// `usage_events`: raw, append-only, partitioned by `ingest_day`. One row per event that a record

@@ -56,10 +56,11 @@ pub struct NativeEvent {
     /// Who reports: a hypervisor agent, a storage system.
     #[schemars(length(min = 1, max = 512))]
     pub source: String,
-    /// `dev.turnpike.usage.KIND.v1`, where KIND is transition, snapshot, audit, delta or interval.
+    /// `dev.turnpike.usage.KIND.v1`, where KIND is transition, snapshot, audit, delta, interval or
+    /// correction.
     #[serde(rename = "type")]
     #[schemars(regex(
-        pattern = r"^dev\.turnpike\.usage\.(transition|snapshot|audit|delta|interval)\.v1$"
+        pattern = r"^dev\.turnpike\.usage\.(transition|snapshot|audit|delta|interval|correction)\.v1$"
     ))]
     pub event_type: String,
     /// `resource_kind/resource_id`, for readers; `data.resource` decides.
@@ -69,7 +70,16 @@ pub struct NativeEvent {
     pub time: Option<String>,
     /// `application/json`.
     pub datacontenttype: Option<String>,
-    pub data: NativeData,
+    pub data: NativePayload,
+}
+
+/// What `type` says that it is.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum NativePayload {
+    Usage(Box<NativeData>),
+    /// Of the type `dev.turnpike.usage.correction.v1`.
+    Correction(NativeCorrectionData),
 }
 
 /// The payload of a native usage event.
@@ -110,6 +120,57 @@ pub struct NativeData {
     pub attributes: BTreeMap<String, String>,
     /// The customer's own labels; given ones replace all that were known.
     pub tags: Option<BTreeMap<String, String>>,
+    /// What this event changes of what was reported earlier: `amend` or `backfill`.
+    pub correction: Option<NativeCorrection>,
+}
+
+/// The payload of an event that takes something back and reports nothing itself.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NativeCorrectionData {
+    /// `retract` or `revert`.
+    pub correction: NativeCorrection,
+    /// The namespace of `resource`.
+    pub namespace: Option<String>,
+    /// What it is about, for readers; `correction.target` decides.
+    pub resource: Option<NativeResource>,
+}
+
+/// A change of what was reported earlier. It takes effect whether it arrives before or after its
+/// target, and in whatever order.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NativeCorrection {
+    pub action: NativeAction,
+    /// The event that it changes; of a revert: the correction. A backfill has none. Of several
+    /// corrections of one event the one with the newest `time` has effect.
+    pub target: Option<NativeTarget>,
+    /// Why, for readers.
+    #[schemars(length(max = 1024))]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NativeAction {
+    /// The event that carries it stands in place of its target.
+    Amend,
+    /// Its target counts no more.
+    Retract,
+    /// The event that carries it was not sent when it was due.
+    Backfill,
+    /// The correction that is its target counts no more.
+    Revert,
+}
+
+/// The identity of an event.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NativeTarget {
+    #[schemars(length(min = 1, max = 512))]
+    pub source: String,
+    #[schemars(length(min = 1, max = 512))]
+    pub id: String,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -10,7 +10,11 @@ use crate::progress;
 
 /// Sorts new events into the usage table and settles duplicates and conflicts
 #[derive(Debug, Args)]
-pub struct Compact {}
+pub struct Compact {
+    /// Deletes files that nobody needs any more, afterwards [lake.vacuum_retention_hours]
+    #[arg(long)]
+    vacuum: bool,
+}
 
 impl Compact {
     pub async fn run(self, app: &App) -> anyhow::Result<()> {
@@ -23,7 +27,15 @@ impl Compact {
             .await
             .context("compacting")?;
         bar.finish_and_clear();
-        Ok(output::print(&record(&report).text(app.format))?)
+        let mut record = record(&report);
+        if self.vacuum {
+            let vacuum = lake.vacuum(app.vacuum_retention()).await.context("vacuuming")?;
+            record = record
+                .with("files_deleted", Cell::count(vacuum.files))
+                .with("bytes_deleted", Cell::count(vacuum.bytes))
+                .with("files_kept", Cell::count(vacuum.kept));
+        }
+        Ok(output::print(&record.text(app.format))?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod adapters;
+mod bench_duplicates;
 mod book;
 mod compact;
 mod completions;
@@ -91,6 +92,8 @@ enum Command {
     Adapters(adapters::Adapters),
     Completions(completions::Completions),
     Man(man::Man),
+    #[command(hide = true)]
+    BenchDuplicates(bench_duplicates::BenchDuplicates),
 }
 
 /// Parses the command line, runs the command and answers with the exit code.
@@ -153,6 +156,7 @@ async fn dispatch(command: Command, app: &App) -> anyhow::Result<()> {
         Command::Book(command) => command.run(app).await,
         Command::DeadLetters(command) => command.run(app).await,
         Command::Health(command) => command.run(app).await,
+        Command::BenchDuplicates(command) => Box::pin(command.run(app)).await,
         Command::Key(command) => command.run(app).await,
         // Answered before anything was opened.
         Command::Config(_) | Command::Adapters(_) | Command::Completions(_) | Command::Man(_) => {

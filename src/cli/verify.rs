@@ -171,7 +171,7 @@ async fn check_books(books: &Books, report: &mut Report) -> anyhow::Result<()> {
 
 async fn check_counts(snapshot: &LakeSnapshot, report: &mut Report) -> anyhow::Result<()> {
     let counts = snapshot.final_counts().await.context("counting events")?;
-    let sum = counts.accepted + counts.duplicate + counts.conflict + counts.dead;
+    let sum = counts.accepted + counts.duplicate + counts.conflict + counts.dead + counts.discarded;
     if sum != counts.read {
         report.found(
             "counts",
@@ -180,8 +180,8 @@ async fn check_counts(snapshot: &LakeSnapshot, report: &mut Report) -> anyhow::R
         );
     }
     let how = format!(
-        "read = {} accepted + {} duplicate + {} conflict + {} dead",
-        counts.accepted, counts.duplicate, counts.conflict, counts.dead
+        "read = {} accepted + {} duplicate + {} conflict + {} dead + {} discarded",
+        counts.accepted, counts.duplicate, counts.conflict, counts.dead, counts.discarded
     );
     report.checked("events", u64::try_from(counts.read).unwrap_or(0), how);
     Ok(())

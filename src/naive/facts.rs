@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
-use turnpike_lake::{EventFilter, LakeSnapshot};
+use turnpike_lake::LakeSnapshot;
 use turnpike_schemas::event::{KEY_SEPARATOR, ResourceState};
-use turnpike_schemas::{Instant, arrow::status, canonical};
+use turnpike_schemas::{Instant, canonical};
 
+use super::told;
 use crate::rows::{Row, rows};
 
 /// What a report says.
@@ -51,15 +52,11 @@ pub struct Fact {
     pub owner: Option<String>,
     pub attributes: BTreeMap<String, String>,
     pub quantities: Vec<Quantity>,
-    /// When and where it was read: the first counts where a key stands twice.
-    pub read: (i64, String, i64, i32),
+    /// Its place among all that was committed: the first counts where a key stands twice.
+    pub place: usize,
 }
 
-const COLUMNS: [&str; 24] = [
-    "ingested_at",
-    "origin",
-    "position",
-    "part",
+const COLUMNS: [&str; 16] = [
     "source",
     "event_id",
     "kind",
@@ -76,10 +73,6 @@ const COLUMNS: [&str; 24] = [
     "incarnation",
     "measurements",
     "attributes",
-    "status",
-    "reason",
-    "bucket",
-    "content_hash",
 ];
 
 /// The events of every resource that any of these owners is named for, by resource and in order.
@@ -88,24 +81,23 @@ pub async fn facts(
     owners: &BTreeSet<&str>,
     last_month: i32,
 ) -> anyhow::Result<BTreeMap<String, Vec<Fact>>> {
-    let filter =
-        EventFilter { status: Some(status::ACCEPTED.to_owned()), ..EventFilter::default() };
-    let named = snapshot
-        .events(&filter, Some(&["resource", "owner"]), usize::MAX)
-        .await
-        .context("reading owners")?;
-    let resources: BTreeSet<&str> = rows(&named)
-        .filter(|row| row.text("owner").is_some_and(|owner| owners.contains(owner)))
-        .filter_map(|row| row.text("resource"))
+    let told = told::told(snapshot).await?;
+    let resources: BTreeSet<&str> = told
+        .iter()
+        .filter(|told| told.owner.as_deref().is_some_and(|owner| owners.contains(owner)))
+        .filter_map(|told| told.resource.as_deref())
         .collect();
-    let batches =
-        snapshot.events(&filter, Some(&COLUMNS), usize::MAX).await.context("reading events")?;
     let mut by_resource: BTreeMap<String, Vec<Fact>> = BTreeMap::new();
-    for row in rows(&batches) {
+    let batches = snapshot.events_as_committed(&told::accepted(), Some(&COLUMNS)).await;
+    let batches = batches.context("reading events")?;
+    for (place, (row, told)) in rows(&batches).zip(&told).enumerate() {
         let Some(resource) = row.text("resource").filter(|name| resources.contains(name)) else {
             continue;
         };
-        let fact = fact(&row).with_context(|| format!("reading an event of {resource}"))?;
+        if !told.counts {
+            continue;
+        }
+        let fact = fact(&row, place).with_context(|| format!("an event of {resource}"))?;
         let known = Instant::from_micros(fact.time).map(|time| time.utc_month());
         if known.is_ok_and(|month| month <= last_month) {
             by_resource.entry(resource.to_owned()).or_default().push(fact);
@@ -117,12 +109,12 @@ pub async fn facts(
 
 /// Keeps the first reading of each key, and puts what is left in order.
 pub fn settle(facts: &mut Vec<Fact>) {
-    facts.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.read.cmp(&b.read)));
+    facts.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.place.cmp(&b.place)));
     facts.dedup_by(|later, first| later.key == first.key);
     facts.sort_by(|a, b| (a.time, a.rank).cmp(&(b.time, b.rank)).then_with(|| a.key.cmp(&b.key)));
 }
 
-fn fact(row: &Row<'_>) -> anyhow::Result<Fact> {
+fn fact(row: &Row<'_>, place: usize) -> anyhow::Result<Fact> {
     let source = row.text("source").context("no source")?;
     let kind = match row.text("kind").context("no kind")? {
         "transition" | "snapshot" => Kind::Change,
@@ -155,12 +147,7 @@ fn fact(row: &Row<'_>) -> anyhow::Result<Fact> {
         owner: row.text("owner").map(str::to_owned),
         attributes,
         quantities: quantities(row)?,
-        read: (
-            row.micros("ingested_at").unwrap_or_default(),
-            row.text("origin").unwrap_or_default().to_owned(),
-            row.long("position").unwrap_or_default(),
-            row.int("part").unwrap_or_default(),
-        ),
+        place,
     })
 }
 

@@ -11,6 +11,7 @@
 mod amounts;
 mod facts;
 mod timeline;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -93,7 +93,7 @@ fn fact(kind: Kind, time: &str, state: Option<ResourceState>) -> Fact {
         owner: Some("x/a".to_owned()),
         attributes: BTreeMap::new(),
         quantities: Vec::new(),
-        read: (0, String::new(), 0, 0),
+        place: 0,
     }
 }
 

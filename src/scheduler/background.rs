@@ -1,4 +1,4 @@
-//! Compaction and rating, each at its own pace.
+//! Compaction, vacuum and rating, each at its own pace.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 use turnpike_books::Books;
-use turnpike_lake::Lake;
+use turnpike_lake::{Backlog, Lake};
 use turnpike_rating::Window;
 use turnpike_schemas::Instant;
 use turnpike_web::StatusBoard;
@@ -15,12 +15,16 @@ use turnpike_web::StatusBoard;
 use crate::app::App;
 use crate::fault::describe;
 use crate::jobs;
+use crate::settings::SchedulerSettings;
 
 use super::Stop;
 
 /// Without new events the running month is rated again after this many seconds: what is held
 /// becomes dearer by itself.
 const IDLE_SECONDS: i64 = 3_600;
+
+/// Between two looks at what waits for compaction: a look costs a listing of new commits.
+const BACKLOG_LOOK: Duration = Duration::from_secs(1);
 
 /// Starts the jobs whose pace is not 0.
 pub fn spawn(
@@ -33,12 +37,16 @@ pub fn spawn(
     let scheduler = &app.settings.scheduler;
     let mut handles = Vec::new();
     if scheduler.compact_seconds > 0 {
-        let pace = Duration::from_secs(scheduler.compact_seconds);
+        let (app, lake, board, stop) = (app.clone(), lake.clone(), Arc::clone(board), stop.clone());
+        handles.push(tokio::spawn(async move { compactions(&app, &lake, &board, stop).await }));
+    }
+    if scheduler.vacuum_seconds > 0 {
+        let pace = Duration::from_secs(scheduler.vacuum_seconds);
         let (app, lake, board) = (app.clone(), lake.clone(), Arc::clone(board));
         let mut stop = stop.clone();
         handles.push(tokio::spawn(async move {
             while wait(pace, &mut stop).await {
-                tracked(&app, &board, "compact", compact(&app, &lake)).await;
+                tracked(&app, &board, "vacuum", vacuum(&app, &lake)).await;
             }
         }));
     }
@@ -72,7 +80,7 @@ async fn tracked(
     board: &StatusBoard,
     name: &'static str,
     work: impl Future<Output = anyhow::Result<()>>,
-) {
+) -> bool {
     let started = app.clock.now();
     let clock = std::time::Instant::now();
     let error = work.await.err().map(|error| describe(&error));
@@ -80,7 +88,53 @@ async fn tracked(
         tracing::error!(job = name, "{error}");
     }
     let millis = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let done = error.is_none();
     board.job_done(name, started, millis, error);
+    done
+}
+
+/// Looks at what waits, and compacts it when it is old or much.
+async fn compactions(app: &App, lake: &Lake, board: &StatusBoard, mut stop: Stop) {
+    let age_max = Duration::from_secs(app.settings.scheduler.compact_seconds);
+    let mut pause = BACKLOG_LOOK.min(age_max);
+    // The oldest commit that waits, and since when that is known here: no clock that people set.
+    let mut oldest: Option<(i64, std::time::Instant)> = None;
+    while wait(pause, &mut stop).await {
+        let backlog = match lake.backlog().await.context("looking at what waits") {
+            Ok(backlog) => backlog,
+            Err(error) => {
+                tracked(app, board, "compact", async { Err(error) }).await;
+                pause = age_max;
+                continue;
+            }
+        };
+        board.update(|status| status.backlog = Some(backlog));
+        if oldest.is_none_or(|(from, _)| from != backlog.from || backlog.commits == 0) {
+            oldest = Some((backlog.from, std::time::Instant::now()));
+        }
+        let age = oldest.map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        pause = BACKLOG_LOOK.min(age_max);
+        if is_due(&app.settings.scheduler, &backlog, age) {
+            let done = tracked(app, board, "compact", compact(app, lake)).await;
+            // What failed is not tried again at once.
+            pause = if done { pause } else { age_max };
+        }
+    }
+}
+
+fn is_due(settings: &SchedulerSettings, backlog: &Backlog, age: Duration) -> bool {
+    backlog.commits > 0
+        && (age.as_secs() >= settings.compact_seconds
+            || backlog.rows >= settings.compact_rows
+            || backlog.bytes >= settings.compact_bytes)
+}
+
+async fn vacuum(app: &App, lake: &Lake) -> anyhow::Result<()> {
+    let report = lake.vacuum(app.vacuum_retention()).await.context("vacuuming")?;
+    if report.files > 0 {
+        tracing::info!(files = report.files, bytes = report.bytes, "vacuumed");
+    }
+    Ok(())
 }
 
 async fn compact(app: &App, lake: &Lake) -> anyhow::Result<()> {
@@ -145,6 +199,28 @@ fn running_months(now: Instant) -> Vec<Window> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_waits_is_compacted_when_it_is_old_or_much() {
+        let settings = SchedulerSettings {
+            compact_seconds: 60,
+            compact_rows: 1_000,
+            compact_bytes: 1 << 20,
+            vacuum_seconds: 0,
+            rate_seconds: 0,
+            draft: false,
+        };
+        let check = |commits, rows, bytes, seconds, due| {
+            let backlog = Backlog { commits, rows, bytes, ..Backlog::default() };
+            let age = Duration::from_secs(seconds);
+            assert_eq!(is_due(&settings, &backlog, age), due, "{backlog:?} {age:?}");
+        };
+        check(0, 0, 0, 1_000, false);
+        check(1, 999, (1 << 20) - 1, 59, false);
+        check(1, 1, 1, 60, true);
+        check(1, 1_000, 1, 0, true);
+        check(1, 1, 1 << 20, 0, true);
+    }
 
     #[test]
     fn two_months_run_at_the_turn() {

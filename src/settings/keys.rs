@@ -17,6 +17,11 @@ const fn key(name: &'static str, default: &'static str, meaning: &'static str) -
 pub const KEYS: &[Key] = &[
     key("data.dir", "./turnpike-data", "folder of the tables and of the embedded database"),
     key("data.buckets", "64", "parts in which resources are metered; fixed when tables are made"),
+    key(
+        "lake.vacuum_retention_hours",
+        "168",
+        "hours for which files that a newer version replaced are kept; at least 1",
+    ),
     key("books.url", "", "sqlite:PATH or postgres://...; empty: sqlite in data.dir"),
     key("kafka.bootstrap", "", "brokers as host:port,host:port; empty: no Kafka"),
     key("kafka.topics", "", "topics to read, separated by commas"),
@@ -58,7 +63,14 @@ pub const KEYS: &[Key] = &[
     key("rating.threads", "0", "threads of a rating run; 0: one per core"),
     key("rating.batch_rows", "8192", "rows per batch of the engine"),
     key("rating.memory_mb", "512", "memory that the engine may take before it spills"),
-    key("scheduler.compact_seconds", "60", "pause between compactions while serving; 0: never"),
+    key(
+        "scheduler.compact_seconds",
+        "60",
+        "age of the oldest new events at which they are compacted while serving; 0: never",
+    ),
+    key("scheduler.compact_rows", "500000", "so many new events are compacted at once"),
+    key("scheduler.compact_bytes", "268435456", "so many new bytes are compacted at once"),
+    key("scheduler.vacuum_seconds", "86400", "pause between vacuums while serving; 0: never"),
     key("scheduler.rate_seconds", "300", "pause between ratings of the running month; 0: never"),
     key("scheduler.draft", "true", "draft the running month's invoices after each rating"),
     key("web.listen", "127.0.0.1:8080", "address of the pages"),

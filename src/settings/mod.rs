@@ -28,6 +28,12 @@ pub struct DataSettings {
     pub buckets: u32,
 }
 
+/// How the tables are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LakeSettings {
+    pub vacuum_retention_hours: u64,
+}
+
 /// The database of the books.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BooksSettings {
@@ -80,8 +86,13 @@ pub struct RatingSettings {
 /// What `serve` does in the background.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchedulerSettings {
-    /// Seconds; 0: never.
+    /// Age of the oldest new events; 0: never.
     pub compact_seconds: u64,
+    /// New events, or bytes of them, that wait for no age.
+    pub compact_rows: u64,
+    pub compact_bytes: u64,
+    /// Seconds; 0: never.
+    pub vacuum_seconds: u64,
     /// Seconds; 0: never.
     pub rate_seconds: u64,
     pub draft: bool,
@@ -112,6 +123,7 @@ pub struct LogSettings {
 #[derive(Clone)]
 pub struct Settings {
     pub data: DataSettings,
+    pub lake: LakeSettings,
     pub books: BooksSettings,
     pub kafka: KafkaSettings,
     pub ingest: IngestSettings,
@@ -151,8 +163,12 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
         dir: PathBuf::from(reader.required("data.dir")),
         buckets: reader.number("data.buckets", 1, 4_096),
     };
+    let lake = LakeSettings {
+        vacuum_retention_hours: reader.number("lake.vacuum_retention_hours", 1, 24 * 3_660),
+    };
     let books = BooksSettings { url: reader.books_url(&data.dir) };
     let settings = Settings {
+        lake,
         books,
         kafka: reader.kafka(),
         ingest: IngestSettings {
@@ -171,6 +187,9 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
         },
         scheduler: SchedulerSettings {
             compact_seconds: reader.number("scheduler.compact_seconds", 0, 86_400),
+            compact_rows: reader.number("scheduler.compact_rows", 1, 1 << 40),
+            compact_bytes: reader.number("scheduler.compact_bytes", 1, 1 << 50),
+            vacuum_seconds: reader.number("scheduler.vacuum_seconds", 0, 365 * 86_400),
             rate_seconds: reader.number("scheduler.rate_seconds", 0, 86_400),
             draft: reader.number("scheduler.draft", false, true),
         },

@@ -1,9 +1,14 @@
 """Reads the events of a golden case for `oracle.py`: native CloudEvents, and OpenStack notifications
-in oslo.messaging envelopes, as whole numbers in the base unit of each meter."""
+in oslo.messaging envelopes, as whole numbers in the base unit of each meter.
+
+Formats of other systems it cannot read. A case of those holds `native.jsonl`, the same usage written by
+hand as native events, one for each row that the adapter has to make; that is read instead."""
 
 import json
 from datetime import datetime, timezone
 from fractions import Fraction
+
+import corrections
 
 MIB, GIB = 1 << 20, 1 << 30
 BYTES = {"byte": 1, "KiB": 1 << 10, "MiB": MIB, "GiB": GIB, "TiB": 1 << 40,
@@ -16,8 +21,14 @@ METERS = {
     "root-disk": ("Storage", 0, "held", "allocated", BYTES),
     "ephemeral-disk": ("Storage", 0, "held", "allocated", BYTES),
     "volume": ("Storage", 0, "held", "existing", BYTES),
+    "volume-physical": ("Storage", 0, "held", "existing", BYTES),
     "snapshot": ("Storage", 0, "held", "existing", BYTES),
+    "image": ("Storage", 0, "held", "existing", BYTES),
     "object-storage": ("Storage", 0, "held", "existing", BYTES),
+    "objects": ("Storage", 0, "held", "existing", {"object": 1, "1000 objects": 1000}),
+    "cpu-time": ("Compute", 9, "sum", "existing", {"second": 1, "hour": 3600}),
+    "disk-io": ("Storage", 0, "sum", "existing", BYTES),
+    "disk-ops": ("Storage", 0, "sum", "existing", {"operation": 1, "million operations": 10**6}),
     "requests": ("Storage", 0, "sum", "existing",
                  {"request": 1, "1000 requests": 1000, "10000 requests": 10_000,
                   "million requests": 10**6}),
@@ -59,13 +70,25 @@ def stored(meter, quantity, unit, meters):
 
 EMPTY = {"owner": None, "project": None, "site": None, "state": None, "since": None, "window": None,
          "seconds": None, "incarnation": None, "terminal": False, "held": {}, "used": [],
-         "attributes": {}, "resource": None}
+         "attributes": {}, "resource": None, "twin": None, "correction": None}
+
+
+def correction(message):
+    """What an event changes: (action, key of the event that it names)."""
+    given = message["data"].get("correction")
+    if given is None:
+        return None
+    target = given.get("target")
+    return given["action"], target and target["source"] + "\x1f" + target["id"]
 
 
 def native(message, meters):
     data = message["data"]
     namespace = data.get("namespace", "native")
     kind = message["type"].split(".")[-2]
+    if kind == "correction":
+        return {**EMPTY, "key": message["source"] + "\x1f" + message["id"], "kind": kind,
+                "time": micros(message["time"]), "correction": correction(message)}
     window = data.get("window")
     window = window and (micros(window["start"]), micros(window["end"]))
     time = micros(message["time"]) if message.get("time") else window[1]
@@ -92,51 +115,67 @@ def native(message, meters):
         "used": [(row["meter"], stored(row["meter"], row["quantity"], row.get("unit"), meters),
                   row.get("cumulative", False)) for row in data.get("used", [])],
         "attributes": data.get("attributes", {}),
+        "correction": correction(message),
     }
 
 
 def read_line(text, meters):
+    """The events of a record."""
     try:
         message = json.loads(text, parse_float=str, parse_int=str)
         if "oslo.message" in message:
             import openstack
-            event = openstack.adapted(json.loads(message["oslo.message"]))
+            inner = json.loads(message["oslo.message"], parse_float=str, parse_int=str)
+            events = openstack.adapted(inner)
         else:
             if "seconds" in message["data"]:
                 message["data"]["seconds"] = int(message["data"]["seconds"])
-            event = native(message, meters)
+            events = [native(message, meters)]
     except (KeyError, TypeError, ValueError) as error:
         raise Unreadable(str(error)) from error
-    order = {True: 2, False: 1 if event["kind"] == "audit" else 0}
-    event["rank"] = order[event["terminal"]]
-    return event
+    for event in events:
+        event["rank"] = 2 if event["terminal"] else 1 if event["kind"] == "audit" else 0
+    return events
 
 
 def payloads(case):
     """What a case sends, in order: the lines of a file, or the values of Kafka records."""
-    lines = case / "events.jsonl"
-    if lines.exists():
-        return [line for line in lines.read_text().splitlines() if line.strip()]
+    native = case / "native.jsonl"
+    files = [native] if native.exists() else sorted(case.glob("events*.jsonl"))
+    if files:
+        return [line for file in files for line in file.read_text().splitlines() if line.strip()]
     records = (case / "records.jsonl").read_text().splitlines()
     return [json.loads(record).get("value", "") for record in records]
 
 
+def verdict(event, seen, forms):
+    """Identity first; then an action that was sent in another form before."""
+    if event["key"] in seen:
+        return "duplicate" if seen[event["key"]] == event else "conflict"
+    seen[event["key"]] = event
+    if event["twin"] is not None:
+        action, form = event["twin"]
+        if forms.setdefault(action, form) != form:
+            return "duplicate"
+    return "accepted"
+
+
 def read(case, meters):
-    """The accepted events in arrival order, and what became of every record."""
+    """The events that count, in arrival order, and what became of every record: each of its events
+    is counted, a dead letter as one."""
     counts = dict.fromkeys(("read", "accepted", "duplicate", "conflict", "dead"), 0)
-    seen, events = {}, []
+    seen, forms, events = {}, {}, []
     for line in payloads(case):
-        counts["read"] += 1
         try:
-            event = read_line(line, meters)
+            found = read_line(line, meters)
         except Unreadable:
+            counts["read"] += 1
             counts["dead"] += 1
             continue
-        if event["key"] in seen:
-            same = seen[event["key"]] == event
-            counts["duplicate" if same else "conflict"] += 1
-            continue
-        seen[event["key"]] = event
-        counts["accepted"] += 1
-        events.append(event)
-    return events, counts
+        for event in found:
+            counts["read"] += 1
+            fate = verdict(event, seen, forms)
+            counts[fate] += 1
+            if fate == "accepted":
+                events.append(event)
+    return corrections.applied(events), counts

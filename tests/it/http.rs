@@ -3,7 +3,7 @@
 
 #[path = "../../docs/producers/producer.rs"]
 mod producer;
-mod server;
+pub mod server;
 
 use std::path::Path;
 use std::process::Command;

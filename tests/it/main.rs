@@ -3,10 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, in its helpers too")]
 
 mod bad_input;
+mod clients;
+mod dead_letters;
 mod faults;
+mod fuzz;
 mod golden;
 mod http;
+mod lifecycle;
 mod pipeline;
 mod properties;
 mod support;
 mod tidy;
+mod tls;

@@ -4,6 +4,14 @@
     client.py wait BOOTSTRAP SECONDS PID       return once the broker answers a metadata request
     client.py produce BOOTSTRAP TOPIC          standard input -> records, in the order given
     client.py consume BOOTSTRAP TOPIC COUNT    the first COUNT records of a topic -> standard output
+    client.py journal BOOTSTRAP TOPIC RATE     as produce, at most RATE records a second (0: all at
+                                               once); prints each record with the partition and
+                                               offset that the broker gave it
+    client.py delete BOOTSTRAP TOPIC           delete a topic, and wait until it is gone
+    client.py retain BOOTSTRAP TOPIC MS        let records of a topic age out after MS milliseconds
+    client.py forget BOOTSTRAP GROUP           delete a consumer group with all its offsets
+    client.py reset BOOTSTRAP GROUP TOPIC N    set a group's offset to N in every partition
+    client.py marks BOOTSTRAP TOPIC            first and next offset of each partition, as JSON
 
 A record is one JSON object on a line: "value" (text) or "value_hex" (bytes), and optionally
 "key", "headers" ({name: text}) and "partition". Neither value: a tombstone.
@@ -104,6 +112,116 @@ def value_of(record):
     return None if value is None else value.encode()
 
 
+def journal(bootstrap, topic, rate):
+    """Says of each record where the broker put it: what the oracle compares the tables with."""
+    from confluent_kafka import Producer
+
+    lines, failed = {}, []
+
+    def delivered(number):
+        def callback(error, message):
+            if error is not None:
+                failed.append(str(error))
+                return
+            record = lines.pop(number)
+            record.update(topic=topic, partition=message.partition(), offset=message.offset())
+            print(json.dumps(record), flush=True)
+        return callback
+
+    producer = Producer({
+        "bootstrap.servers": bootstrap,
+        "enable.idempotence": True,
+        "message.max.bytes": MESSAGE_BYTES_MAX,
+        "log_level": 2,
+        "compression.type": os.environ.get("CLIENT_COMPRESSION", "none"),
+        # A broker that a test takes away comes back.
+        "message.timeout.ms": 3 * DELIVERY_SECONDS_MAX * 1000,
+    })
+    pause, due = (1 / float(rate) if float(rate) else 0), time.monotonic()
+    for number, line in enumerate(sys.stdin.buffer):
+        record = json.loads(line)
+        lines[number] = record
+        extra = {"partition": record["partition"]} if "partition" in record else {}
+        headers = [(k, v.encode()) for k, v in record.get("headers", {}).items()]
+        while True:
+            try:
+                producer.produce(topic, value=value_of(record), key=record.get("key"),
+                                 headers=headers, on_delivery=delivered(number), **extra)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        due += pause
+        producer.poll(max(0, due - time.monotonic()))
+        while time.monotonic() < due:
+            producer.poll(max(0, due - time.monotonic()))
+    left = producer.flush(3 * DELIVERY_SECONDS_MAX)
+    if left or failed:
+        fail(f"{topic}: {left} records undelivered, {len(failed)} refused: {failed[:3]}")
+
+
+def admin_of(bootstrap):
+    from confluent_kafka.admin import AdminClient
+
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+
+
+def until(what, probe):
+    end = time.monotonic() + DELIVERY_SECONDS_MAX
+    while not probe():
+        if time.monotonic() > end:
+            fail(f"{what}: not within {DELIVERY_SECONDS_MAX} s")
+        time.sleep(0.05)
+
+
+def delete(bootstrap, topic):
+    admin = admin_of(bootstrap)
+    for future in admin.delete_topics([topic]).values():
+        future.result(DELIVERY_SECONDS_MAX)
+    until(f"{topic} is gone", lambda: topic not in admin.list_topics(timeout=10).topics)
+
+
+def retain(bootstrap, topic, milliseconds):
+    from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
+
+    # A segment ages out as a whole, and the one that is written to never does.
+    wanted = {"retention.ms": milliseconds, "segment.ms": "500", "segment.bytes": "1048576",
+              "file.delete.delay.ms": "0"}
+    entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+               for name, value in wanted.items()]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+    admin = admin_of(bootstrap)
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(DELIVERY_SECONDS_MAX)
+
+
+def forget(bootstrap, group):
+    admin = admin_of(bootstrap)
+    for future in admin.delete_consumer_groups([group]).values():
+        future.result(DELIVERY_SECONDS_MAX)
+
+
+def reset(bootstrap, group, topic, offset):
+    from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+
+    admin = admin_of(bootstrap)
+    partitions = admin.list_topics(topic, timeout=10).topics[topic].partitions
+    wanted = [TopicPartition(topic, number, int(offset)) for number in partitions]
+    request = ConsumerGroupTopicPartitions(group, wanted)
+    for future in admin.alter_consumer_group_offsets([request]).values():
+        future.result(DELIVERY_SECONDS_MAX)
+
+
+def marks(bootstrap, topic):
+    from confluent_kafka import Consumer, TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "client.py"})
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    found = {number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)
+             for number in sorted(partitions)}
+    consumer.close()
+    print(json.dumps([list(found[number]) for number in sorted(found)]))
+
+
 def consume(bootstrap, topic, count):
     from confluent_kafka import Consumer, TopicPartition
 
@@ -153,7 +271,9 @@ def quiet():
     return logger
 
 
-COMMANDS = {"ports": (ports, 1), "wait": (wait, 3), "produce": (produce, 2), "consume": (consume, 3)}
+COMMANDS = {"ports": (ports, 1), "wait": (wait, 3), "produce": (produce, 2), "consume": (consume, 3),
+            "journal": (journal, 3), "delete": (delete, 2), "retain": (retain, 3),
+            "forget": (forget, 2), "reset": (reset, 4), "marks": (marks, 2)}
 
 if __name__ == "__main__":
     command, arguments = COMMANDS.get(sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]

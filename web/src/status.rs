@@ -53,6 +53,8 @@ pub struct ServiceStatus {
     pub sources: Vec<SourceStatus>,
     pub jobs: Vec<JobStatus>,
     pub ingest: IngestCounts,
+    /// What waits for compaction.
+    pub backlog: Option<turnpike_lake::Backlog>,
 }
 
 impl ServiceStatus {

@@ -1,7 +1,16 @@
 //! One adapter per reporting system, behind one trait.
 
+pub mod aws;
+pub mod cloudstack;
+pub mod libvirt;
 pub mod native;
 pub mod openstack;
+pub mod time;
+pub mod vsphere;
+
+mod correction;
+mod make;
+mod row;
 
 use turnpike_schemas::UsageEvent;
 
@@ -44,7 +53,26 @@ pub trait Adapter: Sync {
 
 /// All adapters; the first that recognises a message reads it, so the general one stands last.
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&native::Native, &openstack::nova::Nova, &openstack::cinder::Cinder, &openstack::Other]
+    &[
+        &native::Native,
+        &openstack::nova::Nova,
+        &openstack::cinder::Cinder,
+        &openstack::glance::Glance,
+        &openstack::neutron::Neutron,
+        &openstack::octavia::Octavia,
+        &openstack::swift::Swift,
+        &openstack::trove::Trove,
+        &openstack::Other,
+        &cloudstack::bus::Bus,
+        &cloudstack::usage::Usage,
+        &vsphere::Vsphere,
+        &libvirt::Libvirt,
+        &aws::ec2_state::Ec2State,
+        &aws::s3_event::S3Event,
+        &aws::cloudtrail::CloudTrail,
+        &aws::s3_access_log::S3AccessLog,
+        &aws::usage_report::UsageReport,
+    ]
 }
 
 /// The adapter of that name.

@@ -6,12 +6,12 @@ use turnpike_schemas::event::{ResourceState, Window};
 use turnpike_schemas::ids::IdError;
 use turnpike_schemas::meter::SCALE_UNDECLARED;
 use turnpike_schemas::time::{InstantError, next_utc_month};
-use turnpike_schemas::wire::{NativeData, NativeMeasurement, NativeState};
+use turnpike_schemas::wire::{NativeCorrectionData, NativeData, NativeMeasurement, NativeState};
 use turnpike_schemas::{
     EventKind, Flow, Instant, Measurement, MeterId, OwnerRef, ResourceId, UsageEvent,
 };
 
-use super::{Adapter, Message};
+use super::{Adapter, Message, correction};
 use crate::cloudevents::CloudEvent;
 use crate::decode::{DecodeContext, Reject};
 use crate::json::Json;
@@ -20,6 +20,8 @@ use crate::reason;
 
 const TYPE_PREFIX: &str = "dev.turnpike.usage.";
 const TYPE_SUFFIX: &str = ".v1";
+/// The type of an event that only takes something back.
+const CORRECTION: &str = "correction";
 /// Where a producer names no namespace.
 const NAMESPACE: &str = "native";
 
@@ -50,13 +52,19 @@ impl Adapter for Native {
             .data
             .filter(|data| !data.is_null())
             .ok_or_else(|| Reject::new(reason::MISSING_FIELD, "data: the event has none"))?;
+        let Some(kind) = kind else {
+            let data: NativeCorrectionData =
+                serde_json::from_str(json.text).map_err(|error| shape_error(&error, json))?;
+            return correction_event(event, data).map(|event| vec![event]);
+        };
         let data: NativeData =
             serde_json::from_str(json.text).map_err(|error| shape_error(&error, json))?;
         usage_event(event, kind, data, context).map(|event| vec![event])
     }
 }
 
-fn kind(event: &CloudEvent<'_>) -> Result<EventKind, Reject> {
+/// `None`: it only takes something back.
+fn kind(event: &CloudEvent<'_>) -> Result<Option<EventKind>, Reject> {
     if event.specversion != "1.0" {
         return Err(invalid(format!(
             "specversion: `{}` is not 1.0",
@@ -67,10 +75,13 @@ fn kind(event: &CloudEvent<'_>) -> Result<EventKind, Reject> {
         .event_type
         .strip_prefix(TYPE_PREFIX)
         .and_then(|rest| rest.strip_suffix(TYPE_SUFFIX))
-        .and_then(EventKind::from_word)
+        .and_then(|word| match word {
+            CORRECTION => Some(None),
+            word => EventKind::from_word(word).map(Some),
+        })
         .ok_or_else(|| {
             invalid(format!(
-                "type: `{}` is none of {TYPE_PREFIX}(transition|snapshot|audit|delta|interval){TYPE_SUFFIX}",
+                "type: `{}` is none of {TYPE_PREFIX}(transition|snapshot|audit|delta|interval|correction){TYPE_SUFFIX}",
                 event.event_type.chars().take(80).collect::<String>()
             ))
         })
@@ -125,6 +136,8 @@ fn usage_event(
     let mut attributes = data.attributes;
     attributes.extend(units);
     let terminal = data.terminal || data.state == Some(NativeState::Deleted);
+    let correction = data.correction.as_ref();
+    let correction = correction.map(|given| correction::carried(envelope, given)).transpose()?;
     Ok(UsageEvent {
         source: envelope.source.clone().into_owned(),
         id: envelope.id.clone().into_owned(),
@@ -148,7 +161,42 @@ fn usage_event(
         attributes,
         tags: data.tags,
         twin: None,
-        correction: None,
+        correction,
+    })
+}
+
+/// An event that meters nothing itself. It names its target, not a resource: what it is about is
+/// for readers, and lies in its payload.
+fn correction_event(
+    envelope: &CloudEvent<'_>,
+    data: NativeCorrectionData,
+) -> Result<UsageEvent, Reject> {
+    let given = envelope.time.as_deref().map(|time| instant("time", time)).transpose()?;
+    let time = given.ok_or_else(|| missing("time: a correction needs one"))?;
+    Ok(UsageEvent {
+        source: envelope.source.clone().into_owned(),
+        id: envelope.id.clone().into_owned(),
+        system: Native.name().to_owned(),
+        kind: EventKind::Transition,
+        resource: None,
+        resource_kind: data.resource.map(|resource| resource.kind).unwrap_or_default(),
+        parent: None,
+        owner: None,
+        project: None,
+        site: None,
+        region: None,
+        time,
+        window: None,
+        since: None,
+        seconds: None,
+        state: None,
+        terminal: false,
+        incarnation: None,
+        measurements: Vec::new(),
+        attributes: BTreeMap::from([("event_type".to_owned(), envelope.event_type.to_string())]),
+        tags: None,
+        twin: None,
+        correction: Some(correction::alone(envelope, &data.correction)?),
     })
 }
 

@@ -66,6 +66,12 @@ pub(super) fn cluster_id(
         if let Some(id) = consumer.client().fetch_cluster_id(ANSWER_TIMEOUT) {
             return Ok(Some(id));
         }
+        // Another try does not mend a certificate or a password. Who reads on for ever tries all the
+        // same: somebody may mend it meanwhile, and every attempt is logged with its reason.
+        let refusal = consumer.context().take_refusal();
+        if let (true, Some(reason)) = (ends, refusal) {
+            return Err(IngestError::Refused { brokers: settings.brokers.clone(), reason });
+        }
         if ends && began.elapsed() >= settings.connect_timeout {
             return Err(IngestError::Unreachable {
                 brokers: settings.brokers.clone(),

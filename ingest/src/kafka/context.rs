@@ -6,7 +6,7 @@ use std::time::Duration;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
@@ -21,6 +21,9 @@ use crate::{IngestError, IngestMetrics};
 /// How long a broker may take to say where a partition begins and ends.
 pub(super) const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How librdkafka words that a certificate was not accepted, by us or by the broker.
+const HANDSHAKE_FAILED: &str = "SSL handshake failed";
+
 /// Shared by the polling thread and the callbacks, which run on the same thread within its poll.
 pub(super) struct Context {
     pub lake: Lake,
@@ -29,6 +32,9 @@ pub(super) struct Context {
     pub metrics: Arc<IngestMetrics>,
     pub cluster: OnceLock<String>,
     state: Mutex<State>,
+    /// Why a broker that can be reached lets nobody in: a certificate, a password. By itself, since
+    /// librdkafka logs from threads of its own.
+    refusal: Mutex<Option<String>>,
 }
 
 pub(super) struct State {
@@ -57,7 +63,17 @@ impl Context {
             metrics,
             cluster: OnceLock::new(),
             state: Mutex::new(state),
+            refusal: Mutex::default(),
         }
+    }
+
+    /// Why a broker last let nobody in, once.
+    pub fn take_refusal(&self) -> Option<String> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn refused(&self, reason: &str) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -190,6 +206,10 @@ pub(super) fn check(
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // Of a handshake that fails, librdkafka tells its log alone.
+        if message.contains(HANDSHAKE_FAILED) {
+            self.refused(message);
+        }
         match level {
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
@@ -205,6 +225,11 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "Kafka reports an error");
+        if let Some(RDKafkaErrorCode::SSL | RDKafkaErrorCode::Authentication) =
+            error.rdkafka_error_code()
+        {
+            self.refused(reason);
+        }
     }
 
     fn stats(&self, statistics: Statistics) {

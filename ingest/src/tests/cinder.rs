@@ -101,6 +101,136 @@ fn audits_say_what_was_there() {
 }
 
 #[test]
+fn what_was_never_created_is_not_there() {
+    let ten = "volume=10737418240";
+    let window = [
+        ("audit_period_beginning", "2026-10-02 00:00:00"),
+        ("audit_period_ending", "2026-10-02 01:00:00"),
+        ("/timestamp", "2026-10-02 01:07:00.5"),
+    ];
+    let with = |changes: &[(&'static str, &'static str)]| [&window[..], changes].concat();
+    let since = |since: &str| {
+        format!(
+            "2026-10-02T01:07:00.500Z since={since} window=2026-10-02T00:00:00Z..2026-10-02T01:00:00Z {ten}"
+        )
+    };
+    let created = "2026-10-01T09:00:00Z";
+    // An operator has set it: what was launched is still stored.
+    check(
+        VOLUME,
+        "volume.exists",
+        &with(&[("status", "error")]),
+        &format!("audit error {}", since(LAUNCHED)),
+    );
+    // Its creation failed: the launch is the present, which Cinder writes where there was none.
+    check(
+        VOLUME,
+        "volume.exists",
+        &with(&[("status", "error"), ("launched_at", "2026-10-02T01:07:00")]),
+        &format!("audit building {}", since(created)),
+    );
+    check(
+        VOLUME,
+        "volume.exists",
+        &with(&[("status", "error_managing"), ("launched_at", "null")]),
+        &format!("audit building {}", since(created)),
+    );
+    for status in ["error_extending", "error_deleting", "error_restoring", "in-use", "maintenance"]
+    {
+        check(
+            VOLUME,
+            "volume.exists",
+            &with(&[("status", status)]),
+            &format!("audit active {}", since(LAUNCHED)),
+        );
+    }
+    // A snapshot and a backup have no launch: `error` is that of their creation.
+    check(
+        SNAPSHOT,
+        "snapshot.create.end",
+        &[("status", "error")],
+        "transition building 2026-10-02T01:00:00Z snapshot=10737418240",
+    );
+}
+
+#[test]
+fn audits_tell_of_deletions_by_status() {
+    let window = [
+        ("audit_period_beginning", "2026-10-02 00:00:00"),
+        ("audit_period_ending", "2026-10-02 03:00:00"),
+        ("/timestamp", "2026-10-02 03:07:00"),
+        ("/metadata/timestamp", "2026-10-02 03:07:00"),
+    ];
+    let shown = "window=2026-10-02T00:00:00Z..2026-10-02T03:00:00Z";
+    // When in its window it does not say: the end stands after every report that does.
+    check(
+        VOLUME,
+        "volume.exists",
+        &[&window[..3], &[("status", "deleted")]].concat(),
+        &format!(
+            "audit deleted 2026-10-02T03:00:00Z terminal since={LAUNCHED} {shown} volume=10737418240"
+        ),
+    );
+    check(
+        SNAPSHOT,
+        "snapshot.exists",
+        &[&window[..2], &window[3..], &[("deleted", "\"True\"")]].concat(),
+        &format!(
+            "audit deleted 2026-10-02T03:00:00Z terminal since=2026-10-02T01:00:00Z {shown} snapshot=10737418240"
+        ),
+    );
+}
+
+#[test]
+fn volumes_come_under_management_and_leave_it() {
+    let ten = "volume=10737418240";
+    check(
+        VOLUME,
+        "volume.manage_existing.end",
+        &[],
+        &format!("transition active {LAUNCHED} {ten}"),
+    );
+    let later = ("/timestamp", "2026-10-05 12:00:00");
+    check(
+        VOLUME,
+        "volume.unmanage.end",
+        &[later],
+        &format!("transition deleted 2026-10-05T12:00:00Z terminal since={LAUNCHED} {ten}"),
+    );
+    check(
+        VOLUME,
+        "volume.revert.end",
+        &[later, ("size", "5")],
+        "transition active 2026-10-05T12:00:00Z volume=5368709120",
+    );
+    check(
+        SNAPSHOT,
+        "snapshot.manage_existing_snapshot.end",
+        &[],
+        "transition active 2026-10-02T01:00:00Z snapshot=10737418240",
+    );
+    for event_type in
+        ["volume.transfer.create.end", "volume.manage_existing.start", "volume.migrate.end"]
+    {
+        check(VOLUME, event_type, &[], &format!("unmetered /openstack/cinder {event_type}"));
+    }
+    let outcome = read(
+        &changed(
+            VOLUME,
+            &[
+                ("/event_type", "volume.transfer.accept.end"),
+                ("/payload/tenant_id", "another"),
+                ("/timestamp", "2026-10-05 12:00:00"),
+            ],
+        )
+        .to_string(),
+    );
+    let event = only(&outcome.decoded);
+    assert_eq!(event.owner.as_ref().map(|owner| owner.as_str()), Some("openstack/another"));
+    assert_eq!(event.project.as_deref(), Some("another"));
+}
+
+#[test]
 fn what_the_audit_command_sends_again_takes_effect_when_it_did() {
     let ten = "volume=10737418240";
     let again = |at: &'static str| {

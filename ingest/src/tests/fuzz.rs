@@ -4,15 +4,23 @@ use super::context;
 use crate::decode::{self, Record};
 use crate::{Decoded, reason};
 
-const FIXTURES: [&str; 5] = [
+const FIXTURES: [&str; 13] = [
     include_str!("../../fixtures/native.json"),
     include_str!("../../fixtures/nova_instance.json"),
     include_str!("../../fixtures/nova_legacy.json"),
     include_str!("../../fixtures/cinder_volume.json"),
     include_str!("../../fixtures/cinder_snapshot.json"),
+    include_str!("../../fixtures/glance_image.json"),
+    include_str!("../../fixtures/neutron_floatingip.json"),
+    include_str!("../../fixtures/neutron_l3_meter.json"),
+    include_str!("../../fixtures/nova_volume_usage.json"),
+    include_str!("../../fixtures/octavia_loadbalancer.json"),
+    include_str!("../../fixtures/swift_request.json"),
+    include_str!("../../fixtures/ceilometer_polling.json"),
+    include_str!("../../fixtures/trove_instance.json"),
 ];
 
-fn holds(record: &Record<'_>) {
+pub(super) fn holds(record: &Record<'_>) {
     let outcome = decode::read(record, &context());
     assert!(!outcome.decoded.is_empty());
     for decoded in &outcome.decoded {

@@ -1,17 +1,30 @@
 //! Tests of whole records, as tables: a fixture, what is changed in it, and what comes out.
 
+mod aws;
+mod captures;
 mod cinder;
+mod cloudstack;
 mod examples;
 mod files;
 mod fuzz;
+mod fuzz_systems;
+mod glance;
 mod http;
 mod kafka;
+mod libvirt;
 mod limits;
 mod native;
+mod neutron;
 mod nova;
+mod octavia;
+mod replay;
 mod samples;
 mod speed;
 mod store;
+mod swift;
+mod trove;
+mod twins;
+mod vsphere;
 
 use serde_json::Value;
 use turnpike_schemas::{Instant, UsageEvent};

@@ -60,7 +60,7 @@ fn each_kind_is_read() {
 fn mistakes_name_their_field() {
     check(
         &[(KIND, "dev.turnpike.usage.guess.v1")],
-        "invalid_field: type: `dev.turnpike.usage.guess.v1` is none of dev.turnpike.usage.(transition|snapshot|audit|delta|interval).v1",
+        "invalid_field: type: `dev.turnpike.usage.guess.v1` is none of dev.turnpike.usage.(transition|snapshot|audit|delta|interval|correction).v1",
     );
     check(
         &[(KIND, "com.example.other")],
@@ -85,7 +85,7 @@ fn mistakes_name_their_field() {
     );
     check(
         &[("/data/colour", "1")],
-        "invalid_field: data: unknown field `colour`, expected one of `namespace`, `resource`, `owner`, `project`, `site`, `region`, `state`, `terminal`, `since`, `window`, `seconds`, `incarnation`, `held`, `used`, `attributes`, `tags`",
+        "invalid_field: data: unknown field `colour`, expected one of `namespace`, `resource`, `owner`, `project`, `site`, `region`, `state`, `terminal`, `since`, `window`, `seconds`, `incarnation`, `held`, `used`, `attributes`, `tags`, `correction`",
     );
     check(
         &[("/data/state", "warped")],
@@ -222,5 +222,70 @@ fn all_three_modes_of_cloudevents_are_one_event() {
     let record = Record { headers: &avro, ..Record::of(b"\x00") };
     assert!(
         matches!(&crate::decode(&record, &context())[..], [Decoded::Dead(reject)] if reject.code == "content_type")
+    );
+}
+
+#[test]
+fn corrections_name_what_they_change() {
+    let correction = |changes: &[(&str, &str)]| {
+        let decoded = read(&changed(NATIVE, changes).to_string()).decoded;
+        let found = only(&decoded).correction.clone().expect("a correction");
+        (found.action.as_str(), found.target)
+    };
+    let key = Some("/agent\u{1f}e-1".to_owned());
+    const CORRECTION: &str = "/data/correction";
+    let of = |action: &str| {
+        format!(
+            r#"{{"action": "{action}", "target": {{"source": "/agent", "id": "e-1"}}, "reason": "x"}}"#
+        )
+    };
+    let alone = |action: &str| {
+        format!(
+            r#"{{"correction": {}, "resource": {{"kind": "instance", "id": "i"}}}}"#,
+            of(action)
+        )
+    };
+    const TYPE: &str = "dev.turnpike.usage.correction.v1";
+    assert_eq!(correction(&[(CORRECTION, &of("amend"))]), ("amend", key.clone()));
+    let backfill = r#"{"action": "backfill"}"#;
+    assert_eq!(correction(&[(CORRECTION, backfill)]), ("backfill", None));
+    for action in ["retract", "revert"] {
+        let changes: &[(&str, &str)] = &[(KIND, TYPE), ("/data", &alone(action))];
+        assert_eq!(correction(changes), (action, key.clone()));
+        let decoded = read(&changed(NATIVE, changes).to_string()).decoded;
+        assert!(matches!(decoded.as_slice(), [Decoded::Unmetered(_)]));
+        check(
+            &[(CORRECTION, &of(action))],
+            "invalid_field: data.correction.action: retract and revert are events of the type dev.turnpike.usage.correction.v1",
+        );
+    }
+    check(
+        &[(KIND, TYPE), ("/data", &alone("amend"))],
+        "invalid_field: data.correction.action: amend and backfill ride on an event with the full data",
+    );
+    check(
+        &[(CORRECTION, &of("backfill"))],
+        "invalid_field: data.correction.target: a backfill adds an event and changes none",
+    );
+    check(
+        &[(CORRECTION, r#"{"action": "amend"}"#)],
+        "missing_field: data.correction.target: amend names the event that it changes",
+    );
+    check(
+        &[(CORRECTION, r#"{"action": "amend", "target": {"source": "", "id": "e-1"}}"#)],
+        "invalid_id: data.correction.target.source: `` is empty, too long or holds a control character",
+    );
+    check(
+        &[(KIND, TYPE), ("/data", &alone("retract")), ("/time", "")],
+        "missing_field: time: a correction needs one",
+    );
+    let own: serde_json::Value = serde_json::from_str(NATIVE).expect("the fixture is JSON");
+    let own = format!(
+        r#"{{"action": "amend", "target": {{"source": {}, "id": {}}}}}"#,
+        own["source"], own["id"]
+    );
+    check(
+        &[(CORRECTION, &own)],
+        "invalid_field: data.correction.target: an event does not correct itself",
     );
 }

@@ -1,7 +1,10 @@
+use turnpike_schemas::Flow;
+
 use super::{changed, only, read, summary};
 
 const VERSIONED: &str = include_str!("../../fixtures/nova_instance.json");
 const LEGACY: &str = include_str!("../../fixtures/nova_legacy.json");
+const USAGE: &str = include_str!("../../fixtures/nova_volume_usage.json");
 const DATA: &str = "/payload/nova_object.data";
 const SIZES: &str =
     "instance=1 vcpu=2000000 memory=4294967296 root-disk=21474836480 ephemeral-disk=0";
@@ -146,6 +149,20 @@ fn what_meters_nothing_is_kept_as_such() {
         "instance.create.error",
         "instance.update",
         "instance.live_migration_post.end",
+        "instance.live_migration_post_dest.end",
+        "instance.live_migration_rollback.end",
+        "instance.live_migration_force_complete.end",
+        "instance.evacuate",
+        "instance.lock",
+        "instance.unlock",
+        "instance.snapshot.end",
+        "instance.trigger_crash_dump.end",
+        "instance.interface_attach.end",
+        "instance.volume_attach.end",
+        "instance.volume_swap.end",
+        "instance.rebuild_scheduled",
+        "compute.metrics.update",
+        "compute.instance.update",
         "instance.resize_prep.start",
         "flavor.create",
         "service.update",
@@ -277,4 +294,97 @@ fn the_instance_is_described_and_its_secrets_are_not_kept() {
             assert!(!raw.contains("hunter2"), "{raw}");
         }
     }
+}
+
+#[test]
+fn older_releases_tell_traffic_in_their_audits() {
+    let bandwidth = r#"{
+        "public": {"bw_in": 537783, "bw_out": 19189871},
+        "private": {"bw_in": 4803908381, "bw_out": 202702569}
+    }"#;
+    let audit = |bandwidth: &str, end: &str| {
+        changed(
+            LEGACY,
+            &[
+                ("/event_type", "compute.instance.exists"),
+                ("/payload/audit_period_beginning", "2026-10-02 09:00:00"),
+                ("/payload/audit_period_ending", end),
+                ("/payload/bandwidth", bandwidth),
+                ("/timestamp", "2026-10-02 10:00:31.5"),
+            ],
+        )
+        .to_string()
+    };
+    let audited = |end: &str| {
+        format!(
+            "audit active 2026-10-02T10:00:31.500Z since=2026-10-01T08:00:12.702356Z \
+             window=2026-10-02T09:00:00Z..{end} {SIZES}"
+        )
+    };
+    let whole = read(&audit(bandwidth, "2026-10-02 10:00:00"));
+    assert_eq!(
+        summary(&whole.decoded),
+        format!(
+            "{}\ndelta - 2026-10-02T09:59:59.999999Z \
+             window=2026-10-02T09:00:00Z..2026-10-02T10:00:00Z egress=19189871 ingress=537783",
+            audited("2026-10-02T10:00:00Z")
+        )
+    );
+    let traffic = only(&whole.decoded[1..]);
+    assert_eq!(
+        traffic.id,
+        "openstack/instance/5d1f0c9e-7a4b-4a52-9a39-0f6f4b1f8e11/bandwidth/\
+         2026-10-02T09:00:00Z/2026-10-02T10:00:00Z"
+    );
+    assert_eq!(traffic.owner, only(&whole.decoded[..1]).owner);
+    assert!(traffic.twin.is_none());
+    // A part of a period, which the whole will count again; nothing moved; only within the cloud.
+    for (bandwidth, end, shown) in [
+        (bandwidth, "2026-10-02 09:30:12.345678", "2026-10-02T09:30:12.345678Z"),
+        (r#"{"public": {"bw_in": 0, "bw_out": 0}}"#, "2026-10-02 10:00:00", "2026-10-02T10:00:00Z"),
+        (
+            r#"{"private": {"bw_in": 9, "bw_out": 9}}"#,
+            "2026-10-02 10:00:00",
+            "2026-10-02T10:00:00Z",
+        ),
+        ("{}", "2026-10-02 10:00:00", "2026-10-02T10:00:00Z"),
+    ] {
+        assert_eq!(summary(&read(&audit(bandwidth, end)).decoded), audited(shown), "{bandwidth}");
+    }
+    let wrong = r#"{"public": {"bw_in": 1, "bw_out": -1}}"#;
+    assert_eq!(
+        summary(&read(&audit(wrong, "2026-10-02 10:00:00")).decoded),
+        "quantity_negative: payload.bandwidth.public.bw_out: `-1` is negative"
+    );
+}
+
+#[test]
+fn volumes_count_what_was_read_and_written() {
+    let usage = |changes: &[(&str, &str)]| {
+        let outcome = read(&changed(USAGE, changes).to_string());
+        summary(&outcome.decoded)
+    };
+    let at = "snapshot - 2026-10-01T10:00:00Z";
+    assert_eq!(usage(&[]), format!("{at} disk-ops=120 disk-io=491520"));
+    let data = |name: &str| format!("{DATA}/{name}");
+    assert_eq!(
+        usage(&[(&data("last_refreshed"), "null")]),
+        "snapshot - 2026-10-01T10:00:02.500Z disk-ops=120 disk-io=491520"
+    );
+    assert_eq!(
+        usage(&[(&data("reads"), "null"), (&data("writes"), "null")]),
+        "missing_field: payload.reads: the notification has none"
+    );
+    assert_eq!(
+        usage(&[(&data("reads"), "9223372036854775807")]),
+        "quantity_range: payload.writes: the sum with 20 does not fit in 64 bits"
+    );
+    let outcome = read(USAGE);
+    let event = only(&outcome.decoded);
+    assert_eq!(event.system, "openstack-nova");
+    let resource = event.resource.as_ref().map(|id| id.as_str());
+    assert_eq!(resource, Some("openstack/volume/9e0a4c52-aaaa-4bbb-8ccc-0123456789ab"));
+    let parent = event.parent.as_ref().map(|id| id.as_str());
+    assert_eq!(parent, Some("openstack/instance/5d1f0c9e-7a4b-4a52-9a39-0f6f4b1f8e11"));
+    assert!(event.measurements.iter().all(|measurement| measurement.flow == Flow::Cumulative));
 }

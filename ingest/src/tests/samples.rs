@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use turnpike_schemas::Instant;
 
 use super::{only, read, summary};
 use crate::Decoded;
 
 /// The folder, or `None` with a note that the test says nothing.
-fn shared(path: &str) -> Option<PathBuf> {
+pub(super) fn shared(path: &str) -> Option<PathBuf> {
     let found = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);
     if found.exists() {
         return Some(found);
@@ -17,7 +18,7 @@ fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
-fn json(path: PathBuf) -> Value {
+pub(super) fn json(path: PathBuf) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).expect("reads")).expect("json")
 }
 
@@ -29,6 +30,9 @@ fn with_timestamp(mut message: Value) -> String {
 }
 
 const NOVA: &str = "instance=1 vcpu=1000000 memory=536870912 root-disk=1073741824 ephemeral-disk=0";
+
+/// The request of the samples, which an anonymous made.
+const OBJECT_REQUEST: &str = "delta - 2013-07-29T06:51:34.474815Z requests=1 egress=28 ingress=1";
 
 /// After the resize of the samples.
 const SMALLER: &str =
@@ -58,7 +62,7 @@ fn versioned_nova_samples() {
     );
     check("instance-resize_prep-end", "unmetered /openstack/nova instance.resize_prep.end");
     check("instance-resize_finish-end", &format!("transition active {launched} {SMALLER}"));
-    check("volume-usage", "unmetered /openstack/nova volume.usage");
+    check("volume-usage", &format!("snapshot - {launched} disk-ops=0 disk-io=0"));
 }
 
 #[test]
@@ -118,6 +122,132 @@ fn cinder_samples() {
 }
 
 #[test]
+fn samples_of_the_other_services() {
+    let check = |path: &str, expect: &str| {
+        let Some(path) = shared(&format!("samples/{path}")) else { return };
+        assert_eq!(summary(&read(&with_timestamp(json(path))).decoded), expect);
+    };
+    check(
+        "openstack-neutron/l3_meter_constructed.json",
+        "delta - 2016-06-14T19:46:17.999999Z \
+         window=2016-06-14T19:45:48Z..2016-06-14T19:46:18Z egress=5678901",
+    );
+    check("openstack-swift/objectstore_http_request.json", OBJECT_REQUEST);
+    check(
+        "openstack-octavia/loadbalancer_create_end.json",
+        "transition active 2022-04-22T23:02:14Z load-balancer=1",
+    );
+    check(
+        "openstack-trove/instance_exists_constructed.json",
+        "audit active 2016-03-07T18:00:00.500Z window=2026-01-01T00:00:00Z..2026-01-01T01:00:00Z \
+         db-instance=1",
+    );
+    check(
+        "openstack-nova-legacy/compute_metrics_update.json",
+        "unmetered /openstack/nova compute.metrics.update",
+    );
+}
+
+#[test]
+fn glance_samples() {
+    let Some(path) = shared("samples/openstack-glance/searchlight_images.json") else { return };
+    let all = json(path);
+    let check = |name: &str, expect: &str| {
+        assert_eq!(summary(&read(&all[name].to_string()).decoded), expect, "{name}");
+    };
+    let size = "image=4979632";
+    check("image.create", &format!("transition building 2015-09-01T08:57:35.282586Z {size}"));
+    check("image.update", &format!("transition active 2015-09-01T09:56:18.872189Z {size}"));
+    check("image.delete", &format!("transition deleted 2015-09-01T10:02:43Z terminal {size}"));
+    check("image.member.update", "unmetered /openstack/glance image.member.update");
+    // Two of the captures hold timestamps that nobody can read.
+    for name in ["image.member.create", "image.member.delete"] {
+        let got = summary(&read(&all[name].to_string()).decoded);
+        assert!(got.starts_with("bad_time: timestamp: `2015-09-2"), "{got}");
+    }
+}
+
+/// The captures are templates: times and ids stand as placeholders, times with their distance from
+/// the sending of the notification.
+#[test]
+fn legacy_nova_captures() {
+    let check = |name: &str, expect: &[&str]| {
+        let Some(path) = shared(&format!("samples/openstack-nova-legacy/{name}.json")) else {
+            return;
+        };
+        let got = captured(&json(path));
+        let shown: Vec<&str> = got.iter().map(String::as_str).collect();
+        assert_eq!(shown, expect, "{name}");
+    };
+    let update = "compute.instance.update: unmetered";
+    check(
+        "eod_exists",
+        &["compute.instance.exists: audit active, window ends 2026-10-14T00:00:00Z"],
+    );
+    check(
+        "compute.instance.power_off.start_4",
+        &[
+            update,
+            "compute.instance.power_off.start: unmetered",
+            update,
+            "compute.instance.power_off.end: transition stopped",
+        ],
+    );
+    // A deletion that never ended.
+    check(
+        "compute.instance.delete.start_7",
+        &[
+            update,
+            update,
+            update,
+            "compute.instance.delete.start: unmetered",
+            "compute.instance.shutdown.start: unmetered",
+            update,
+            "terminate_instance: unmetered",
+        ],
+    );
+}
+
+/// What each notification of a capture becomes, the first period of which ends at a midnight.
+fn captured(template: &Value) -> Vec<String> {
+    let messages = template.as_array().expect("a list");
+    let hints = messages[0]["time_map"].as_object().expect("times");
+    let micros = |hint: &Value| {
+        let parts: Vec<i64> =
+            hint.as_array().expect("three").iter().filter_map(Value::as_i64).collect();
+        (parts[0] * 86_400 + parts[1]) * 1_000_000 + parts[2]
+    };
+    let period_end = messages[1]["payload"]["audit_period_ending"].as_str().expect("a name");
+    let period_end = micros(&hints[period_end]);
+    let midnight = Instant::parse("2026-10-14T00:00:00Z").expect("instant").micros();
+    let mut text = Value::Array(messages[1..].to_vec()).to_string();
+    for (name, hint) in hints {
+        let time = Instant::from_micros(midnight - period_end + micros(hint)).expect("instant");
+        text = text.replace(name, time.to_string().trim_end_matches('Z'));
+    }
+    let messages: Vec<Value> = serde_json::from_str(&text).expect("json");
+    messages
+        .iter()
+        .map(|message| {
+            let outcome = read(&message.to_string());
+            let said = match &outcome.decoded[..] {
+                [Decoded::Unmetered(_)] => "unmetered".to_owned(),
+                decoded => {
+                    let event = only(decoded);
+                    let state = event.state.map_or("-", |state| state.as_str());
+                    let window = event
+                        .window
+                        .map(|window| format!(", window ends {}", window.end))
+                        .unwrap_or_default();
+                    format!("{} {state}{window}", event.kind.as_str())
+                }
+            };
+            format!("{}: {said}", message["event_type"].as_str().unwrap_or_default())
+        })
+        .collect()
+}
+
+#[test]
 fn wire_captures_are_read_as_the_records_that_they_were() {
     if let Some(path) = shared("samples/wire-captures/oslo_kafka_wire.jsonl") {
         let text = std::fs::read_to_string(path).expect("reads");
@@ -127,7 +257,7 @@ fn wire_captures_are_read_as_the_records_that_they_were() {
         let expect = [
             format!("transition active {volume}"),
             format!("transition deleted 2026-11-21T02:47:15.921624Z terminal since={volume}"),
-            "unmetered /openstack/objectstore objectstore.http.request".to_owned(),
+            OBJECT_REQUEST.to_owned(),
             "unmetered /openstack/x x.sample".to_owned(),
             format!("transition active {launched} {SMALLER}"),
             format!("transition active {launched} {NOVA}"),

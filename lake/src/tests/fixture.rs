@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use turnpike_schemas::Instant;
 use turnpike_schemas::arrow::{measurement_fields, status, usage_events};
 use turnpike_schemas::canonical::bucket_of;
+use turnpike_schemas::event::CorrectionAction;
 
 use crate::disk::{NoProbe, Probe, Step};
 use crate::{
@@ -34,6 +35,25 @@ pub(crate) struct Event {
     pub(crate) meters: Vec<(String, i64)>,
     pub(crate) status: &'static str,
     pub(crate) reason: Option<&'static str>,
+    /// Key and form.
+    pub(crate) twin: Option<(String, String)>,
+    /// What it does to the event of which id.
+    pub(crate) correction: Option<(CorrectionAction, Option<String>)>,
+}
+
+/// An event that amends another.
+pub(crate) fn amend(target: &str, event: Event) -> Event {
+    Event { correction: Some((CorrectionAction::Amend, Some(target.to_owned()))), ..event }
+}
+
+/// An event that retracts or reverts another, and meters nothing.
+pub(crate) fn takes(id: &str, action: CorrectionAction, target: &str, time: &str) -> Event {
+    Event {
+        resource: None,
+        reason: Some("unmetered"),
+        correction: Some((action, Some(target.to_owned()))),
+        ..event(id, "", time, 0)
+    }
 }
 
 /// An accepted event of one meter whose content follows from its quantity.
@@ -46,6 +66,8 @@ pub(crate) fn event(id: &str, resource: &str, time: &str, quantity: i64) -> Even
         meters: vec![("vcpu".to_owned(), quantity)],
         status: status::ACCEPTED,
         reason: None,
+        twin: None,
+        correction: None,
     }
 }
 
@@ -108,6 +130,15 @@ pub(crate) fn batch(events: &[Event], buckets: u32) -> RecordBatch {
                 let times = events.iter().map(|event| Some(instant(&event.time).micros()));
                 Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
             }
+            "twin" => {
+                text(&|event| event.twin.as_ref().map(|(key, form)| format!("{key}\u{1f}{form}")))
+            }
+            "correction" => text(&|event| {
+                event.correction.as_ref().map(|(action, _)| action.as_str().to_owned())
+            }),
+            "target" => text(&|event| {
+                event.correction.as_ref()?.1.as_ref().map(|id| format!("/test\u{1f}{id}"))
+            }),
             "terminal" => Arc::new(BooleanArray::from(vec![false; rows])),
             "measurements" => measurements(&events),
             "raw" => Arc::new(BinaryArray::from_iter_values(events.iter().map(|_| b"{}"))),

@@ -2,8 +2,10 @@
 
 mod appends;
 mod compaction;
+mod corrections;
 mod durability;
 mod fixture;
 mod random;
 mod speed;
 mod states;
+mod vacuum;

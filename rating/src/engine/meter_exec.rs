@@ -5,7 +5,7 @@
 //! [`BucketResult`]; the rows it emits are only its counts, so that no sum of money or quantity ever
 //! passes through an engine that adds with wrapping.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -31,6 +31,8 @@ use crate::tariff_lookup::Lookup;
 /// What metering one bucket needs, and where its result is left.
 pub struct MeterTask {
     pub bucket: u32,
+    /// Keys of events that corrections took back or replaced: they are not metered.
+    pub masked: Arc<HashSet<String>>,
     pub book: Arc<PriceBook>,
     pub periods: Arc<BTreeMap<AccountId, Period>>,
     pub span: Period,
@@ -203,6 +205,9 @@ impl<'a> Worker<'a> {
     }
 
     fn take(&mut self, event: MeteredEvent) {
+        if self.task.masked.contains(&event.key) {
+            return;
+        }
         self.result.events += 1;
         if self.current.as_ref().is_none_or(|(resource, ..)| resource != &event.resource) {
             self.close_resource();

@@ -62,6 +62,11 @@ impl Server {
         get(self.port, path)
     }
 
+    /// Of the process.
+    pub fn id(&self) -> u32 {
+        self.pid
+    }
+
     /// The end that comes by itself.
     pub fn wait(mut self) -> Ran {
         self.running.wait(COMMAND_MAX).expect("it ends")

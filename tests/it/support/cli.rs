@@ -5,11 +5,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use super::wait;
 
 /// A command of a test works on a handful of events. The bound is for a machine that compiles beside.
 pub const COMMAND_MAX: Duration = Duration::from_secs(120);
@@ -135,7 +138,8 @@ impl std::fmt::Display for Ran {
 /// A command that was started. Killed when it is dropped.
 pub struct Running {
     child: Child,
-    readers: Option<[JoinHandle<String>; 2]>,
+    readers: Option<[JoinHandle<()>; 2]>,
+    said: [Arc<Mutex<Vec<u8>>>; 2],
     ended: Receiver<()>,
 }
 
@@ -145,9 +149,21 @@ impl Running {
         // Read beside the waiting, or a child that fills a pipe would wait for us. The pipes close
         // when the child ends: that is what is waited for.
         let (sender, ended) = channel();
-        let stdout = read(child.stdout.take().unwrap(), sender.clone());
-        let stderr = read(child.stderr.take().unwrap(), sender);
-        Running { child, readers: Some([stdout, stderr]), ended }
+        let said = [Arc::default(), Arc::default()];
+        let stdout = read(child.stdout.take().unwrap(), Arc::clone(&said[0]), sender.clone());
+        let stderr = read(child.stderr.take().unwrap(), Arc::clone(&said[1]), sender);
+        Running { child, readers: Some([stdout, stderr]), said, ended }
+    }
+
+    /// Returns once it has written this to standard error.
+    pub fn wait_for_stderr(&self, words: &str, limit: Duration) {
+        wait::until(&format!("{words:?} on standard error"), limit, || {
+            self.text(1).contains(words).then_some(())
+        });
+    }
+
+    fn text(&self, stream: usize) -> String {
+        String::from_utf8_lossy(&self.said[stream].lock().unwrap()).into_owned()
     }
 
     /// Of the process.
@@ -170,9 +186,10 @@ impl Running {
     }
 
     fn finish(&mut self) -> Ran {
-        let [stdout, stderr] = self.readers.take().unwrap();
+        let readers = self.readers.take().unwrap();
         let status = self.child.wait().unwrap();
-        Ran { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        Ran { status, stdout: self.text(0), stderr: self.text(1) }
     }
 }
 
@@ -185,12 +202,20 @@ impl Drop for Running {
     }
 }
 
-fn read(mut pipe: impl Read + Send + 'static, ended: Sender<()>) -> JoinHandle<String> {
+fn read(
+    mut pipe: impl Read + Send + 'static,
+    said: Arc<Mutex<Vec<u8>>>,
+    ended: Sender<()>,
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes).unwrap();
+        let mut buffer = [0; 4096];
+        loop {
+            match pipe.read(&mut buffer).unwrap() {
+                0 => break,
+                count => said.lock().unwrap().extend_from_slice(&buffer[..count]),
+            }
+        }
         // Nobody may listen any more.
         let _ = ended.send(());
-        String::from_utf8_lossy(&bytes).into_owned()
     })
 }

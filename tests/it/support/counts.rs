@@ -23,6 +23,7 @@ pub fn of(turnpike: &Turnpike) -> Value {
         "duplicate": counts.duplicate,
         "conflict": counts.conflict,
         "dead": counts.dead,
+        "discarded": counts.discarded,
         "unmetered": counts.unmetered,
         "by_reason": counts.by_reason,
     })

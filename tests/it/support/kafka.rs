@@ -9,9 +9,10 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -38,8 +39,12 @@ pub fn unique_topic(prefix: &str) -> String {
 
 /// Creates a topic and returns once every partition has a leader, so the first record finds it.
 pub fn create_topic(name: &str, partitions: i32) {
+    create_topic_at(bootstrap(), name, partitions);
+}
+
+pub fn create_topic_at(bootstrap: &str, name: &str, partitions: i32) {
     let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", bootstrap()).create().unwrap();
+        ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     let options = AdminOptions::new().operation_timeout(Some(ANSWER_MAX));
     let created = futures::executor::block_on(admin.create_topics([&topic], &options)).unwrap();
@@ -60,6 +65,7 @@ pub struct Record {
     key: Option<String>,
     headers: BTreeMap<String, String>,
     partition: Option<i32>,
+    dead: Option<&'static str>,
 }
 
 impl Record {
@@ -88,8 +94,23 @@ impl Record {
         self
     }
 
-    fn to_line(&self) -> Value {
+    /// It is meant to be a dead letter for this reason (`any`: for whichever), as a journal says.
+    pub fn dead(mut self, reason: &'static str) -> Record {
+        self.dead = Some(reason);
+        self
+    }
+
+    /// The value of a record that has one, and has text in it.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(self.value.as_deref().unwrap()).unwrap()
+    }
+
+    /// As `tests/kafka/client.py` reads it.
+    pub fn to_line(&self) -> Value {
         let mut line = json!({ "headers": self.headers });
+        if let Some(reason) = self.dead {
+            line["dead"] = json!(reason);
+        }
         if let Some(value) = &self.value {
             match std::str::from_utf8(value) {
                 Ok(text) => line["value"] = json!(text),
@@ -113,6 +134,63 @@ pub fn produce_with_python(topic: &str, records: &[Record]) {
     assert_eq!(output.trim(), records.len().to_string(), "records sent to {topic}");
 }
 
+/// Sends the records in their order; each with the partition and offset that it was given.
+pub fn journal(bootstrap: &str, topic: &str, records: &[Record]) -> Vec<Value> {
+    Producing::start(bootstrap, topic, records, 0).finish(records.len())
+}
+
+/// A producer that writes while the test goes on.
+pub struct Producing {
+    child: Child,
+    feeder: JoinHandle<()>,
+}
+
+impl Producing {
+    /// At most `rate` records a second; 0: all at once.
+    pub fn start(bootstrap: &str, topic: &str, records: &[Record], rate: u32) -> Producing {
+        Producing::packed("none", bootstrap, topic, records, rate)
+    }
+
+    /// The same with batches that are packed by a codec of Kafka: gzip, zstd.
+    pub fn packed(
+        codec: &str,
+        bootstrap: &str,
+        topic: &str,
+        records: &[Record],
+        rate: u32,
+    ) -> Producing {
+        let mut command = command(&["journal", bootstrap, topic, &rate.to_string()]);
+        let mut child = command.env("CLIENT_COMPRESSION", codec).spawn().unwrap();
+        let lines: String =
+            records.iter().map(|record| format!("{}\n", record.to_line())).collect();
+        let mut input = child.stdin.take().unwrap();
+        // One that fails early closes its end; what it says about that is the better message.
+        let feeder = std::thread::spawn(move || drop(input.write_all(lines.as_bytes())));
+        Producing { child, feeder }
+    }
+
+    /// Waits for the last acknowledgement.
+    pub fn finish(self, count: usize) -> Vec<Value> {
+        let output = self.child.wait_with_output().unwrap();
+        self.feeder.join().unwrap();
+        let output = to_text(&output).unwrap_or_else(|error| panic!("{error}"));
+        let records: Vec<Value> =
+            output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(records.len(), count, "records acknowledged");
+        records
+    }
+}
+
+/// Runs another command of `tests/kafka/client.py`; what it printed.
+pub fn admin(arguments: &[&str]) -> String {
+    client(arguments, b"")
+}
+
+/// The Python that has the clients and the oracle's libraries.
+pub fn python() -> &'static Path {
+    &broker().python
+}
+
 /// The first `count` records of a topic, as JSON: `partition`, `offset`, and `key`, `headers`,
 /// `value` or `value_hex` where there are any. Ordered within a partition only.
 pub fn consume_with_python(topic: &str, count: usize) -> Vec<Value> {
@@ -120,9 +198,26 @@ pub fn consume_with_python(topic: &str, count: usize) -> Vec<Value> {
     output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// The listeners that ask for more, and what they accept.
+#[derive(Debug)]
+pub struct Listener {
+    pub tls: String,
+    pub sasl: String,
+    pub ca: String,
+    /// An authority that signed nothing.
+    pub other_ca: String,
+    /// Of the user `turnpike`.
+    pub password: String,
+}
+
+pub fn secured() -> &'static Listener {
+    &broker().secured
+}
+
 #[derive(Debug)]
 struct Broker {
     bootstrap: String,
+    secured: Listener,
     python: PathBuf,
 }
 
@@ -135,14 +230,29 @@ fn broker() -> &'static Broker {
 }
 
 fn find_broker() -> Result<Broker, String> {
-    let Ok(bootstrap) = std::env::var("TURNPIKE_TEST_KAFKA") else {
+    if std::env::var_os("TURNPIKE_TEST_KAFKA").is_none() {
         return start_broker();
-    };
-    let python = match std::env::var_os("TURNPIKE_TEST_PYTHON") {
-        Some(path) => PathBuf::from(path),
-        None => script("test-deps", &["--python"])?.trim().into(),
-    };
-    Ok(Broker { bootstrap, python })
+    }
+    let variable = |name: &str| std::env::var(name).map_err(|error| format!("{name}: {error}"));
+    to_broker(variable)
+}
+
+/// A broker from what `scripts/kafka` says of it.
+fn to_broker(setting: impl Fn(&str) -> Result<String, String>) -> Result<Broker, String> {
+    let tls = PathBuf::from(setting("TURNPIKE_TEST_KAFKA_DIR")?).join("tls");
+    let path = |name: &str| tls.join(name).to_string_lossy().into_owned();
+    let password = std::fs::read_to_string(tls.join("password")).unwrap_or_default();
+    Ok(Broker {
+        bootstrap: setting("TURNPIKE_TEST_KAFKA")?,
+        secured: Listener {
+            tls: setting("TURNPIKE_TEST_KAFKA_TLS")?,
+            sasl: setting("TURNPIKE_TEST_KAFKA_SASL")?,
+            ca: path("ca.pem"),
+            other_ca: path("other-ca.pem"),
+            password: password.trim().to_owned(),
+        },
+        python: setting("TURNPIKE_TEST_PYTHON")?.into(),
+    })
 }
 
 fn start_broker() -> Result<Broker, String> {
@@ -159,15 +269,12 @@ fn start_broker() -> Result<Broker, String> {
 
 /// Reads what `scripts/kafka start` prints for a shell.
 fn from_settings(printed: &str) -> Result<Broker, String> {
-    let setting = |name: &str| {
+    to_broker(|name| {
         printed
             .lines()
             .find_map(|line| line.strip_prefix(&format!("export {name}='"))?.strip_suffix('\''))
+            .map(str::to_owned)
             .ok_or_else(|| format!("scripts/kafka printed no {name}"))
-    };
-    Ok(Broker {
-        bootstrap: setting("TURNPIKE_TEST_KAFKA")?.to_owned(),
-        python: setting("TURNPIKE_TEST_PYTHON")?.into(),
     })
 }
 
@@ -194,13 +301,19 @@ fn to_text(output: &Output) -> Result<String, String> {
     Err(last.map_or_else(|| output.status.to_string(), str::to_owned))
 }
 
-fn client(arguments: &[&str], input: &[u8]) -> String {
-    let mut child = Command::new(&broker().python)
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(&broker().python);
+    command
         .arg(root().join("tests/kafka/client.py"))
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn client(arguments: &[&str], input: &[u8]) -> String {
+    let mut child = command(arguments)
         .spawn()
         .unwrap_or_else(|error| panic!("{}: {error}", broker().python.display()));
     // The client writes nothing before it has read everything, so this cannot block for ever.
@@ -241,13 +354,16 @@ mod tests {
 
     #[test]
     fn settings_are_read_from_what_the_script_prints() {
-        let broker = from_settings(
-            "export TURNPIKE_TEST_KAFKA='127.0.0.1:9'\nexport TURNPIKE_TEST_PYTHON='/v/python'\n",
-        )
-        .unwrap();
+        let settings = "export TURNPIKE_TEST_KAFKA='127.0.0.1:9'\n\
+             export TURNPIKE_TEST_KAFKA_TLS='127.0.0.1:10'\n\
+             export TURNPIKE_TEST_KAFKA_SASL='127.0.0.1:11'\n\
+             export TURNPIKE_TEST_KAFKA_DIR='/k'\n\
+             export TURNPIKE_TEST_PYTHON='/v/python'\n";
+        let broker = from_settings(settings).unwrap();
         assert_eq!(broker.bootstrap, "127.0.0.1:9");
+        assert_eq!(broker.secured.ca, "/k/tls/ca.pem");
         assert_eq!(broker.python, Path::new("/v/python"));
-        let error = from_settings("export TURNPIKE_TEST_KAFKA='127.0.0.1:9'\n").unwrap_err();
-        assert_eq!(error, "scripts/kafka printed no TURNPIKE_TEST_PYTHON");
+        let error = from_settings("export TURNPIKE_TEST_KAFKA_DIR='/k'\n").unwrap_err();
+        assert_eq!(error, "scripts/kafka printed no TURNPIKE_TEST_KAFKA");
     }
 }

@@ -5,4 +5,5 @@ pub mod cli;
 pub mod counts;
 pub mod figures;
 pub mod kafka;
+pub mod log;
 pub mod wait;

@@ -5,14 +5,23 @@
 //!   `launched_at` is null, so one that lies past what it describes is not believed.
 //! - `delete.end`: the timestamp; of one that `cinder-volume-usage-audit --send_actions` sends
 //!   again, the instant that it gives as an empty audit period.
+//! - `exists` of a deleted volume or snapshot, which gives no time of the deletion: the end of its
+//!   window, so that it never stands before a report that knows better.
 //! - All others: the timestamp.
+//!
+//! Nothing tells that snapshots changed hands together with their volume but their next audit.
+//!
+//! Status `error` says that a creation failed: Cinder's API reference has no other meaning of it, and
+//! what fails later has words of its own (`error_extending`, `error_deleting`, ...). What was never
+//! created stores nothing and is not billed. But an operator can set the status of any volume to
+//! `error`; one that was launched is still stored, and is billed until it is deleted.
 
-use turnpike_schemas::event::{ResourceState, Window};
+use turnpike_schemas::event::{ResourceState, Twin, Window};
 use turnpike_schemas::meter::GIB;
-use turnpike_schemas::{EventKind, Flow, Instant, Measurement, MeterId, UsageEvent};
+use turnpike_schemas::{EventKind, Flow, Instant, UsageEvent};
 
 use super::fields::Fields;
-use super::{Notification, owner, resource};
+use super::{Notification, attribute, belongs_to, measure, resource, twin};
 use crate::adapters::{Adapter, Message};
 use crate::decode::{DecodeContext, Reject};
 
@@ -81,8 +90,10 @@ fn family(event_type: &str) -> Option<(&'static Family, &str)> {
 
 fn action(name: &str) -> Option<Action> {
     Some(match name {
-        "create.end" | "manage_existing.end" => Action::Create,
-        "resize.end" | "retype" | "retype.end" | "transfer.accept.end" => Action::Change,
+        "create.end" | "manage_existing.end" | "manage_existing_snapshot.end" => Action::Create,
+        "resize.end" | "retype" | "retype.end" | "revert.end" | "transfer.accept.end" => {
+            Action::Change
+        }
         "attach.end" | "detach.end" | "update.end" => Action::Touch,
         "delete.end" | "unmanage.end" => Action::Delete,
         "exists" => Action::Exists,
@@ -107,9 +118,11 @@ fn stored(
     } else {
         None
     };
-    let terminal = action == Action::Delete || audit.is_some() && deleted.is_some();
+    let terminal =
+        action == Action::Delete || audit.is_some() && (deleted.is_some() || is_gone(data));
     let began = launched.or(created);
     let time = match (action, audit) {
+        (_, Some(audit)) if terminal => deleted.unwrap_or(audit.end),
         _ if terminal => match deleted.or(sent_again(window, created)) {
             Some(time) => time,
             None => notification.required_sent()?,
@@ -128,12 +141,36 @@ fn stored(
     event.window = audit;
     event.since = began.filter(|since| action != Action::Change && *since <= time);
     event.terminal = terminal;
-    event.state = Some(match state(data, action)? {
+    event.state = Some(match state(data, action, launched.is_some())? {
         _ if terminal => ResourceState::Deleted,
         state => state,
     });
+    event.twin = twin(&event, action, created, window);
     describe(&mut event, family, data)?;
     Ok(event)
+}
+
+/// Whether an audit tells of something that was deleted within its window.
+fn is_gone(data: Fields<'_>) -> bool {
+    data.json.text_of("status") == Some("deleted") || data.json.text_of("deleted") == Some("True")
+}
+
+/// Creations and deletions, which happen once in a life, and which the usage audit sends again with
+/// an empty period. What was taken under management it tells as created.
+fn twin(
+    event: &UsageEvent,
+    action: Action,
+    created: Option<Instant>,
+    window: Option<Window>,
+) -> Option<Twin> {
+    let what = match action {
+        Action::Create => "create",
+        Action::Delete => "delete",
+        Action::Change | Action::Touch | Action::Exists => return None,
+    };
+    let resent = window.is_some_and(|window| window.start == window.end);
+    let form = if resent { "resent" } else { "live" };
+    twin::of(event.resource.as_ref()?, what, created.map(twin::second), form)
 }
 
 fn window(data: Fields<'_>) -> Result<Option<Window>, Reject> {
@@ -171,10 +208,11 @@ fn sent_again(window: Option<Window>, created: Option<Instant>) -> Option<Instan
     Some(window.end).filter(|end| created != Some(*end))
 }
 
-fn state(data: Fields<'_>, action: Action) -> Result<ResourceState, Reject> {
+fn state(data: Fields<'_>, action: Action, launched: bool) -> Result<ResourceState, Reject> {
     let status = data.text("status")?.unwrap_or_default();
     Ok(match (action, status) {
-        (Action::Create | Action::Exists, "error") => ResourceState::Error,
+        (Action::Create | Action::Exists, "error") if launched => ResourceState::Error,
+        (Action::Create | Action::Exists, "error" | "error_managing") => ResourceState::Building,
         (Action::Exists, "creating" | "downloading" | "managing") => ResourceState::Building,
         // All other words describe something that is stored: in use, extending, failed to delete.
         _ => ResourceState::Active,
@@ -182,27 +220,14 @@ fn state(data: Fields<'_>, action: Action) -> Result<ResourceState, Reject> {
 }
 
 fn describe(event: &mut UsageEvent, family: &Family, data: Fields<'_>) -> Result<(), Reject> {
-    if let Some(tenant) = data.text("tenant_id")? {
-        event.owner = Some(owner(tenant)?);
-        event.project = Some(tenant.to_owned());
-    }
+    belongs_to(event, data.text("tenant_id")?)?;
     event.parent = match family.name {
         "volume" => attached_to(data).map(|server| resource("instance", server)).transpose()?,
         _ => data.text("volume_id")?.map(|volume| resource("volume", volume)).transpose()?,
     };
-    if let Some(quantity) = data.quantity(family.size, GIB, 0)? {
-        let meter = MeterId::new(family.name).expect("built-in meter ids are slugs");
-        event.measurements.push(Measurement { meter, quantity, scale: 0, flow: Flow::Held });
-    }
-    let labels = [
-        ("tier", data.text("volume_type")?),
-        ("availability_zone", data.text("availability_zone")?),
-    ];
-    for (label, value) in labels {
-        if let Some(value) = value {
-            event.attributes.insert(label.to_owned(), value.to_owned());
-        }
-    }
+    measure(event, family.name, Flow::Held, data.quantity(family.size, GIB, 0)?);
+    attribute(event, "tier", data.text("volume_type")?);
+    attribute(event, "availability_zone", data.text("availability_zone")?);
     event.tags = data.labels("metadata");
     Ok(())
 }

@@ -53,6 +53,38 @@ impl<'a> Fields<'a> {
         self.text(key)?.map(|text| time::parse(&self.name(key), text)).transpose()
     }
 
+    /// A time that is written as whole seconds since 1970.
+    pub fn epoch(&self, key: &str) -> Result<Option<Instant>, Reject> {
+        let Some(seconds) = self.quantity(key, 1, 0)? else { return Ok(None) };
+        Instant::from_seconds(seconds).map(Some).map_err(|_| {
+            Reject::new(
+                reason::TIME_RANGE,
+                format!("{}: {seconds} lies outside the years 1970 to 2999", self.name(key)),
+            )
+        })
+    }
+
+    /// The object that the field holds, if it holds one.
+    pub fn object(&self, key: &str, path: &'static str) -> Option<Fields<'a>> {
+        self.present(key).filter(|field| field.is_object()).map(|json| Fields::new(json, path))
+    }
+
+    /// The sum of several quantities in base units; `None` where none of them is there.
+    pub fn sum(&self, keys: &[&'static str]) -> Result<Option<i64>, Reject> {
+        let mut total = None;
+        for key in keys {
+            let Some(quantity) = self.quantity(key, 1, 0)? else { continue };
+            let sum = total.unwrap_or(0_i64).checked_add(quantity).ok_or_else(|| {
+                Reject::new(
+                    reason::QUANTITY_RANGE,
+                    format!("{}: the sum with {quantity} does not fit in 64 bits", self.name(key)),
+                )
+            })?;
+            total = Some(sum);
+        }
+        Ok(total)
+    }
+
     /// A quantity in units of `base_units`.
     pub fn quantity(&self, key: &str, base_units: i64, scale: u32) -> Result<Option<i64>, Reject> {
         let Some(field) = self.present(key) else { return Ok(None) };

@@ -1,18 +1,30 @@
 //! OpenStack notifications, which arrive over oslo.messaging from every service.
 //!
-//! Nova and Cinder have adapters of their own; whatever else a service reports is accepted as
+//! Each service that is billed has an adapter of its own; whatever else one reports is accepted as
 //! `unmetered`, so that an operator sees that it arrived and that nobody bills it.
 
 pub mod cinder;
 pub mod envelope;
 pub mod fields;
+pub mod glance;
+pub mod neutron;
 pub mod nova;
+pub mod octavia;
+pub mod swift;
 pub mod time;
+pub mod trove;
+
+mod nova_bandwidth;
+mod nova_volume_usage;
+mod twin;
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use turnpike_schemas::{EventKind, Instant, OwnerRef, ResourceId, UsageEvent};
+use turnpike_schemas::event::Window;
+use turnpike_schemas::{
+    EventKind, Flow, Instant, Measurement, MeterId, OwnerRef, ResourceId, UsageEvent,
+};
 
 use super::{Adapter, Message};
 use crate::decode::{DecodeContext, Reject};
@@ -22,6 +34,9 @@ use crate::reason;
 /// Sets ids of OpenStack apart from those of other platforms.
 pub const NAMESPACE: &str = "openstack";
 
+/// OpenStack makes request ids of `req-` and a UUID: 40 bytes.
+const REQUEST_ID_BYTES_MAX: usize = 64;
+
 /// A notification out of its envelope. Services, listeners and old buses place the id and the
 /// timestamp at the top or under `metadata`.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +45,9 @@ pub struct Notification<'a> {
     pub message_id: Option<&'a str>,
     pub publisher_id: Option<&'a str>,
     pub timestamp: Option<&'a str>,
+    /// The request that it is part of. It stands in the context, which is masked before anything is
+    /// stored, so a record that is read again from there has none.
+    pub request_id: Option<&'a str>,
     pub payload: &'a Json<'a>,
 }
 
@@ -49,6 +67,7 @@ impl<'a> Notification<'a> {
             message_id: text("message_id"),
             publisher_id: text("publisher_id"),
             timestamp: text("timestamp"),
+            request_id: request_id(json),
             payload,
         })
     }
@@ -120,6 +139,20 @@ impl<'a> Notification<'a> {
     }
 }
 
+fn request_id<'a>(json: &'a Json<'a>) -> Option<&'a str> {
+    let within = |key: &str| json.get(key).and_then(|context| context.text_of("request_id"));
+    let flat = json.text_of("_context_request_id");
+    let found = flat.or_else(|| within("_context")).or_else(|| within("ctxt"));
+    found.or_else(|| within("metadata")).filter(|id| is_request_id(id))
+}
+
+/// Not an empty one, and not the mask that stands in place of one.
+fn is_request_id(text: &str) -> bool {
+    text.strip_prefix("req-").is_some_and(|rest| !rest.is_empty())
+        && text.len() <= REQUEST_ID_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Accepts what no other OpenStack adapter reads.
 pub struct Other;
 
@@ -160,4 +193,33 @@ fn unwrapped<'a>(json: &'a Json<'a>) -> &'a Json<'a> {
         Some(data) if matches!(data.value, Value::Object(_)) => data,
         _ => json,
     }
+}
+
+/// Says whose the resource is; in OpenStack whoever pays is also the project.
+fn belongs_to(event: &mut UsageEvent, tenant: Option<&str>) -> Result<(), Reject> {
+    if let Some(tenant) = tenant {
+        event.owner = Some(owner(tenant)?);
+        event.project = Some(tenant.to_owned());
+    }
+    Ok(())
+}
+
+/// Adds a quantity in base units, where there is one.
+fn measure(event: &mut UsageEvent, meter: &'static str, flow: Flow, quantity: Option<i64>) {
+    let Some(quantity) = quantity else { return };
+    let meter = MeterId::new(meter).expect("built-in meter ids are slugs");
+    event.measurements.push(Measurement { meter, quantity, scale: 0, flow });
+}
+
+/// Adds an attribute, where there is one.
+fn attribute(event: &mut UsageEvent, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        event.attributes.insert(name.to_owned(), value.to_owned());
+    }
+}
+
+/// What was consumed over a window counts at its last microsecond, when its report was complete.
+fn last_instant(window: Window) -> Instant {
+    let last = Instant::from_micros(window.end.micros() - 1).unwrap_or(window.start);
+    last.max(window.start)
 }

@@ -7,22 +7,35 @@
 //!   notifications before it, so `resize_prep`, `resize` and `resize_finish.start` meter nothing.
 //! - `delete.end`: `terminated_at`, else `deleted_at`.
 //! - All others carry no time of their own: the timestamp of the notification.
-//! - `exists`: an audit of its window; of a deleted instance, the end of it.
+//! - `exists`: an audit of its window; of a deleted instance, the end of it. What traffic it tells
+//!   is an event of its own.
+//!
+//! With `notification_format=both` each action comes in both formats; its twin is named by request,
+//! that of an audit by its window.
+//!
+//! Locking, live migration, evacuation, attaching and the like change nothing that is held: they
+//! are kept as `unmetered`. So is `instance.update`, which shows flavors and states in the midst of
+//! an action.
 
-use turnpike_schemas::event::{ResourceState, Window};
+use turnpike_schemas::event::{ResourceState, Twin, Window};
 use turnpike_schemas::meter::{GIB, MIB};
 use turnpike_schemas::{EventKind, Flow, Instant, Measurement, MeterId, UsageEvent};
 
 use super::fields::Fields;
-use super::{Notification, owner, resource, unwrapped};
+use super::{
+    Notification, attribute, belongs_to, is_request_id, measure, nova_bandwidth, nova_volume_usage,
+    resource, twin, unwrapped,
+};
 use crate::adapters::{Adapter, Message};
 use crate::decode::{DecodeContext, Reject};
 use crate::reason;
 
-const SERVICE: &str = "nova";
+pub(super) const SERVICE: &str = "nova";
 /// A reverted resize takes effect at `launched_at` where Nova has set it anew, which is moments
 /// before the notification; an older one is that of the resize.
 const REVERT_LAUNCH_SECONDS_MAX: i64 = 3_600;
+/// Decimals at which vCPUs are stored.
+const VCPU_SCALE: u32 = 6;
 
 /// Reads instance notifications.
 pub struct Nova;
@@ -47,22 +60,32 @@ impl Adapter for Nova {
     }
 
     fn reads(&self) -> &'static str {
-        "OpenStack Nova notifications, versioned and legacy: instances, with audits"
+        "OpenStack Nova notifications, versioned and legacy: instances, with audits and traffic"
     }
 
     fn recognises(&self, message: &Message<'_>) -> bool {
         let Message::Notification(notification) = message else { return false };
-        instance_event(notification.event_type).is_some()
+        notification.event_type.starts_with("compute.")
+            || instance_event(notification.event_type).is_some()
+            || notification.event_type == nova_volume_usage::EVENT_TYPE
             || notification.payload.text_of("nova_object.namespace") == Some("nova")
     }
 
     fn adapt(&self, message: &Message<'_>, _: &DecodeContext) -> Result<Vec<UsageEvent>, Reject> {
         let Message::Notification(notification) = message else { return Ok(Vec::new()) };
-        let event = match instance_event(notification.event_type).and_then(action) {
-            Some(action) => instance(notification, action, self.name())?,
-            None => notification.unmetered(SERVICE, self.name())?,
+        if notification.event_type == nova_volume_usage::EVENT_TYPE {
+            return nova_volume_usage::event(notification, self.name()).map(|event| vec![event]);
+        }
+        let known = instance_event(notification.event_type)
+            .and_then(|name| action(name).map(|action| (name, action)));
+        let Some((name, action)) = known else {
+            return notification.unmetered(SERVICE, self.name()).map(|event| vec![event]);
         };
-        Ok(vec![event])
+        let data = Fields::new(unwrapped(notification.payload), "payload");
+        let mut event = instance(notification, data, action, self.name())?;
+        let traffic = nova_bandwidth::event(notification, data, &event)?;
+        event.twin = twin(notification, data, name, &event)?;
+        Ok(std::iter::once(event).chain(traffic).collect())
     }
 }
 
@@ -93,12 +116,51 @@ fn action(name: &str) -> Option<Action> {
     })
 }
 
+/// The format of a notification, as Nova's setting calls it.
+pub(super) fn form(notification: &Notification<'_>) -> &'static str {
+    match notification.payload.get("nova_object.data") {
+        Some(_) => "versioned",
+        None => "legacy",
+    }
+}
+
+/// Both formats tell of an action with one request id. Where its context was lost, only an action
+/// that has a time of its own is told from its next time.
+fn twin(
+    notification: &Notification<'_>,
+    data: Fields<'_>,
+    name: &str,
+    event: &UsageEvent,
+) -> Result<Option<Twin>, Reject> {
+    let what = match name {
+        "finish_resize.end" => "resize_finish.end",
+        "resize.confirm.end" => "resize_confirm.end",
+        "resize.revert.end" => "resize_revert.end",
+        name => name,
+    };
+    let request = match notification.request_id {
+        Some(request) => Some(request),
+        None => data.text("request_id")?.filter(|id| is_request_id(id)),
+    };
+    let own_time = match what {
+        "create.end" | "resize_finish.end" => event.since,
+        "delete.end" => data.time("terminated_at")?.or(data.time("deleted_at")?),
+        _ => None,
+    };
+    let which = match event.window {
+        Some(window) => Some(twin::window(window)),
+        None => request.map(str::to_owned).or_else(|| own_time.map(twin::second)),
+    };
+    let resource = event.resource.as_ref();
+    Ok(resource.and_then(|resource| twin::of(resource, what, which, form(notification))))
+}
+
 fn instance(
     notification: &Notification<'_>,
+    data: Fields<'_>,
     action: Action,
     system: &str,
 ) -> Result<UsageEvent, Reject> {
-    let data = Fields::new(unwrapped(notification.payload), "payload");
     let id = match data.text("uuid")? {
         Some(id) => id,
         None => data.required_text("instance_id")?,
@@ -121,10 +183,7 @@ fn instance(
     let mut event = notification.event(SERVICE, system, kind, time);
     event.resource = Some(resource("instance", id)?);
     event.resource_kind = "instance".to_owned();
-    if let Some(tenant) = data.text("tenant_id")? {
-        event.owner = Some(owner(tenant)?);
-        event.project = Some(tenant.to_owned());
-    }
+    belongs_to(&mut event, data.text("tenant_id")?)?;
     event.window = window;
     event.since = launched;
     event.terminal = terminal;
@@ -206,27 +265,22 @@ fn describe(event: &mut UsageEvent, data: Fields<'_>) -> Result<(), Reject> {
         Some(flavor) => (Fields::new(unwrapped(flavor), "payload.flavor"), "name"),
         None => (data, "instance_type"),
     };
-    hold(event, "instance", 0, Some(1));
-    hold(event, "vcpu", 6, sizes.quantity("vcpus", 1, 6)?);
-    hold(event, "memory", 0, sizes.quantity("memory_mb", MIB, 0)?);
-    hold(event, "root-disk", 0, sizes.quantity("root_gb", GIB, 0)?);
-    hold(event, "ephemeral-disk", 0, sizes.quantity("ephemeral_gb", GIB, 0)?);
-    let labels = [
-        ("flavor", sizes.text(name)?),
-        ("os_type", data.text("os_type")?),
-        ("availability_zone", data.text("availability_zone")?),
-    ];
-    for (label, value) in labels {
-        if let Some(value) = value {
-            event.attributes.insert(label.to_owned(), value.to_owned());
-        }
+    measure(event, "instance", Flow::Held, Some(1));
+    if let Some(quantity) = sizes.quantity("vcpus", 1, VCPU_SCALE)? {
+        let meter = MeterId::new("vcpu").expect("built-in meter ids are slugs");
+        event.measurements.push(Measurement {
+            meter,
+            quantity,
+            scale: VCPU_SCALE,
+            flow: Flow::Held,
+        });
     }
+    measure(event, "memory", Flow::Held, sizes.quantity("memory_mb", MIB, 0)?);
+    measure(event, "root-disk", Flow::Held, sizes.quantity("root_gb", GIB, 0)?);
+    measure(event, "ephemeral-disk", Flow::Held, sizes.quantity("ephemeral_gb", GIB, 0)?);
+    attribute(event, "flavor", sizes.text(name)?);
+    attribute(event, "os_type", data.text("os_type")?);
+    attribute(event, "availability_zone", data.text("availability_zone")?);
     event.tags = data.labels("metadata");
     Ok(())
-}
-
-fn hold(event: &mut UsageEvent, meter: &'static str, scale: u32, quantity: Option<i64>) {
-    let Some(quantity) = quantity else { return };
-    let meter = MeterId::new(meter).expect("built-in meter ids are slugs");
-    event.measurements.push(Measurement { meter, quantity, scale, flow: Flow::Held });
 }

@@ -1,0 +1,140 @@
+//! Making usage events: what adapters of flat formats do alike, whatever the system.
+//!
+//! Invariants: a quantity is read exactly at the scale of its meter or refused; an id that a system
+//! does not give is a hash of what identifies the event by nature, so that the same report read
+//! twice is one event.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use turnpike_schemas::event::Window;
+use turnpike_schemas::meter::SCALE_UNDECLARED;
+use turnpike_schemas::{
+    EventKind, Flow, Instant, Measurement, MeterId, OwnerRef, ResourceId, UsageEvent,
+};
+
+use crate::decode::{DecodeContext, Reject};
+use crate::quantity::{self, Written};
+use crate::reason;
+
+/// Where an event comes from: the adapter, the reporting system and the event's id there.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    pub system: &'static str,
+    pub source: String,
+    pub id: String,
+}
+
+/// An event about nothing yet.
+pub fn event(origin: Origin, kind: EventKind, time: Instant) -> UsageEvent {
+    UsageEvent {
+        source: origin.source,
+        id: origin.id,
+        system: origin.system.to_owned(),
+        kind,
+        resource: None,
+        resource_kind: String::new(),
+        parent: None,
+        owner: None,
+        project: None,
+        site: None,
+        region: None,
+        time,
+        window: None,
+        since: None,
+        seconds: None,
+        state: None,
+        terminal: false,
+        incarnation: None,
+        measurements: Vec::new(),
+        attributes: BTreeMap::new(),
+        tags: None,
+        twin: None,
+        correction: None,
+    }
+}
+
+/// An event that meters nothing; what it is called is kept to count by.
+pub fn unmetered(origin: Origin, time: Instant, event_type: &str) -> UsageEvent {
+    let mut event = event(origin, EventKind::Transition, time);
+    label(&mut event, "event_type", Some(&short(event_type)));
+    event
+}
+
+/// An event about a window, which counts at its last microsecond: it lies in the month that it
+/// belongs to.
+pub fn windowed(origin: Origin, kind: EventKind, window: Window) -> UsageEvent {
+    let last = Instant::from_micros(window.end.micros() - 1).unwrap_or(window.start);
+    let mut event = event(origin, kind, last.max(window.start));
+    event.window = Some(window);
+    event
+}
+
+/// Says whom the event is about.
+pub fn about(event: &mut UsageEvent, namespace: &str, kind: &str, id: &str) -> Result<(), Reject> {
+    event.resource = Some(resource(namespace, kind, id)?);
+    event.resource_kind = kind.to_owned();
+    Ok(())
+}
+
+pub fn resource(namespace: &str, kind: &str, id: &str) -> Result<ResourceId, Reject> {
+    ResourceId::new(format!("{namespace}/{kind}/{id}"))
+        .map_err(|error| Reject::new(reason::INVALID_ID, error.to_string()))
+}
+
+pub fn owner(namespace: &str, id: &str) -> Result<OwnerRef, Reject> {
+    OwnerRef::new(format!("{namespace}/{id}"))
+        .map_err(|error| Reject::new(reason::INVALID_ID, error.to_string()))
+}
+
+/// The id of an event that has none: a hash of what identifies it.
+pub fn natural_id(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+        // Else `ab`, `c` would be `a`, `bc`.
+        hash.update([0]);
+    }
+    format!("sha256:{}", &hex::encode(hash.finalize())[..32])
+}
+
+/// Adds a quantity as it was written, in units of `base_units`.
+pub fn measure(
+    event: &mut UsageEvent,
+    context: &DecodeContext,
+    meter: &'static str,
+    flow: Flow,
+    written: Written<'_>,
+    base_units: i64,
+) -> Result<(), Reject> {
+    let meter = MeterId::new(meter).expect("built-in meter ids are slugs");
+    let scale = context.meters.get(&meter).map_or(SCALE_UNDECLARED, |meter| meter.scale);
+    let quantity = quantity::read(written, base_units, scale)?;
+    event.measurements.push(Measurement { meter, quantity, scale, flow });
+    Ok(())
+}
+
+/// Adds one of something that is counted.
+pub fn hold_one(
+    event: &mut UsageEvent,
+    context: &DecodeContext,
+    meter: &'static str,
+) -> Result<(), Reject> {
+    measure(event, context, meter, Flow::Held, Written { digits: "1", field: meter }, 1)
+}
+
+/// Adds an attribute, if it is given.
+pub fn label(event: &mut UsageEvent, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        event.attributes.insert(name.to_owned(), value.to_owned());
+    }
+}
+
+/// Text of a record in a message or a label, cut.
+pub fn short(text: &str) -> String {
+    text.chars().take(120).collect()
+}
+
+pub fn missing(field: &str) -> Reject {
+    Reject::new(reason::MISSING_FIELD, format!("{field}: the report has none"))
+}

@@ -1,0 +1,233 @@
+//! Rows F01 to F05, F09 and F10: a process that ends, at any step and in any way.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+use super::events::{Random, events, poison};
+use super::oracle::{self, Journal};
+use super::points::KILL_AT;
+use super::row::{Proof, row, scaled};
+use super::tools;
+use crate::pipeline::{ingest, ingest_arguments};
+use crate::support::cli::{COMMAND_MAX, Running, Turnpike};
+use crate::support::{kafka, log};
+
+const SEED: u64 = 7;
+/// Rows to a commit: a run of some hundred events makes dozens of them.
+const FLUSH_ROWS: u32 = 16;
+
+/// Reads a topic again and again, each time to be killed at one of the points, then to its end.
+fn killed_at_points(points: &[&str], poisoned: bool) -> Proof {
+    let cycles = scaled(60, 6);
+    let mut random = Random(SEED);
+    let topic = kafka::unique_topic("crash");
+    kafka::create_topic(&topic, 4);
+    let turnpike = oracle::install(FLUSH_ROWS);
+    let mut journal = Journal::default();
+    let (mut sent, mut killed) = (0, 0);
+    for _ in 0..cycles {
+        let mut records = events(sent..sent + 100);
+        sent += 100;
+        if poisoned {
+            (0..11).for_each(|_| records.push(poison(&mut random)));
+            random.shuffle(&mut records);
+        }
+        journal.produce(&topic, &records);
+        let point = points[usize::try_from(random.below(points.len() as u64)).unwrap()];
+        // A record passes the first point, a commit the others.
+        let passes = if point == "after_poll" { 90 } else { 6 };
+        let at = format!("{point}:{}", 1 + random.below(passes));
+        killed += u64::from(killed_at_point(&turnpike, &at, &topic));
+    }
+    ingest(&turnpike, &topic);
+    let report = oracle::check(&turnpike, &journal);
+    assert!(killed > cycles / 2, "{killed} of {cycles} runs were killed");
+    Proof::Pass(format!("{killed} kills; {}", oracle::words(&report)))
+}
+
+/// Whether the run was killed; one that was faster has to have succeeded.
+fn killed_at_point(turnpike: &Turnpike, at: &str, topic: &str) -> bool {
+    let group = kafka::unique_topic("group");
+    let mut command = turnpike.command(ingest_arguments(topic, &group));
+    command.env(KILL_AT, at);
+    let ran = Running::start(command).wait(COMMAND_MAX).expect("it ends");
+    let killed = ran.status.signal().is_some();
+    assert!(killed || ran.status.success(), "{at}: {ran}");
+    killed
+}
+
+#[test]
+fn f01_killed_after_the_poll() {
+    row("F01", "kill -9 after the poll, before any write", || {
+        killed_at_points(&["after_poll", "after_decode"], false)
+    });
+}
+
+#[test]
+fn f02_killed_while_a_data_file_is_written() {
+    row("F02", "kill -9 within the write of a data file", || {
+        killed_at_calls(&["write", "fsync", "rename"], scaled(40, 4))
+    });
+}
+
+#[test]
+fn f03_killed_before_the_commit_has_its_name() {
+    row("F03", "kill -9 with the data file closed, before the commit", || {
+        killed_at_calls(&["linkat"], scaled(8, 3))
+    });
+}
+
+/// Each time another file is read, and killed at a later system call; then all are read to the end.
+fn killed_at_calls(calls: &[&str], numbers: u64) -> Proof {
+    if let Some(reason) = tools::lacks_strace() {
+        return Proof::Skip(reason);
+    }
+    let mut random = Random(SEED);
+    // Dozens of commits to a file, since strace counts the calls of each thread by themselves.
+    let turnpike = oracle::install(4);
+    let mut journal = Journal::default();
+    let (mut killed, mut sent, mut sources) = (0, 0, Vec::new());
+    for call in calls {
+        // Some calls are made hundreds of times: the first one by one, those after with gaps.
+        let mut number = 0;
+        for attempt in 0..numbers {
+            number += 1 + if attempt < 4 { 0 } else { random.below(4) };
+            let name = format!("{call}-{number}.jsonl");
+            let path = journal.file(&turnpike, &name, &events(sent..sent + 96));
+            sent += 96;
+            let source = format!("file:{}", path.display());
+            let arguments = ["ingest", "--from", &source];
+            let hit = tools::killed_at(&turnpike, call, number, &arguments);
+            killed += u64::from(hit);
+            sources.push(source);
+            if !hit && attempt > 2 {
+                break;
+            }
+        }
+    }
+    let before = orphans(&turnpike);
+    for source in &sources {
+        turnpike.ok(&["ingest", "--from", source]);
+    }
+    // Long after, a vacuum takes what was left over, and nothing else.
+    age(&turnpike);
+    turnpike.ok(&["compact", "--vacuum"]);
+    assert_eq!(orphans(&turnpike), 0, "files that no commit names are still there");
+    let report = oracle::check(&turnpike, &journal);
+    assert_eq!(report["orphans"], Value::Array(Vec::new()), "{report}");
+    assert!(killed >= calls.len() as u64, "only {killed} kills");
+    Proof::Pass(format!(
+        "{killed} kills, {before} files left over and vacuumed; {}",
+        oracle::words(&report)
+    ))
+}
+
+/// Lets all files of the table look as if they were written long ago.
+fn age(turnpike: &Turnpike) {
+    let table = turnpike.data().join("lake/usage_events");
+    let then = SystemTime::now() - AGE;
+    for path in log::walk(&table) {
+        let file = std::fs::File::options().append(true).open(table.join(path)).unwrap();
+        file.set_modified(then).unwrap();
+    }
+}
+
+/// Far beyond the time for which a vacuum spares what a reader may hold.
+const AGE: Duration = Duration::from_secs(400 * 86_400);
+
+/// Data files and unfinished ones that no commit names.
+fn orphans(turnpike: &Turnpike) -> usize {
+    let table = turnpike.data().join("lake/usage_events");
+    let named = log::files(&table);
+    log::walk(&table)
+        .into_iter()
+        .filter(|path| path.contains(".parquet") && !named.contains(path))
+        .count()
+}
+
+#[test]
+fn f04_killed_between_the_commit_and_the_offset() {
+    row("F04", "kill -9 after the commit, before the group's offset", || {
+        killed_at_points(&["after_commit", "before_offset_commit"], false)
+    });
+}
+
+#[test]
+fn f05_killed_with_dead_letters_in_the_batch() {
+    row("F05", "kill -9 around a commit that holds dead letters", || {
+        killed_at_points(&["after_decode", "before_parquet", "after_commit"], true)
+    });
+}
+
+#[test]
+fn f09_killed_while_compacting() {
+    row("F09", "kill -9 during compaction", || {
+        if let Some(reason) = tools::lacks_strace() {
+            return Proof::Skip(reason);
+        }
+        let turnpike = oracle::install(FLUSH_ROWS);
+        let mut journal = Journal::default();
+        let (mut killed, mut sent) = (0, 0);
+        for call in ["linkat", "rename", "write", "fsync"] {
+            for number in 1..=scaled(12, 2) {
+                let name = format!("{call}-{number}.jsonl");
+                let mut records = events(sent..sent + 40);
+                // Of the last file, again: duplicates that only compaction can tell.
+                records.extend(events(sent.saturating_sub(10)..sent));
+                sent += 40;
+                let path = journal.file(&turnpike, &name, &records);
+                turnpike.ok(&["ingest", "--from", &format!("file:{}", path.display())]);
+                killed += u64::from(tools::killed_at(&turnpike, call, number, &["compact"]));
+            }
+        }
+        let before = log::offsets(&turnpike.data().join("lake/usage_events"));
+        let uncompacted = turnpike.json(&["rate", "--period", super::events::PERIOD]);
+        turnpike.ok(&["compact"]);
+        let compacted = turnpike.json(&["rate", "--period", super::events::PERIOD]);
+        assert_eq!(uncompacted["hash"], compacted["hash"]);
+        assert_eq!(before, log::offsets(&turnpike.data().join("lake/usage_events")));
+        let report = oracle::check(&turnpike, &journal);
+        assert!(killed >= 3, "only {killed} kills");
+        Proof::Pass(format!("{killed} kills; {}", oracle::words(&report)))
+    });
+}
+
+/// The longest that a process may take to end when it is asked to.
+const STOP_MAX: Duration = Duration::from_secs(30);
+
+#[test]
+fn f10_asked_to_end() {
+    row("F10", "SIGTERM: commit what is read, leave, exit 0", || {
+        let topic = kafka::unique_topic("term");
+        kafka::create_topic(&topic, 4);
+        // A batch that is not due for a long while: only the end can commit it.
+        let turnpike = oracle::install(100_000).with("TURNPIKE__INGEST__FLUSH_MS", "600000");
+        let mut journal = Journal::default();
+        journal.produce(&topic, &events(0..500));
+        let group = kafka::unique_topic("group");
+        let mut arguments = ingest_arguments(&topic, &group).to_vec();
+        assert_eq!(arguments.pop(), Some("--until-end"));
+        let mut slowest = Duration::ZERO;
+        for round in 0..scaled(5, 2) {
+            let mut running = Running::start(turnpike.command(arguments.iter().copied()));
+            log::wait_for_member(&group);
+            journal.produce(&topic, &events(500 + round * 100..600 + round * 100));
+            tools::signal(running.id(), "TERM");
+            let asked = Instant::now();
+            let ran = running.wait(STOP_MAX).expect("it ends within 30 s");
+            assert!(ran.status.success(), "{ran}");
+            slowest = slowest.max(asked.elapsed());
+        }
+        // The second signal does not wait for anything.
+        let mut running = Running::start(turnpike.command(arguments.iter().copied()));
+        log::wait_for_member(&group);
+        tools::signal(running.id(), "TERM");
+        tools::signal(running.id(), "TERM");
+        assert!(running.wait(STOP_MAX).is_some());
+        ingest(&turnpike, &topic);
+        let report = oracle::check(&turnpike, &journal);
+        Proof::Pass(format!("ended within {} ms; {}", slowest.as_millis(), oracle::words(&report)))
+    });
+}
