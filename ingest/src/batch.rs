@@ -141,16 +141,6 @@ impl Prepared {
         let bytes = record.value.map_or(0, <[u8]>::len);
         Self::new(decode::read(record, context), bytes, buckets)
     }
-
-    /// Length of the record.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Rows that the record will be.
-    pub fn events(&self) -> usize {
-        self.events.len()
-    }
 }
 
 /// How far a partition has come: what the table says, and where the buffer ends.
@@ -201,11 +191,6 @@ impl Batcher {
 
     pub fn buckets(&self) -> u32 {
         self.buckets
-    }
-
-    /// What is buffered, in the order in which it came.
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
     }
 
     /// Decodes a record of an open partition.
