@@ -26,11 +26,16 @@ pub mod reason;
 pub mod redact;
 
 mod batch;
+mod block;
 mod capture;
 mod check;
+mod columns;
 mod decode;
 mod error;
+mod fast;
 mod filter;
+mod flat;
+mod preview;
 mod quantity;
 mod report;
 mod settings;
@@ -41,9 +46,10 @@ pub use adapters::{Adapter, adapters};
 pub use decode::{DecodeContext, Decoded, Record, Reject, decode};
 pub use error::{Fault, IngestError};
 pub use metrics::{IngestMetrics, MetricsSnapshot};
+pub use preview::to_batch;
 pub use report::{IngestProgress, IngestReport};
 pub use settings::{IngestSettings, Pins};
 pub use stop::StopSignal;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -43,6 +43,9 @@ pub struct KafkaSettings {
     pub epoch: u32,
     /// `earliest` or `latest`.
     pub start: Option<String>,
+    /// `stop` or `record`.
+    pub on_gap: Option<String>,
+    pub instance: Option<String>,
     pub options: BTreeMap<String, String>,
 }
 
@@ -290,6 +293,8 @@ impl Reader<'_> {
             group: self.required("kafka.group"),
             epoch: self.number("kafka.epoch", 0, 1_000_000),
             start: self.word("kafka.start", &["earliest", "latest"]),
+            on_gap: self.word("kafka.on_gap", &["stop", "record"]),
+            instance: self.text("kafka.instance"),
             options,
         };
         if kafka.bootstrap.is_empty() && !kafka.topics.is_empty() {

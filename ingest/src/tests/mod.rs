@@ -1,6 +1,7 @@
 //! Tests of whole records, as tables: a fixture, what is changed in it, and what comes out.
 
 mod cinder;
+mod fast;
 mod files;
 mod fuzz;
 mod kafka;
@@ -9,7 +10,7 @@ mod native;
 mod nova;
 mod samples;
 mod speed;
-mod store;
+pub(crate) mod store;
 
 use serde_json::Value;
 use turnpike_schemas::{Instant, UsageEvent};
