@@ -27,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use turnpike_lake::Lake;
 use turnpike_schemas::Instant;
 
-use crate::batch::Prepared;
+use crate::block::Prepared;
 use crate::decode::{self, DecodeContext, Record};
 use crate::{Decoded, IngestMetrics, IngestSettings, Pins};
 
@@ -144,7 +144,6 @@ struct Shared {
     kib_max: u32,
     origin: Arc<str>,
     ingest: IngestSettings,
-    buckets: u32,
     clock: Clock,
     metrics: Arc<IngestMetrics>,
 }
@@ -186,7 +185,6 @@ impl Submitter {
             kib_max,
             origin: Arc::clone(slot.origin()),
             ingest: settings.ingest.clone(),
-            buckets: lake.buckets(),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
         };
@@ -233,7 +231,7 @@ impl Submitter {
             for decoded in &mut outcome.decoded {
                 allow(index, decoded, producer)?;
             }
-            prepared.push(Prepared::new(outcome, item.value.len(), shared.buckets));
+            prepared.push(Prepared::new(outcome, item.value.len()));
         }
         Ok(Submission { items: prepared })
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use turnpike_schemas::arrow::status;
 
-use crate::batch::Row;
+use crate::batch::Told;
 
 /// What an event ended as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -33,7 +33,7 @@ pub struct EventResult {
 }
 
 impl EventResult {
-    pub(super) fn of(index: usize, row: &Row) -> Self {
+    pub(super) fn of(index: usize, row: &Told<'_>) -> Self {
         Self {
             index,
             status: match row.status {
@@ -42,10 +42,10 @@ impl EventResult {
                 status::CONFLICT => Verdict::Conflict,
                 _ => Verdict::Dead,
             },
-            id: row.event.as_ref().map(|event| event.id.clone()),
-            source: row.event.as_ref().map(|event| event.source.clone()),
+            id: row.id.map(str::to_owned),
+            source: row.source.map(str::to_owned),
             reason: row.reason,
-            message: row.error.clone(),
+            message: row.error.map(str::to_owned),
         }
     }
 }

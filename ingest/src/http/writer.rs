@@ -186,17 +186,22 @@ impl Writer {
 
     fn push(&mut self, mut next: i64, jobs: Vec<Job>) -> Vec<Waiting> {
         let origin = Arc::clone(self.slot.origin());
+        let before = self.batcher.events();
         let mut waiting = Vec::with_capacity(jobs.len());
+        let mut starts = Vec::with_capacity(jobs.len());
         for Job { submission, answer, _reservation, .. } in jobs {
-            let mut results = Vec::new();
-            for (index, item) in submission.items.into_iter().enumerate() {
-                let before = self.batcher.rows().len();
+            starts.push(next);
+            for item in submission.items {
                 self.batcher.push_prepared(&origin, next, item);
                 next += 1;
-                let rows = &self.batcher.rows()[before..];
-                results.extend(rows.iter().map(|row| EventResult::of(index, row)));
             }
-            waiting.push(Waiting { answer, results, _reservation });
+            waiting.push(Waiting { answer, results: Vec::new(), _reservation });
+        }
+        for told in self.batcher.told(before) {
+            // An item has a position of its own; a submission has those from its start on.
+            let job = starts.partition_point(|start| *start <= told.position) - 1;
+            let index = usize::try_from(told.position - starts[job]).unwrap_or_default();
+            waiting[job].results.push(EventResult::of(index, &told));
         }
         waiting
     }
