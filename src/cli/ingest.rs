@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use turnpike_ingest::kafka::{self, KafkaSettings, StartAt};
+use turnpike_ingest::kafka::{self, KafkaSettings, OnGap, StartAt};
 use turnpike_ingest::{IngestError, IngestMetrics, IngestReport, IngestSettings, StopSignal};
 use turnpike_lake::Lake;
 
@@ -140,6 +140,11 @@ pub fn kafka_settings(
     Ok(KafkaSettings {
         start,
         epoch: ours.epoch,
+        on_gap: match ours.on_gap.as_deref() {
+            Some("record") => OnGap::Record,
+            _ => OnGap::Stop,
+        },
+        instance: ours.instance.clone(),
         flush_interval: Duration::from_millis(settings.ingest.flush_ms),
         ingest,
         client: ours.options.clone(),

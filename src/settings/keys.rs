@@ -44,6 +44,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("kafka.certificate_file", "", "PEM file of our own certificate, for mutual TLS"),
     key("kafka.key_file", "", "PEM file of its private key"),
+    key(
+        "kafka.on_gap",
+        "stop",
+        "stop or record: what happens where retention removed events before they were read",
+    ),
+    key("kafka.instance", "", "name of this member of the group, kept over restarts; empty: none"),
     key("ingest.flush_ms", "1000", "milliseconds after which a batch is committed"),
     key("ingest.flush_bytes", "67108864", "bytes after which a batch is committed"),
     key("ingest.flush_rows", "65536", "events after which a batch is committed"),

@@ -50,6 +50,9 @@ pub struct KafkaSettings {
     pub epoch: u32,
     /// `earliest` or `latest`.
     pub start: Option<String>,
+    /// `stop` or `record`.
+    pub on_gap: Option<String>,
+    pub instance: Option<String>,
     pub options: BTreeMap<String, String>,
 }
 
@@ -346,6 +349,8 @@ impl Reader<'_> {
             epoch: self.number("kafka.epoch", 0, 1_000_000),
             start: self.word("kafka.start", &["earliest", "latest"]),
             options: security.properties,
+            on_gap: self.word("kafka.on_gap", &["stop", "record"]),
+            instance: self.text("kafka.instance"),
         };
         if kafka.bootstrap.is_empty() && !kafka.topics.is_empty() {
             self.problem("kafka.topics", "is set, but `kafka.bootstrap` is not");

@@ -27,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use turnpike_lake::Lake;
 use turnpike_schemas::Instant;
 
-use crate::batch::Prepared;
+use crate::block::Prepared;
 use crate::decode::{self, DecodeContext, Record};
 use crate::{Decoded, IngestMetrics, IngestSettings, Pins};
 
@@ -147,7 +147,6 @@ struct Shared {
     kib_max: u32,
     origin: Arc<str>,
     ingest: IngestSettings,
-    buckets: u32,
     clock: Clock,
     metrics: Arc<IngestMetrics>,
 }
@@ -189,7 +188,6 @@ impl Submitter {
             kib_max,
             origin: Arc::clone(slot.origin()),
             ingest: settings.ingest.clone(),
-            buckets: lake.buckets(),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
         };
@@ -239,7 +237,7 @@ impl Submitter {
             }
             submission.bytes += item.value.len();
             submission.events += outcome.decoded.len();
-            submission.items.push(Prepared::new(outcome, item.value.len(), shared.buckets));
+            submission.items.push(Prepared::new(outcome, item.value.len()));
         }
         Ok(submission)
     }

@@ -139,7 +139,7 @@ impl OnSmallDisk {
 
     /// It is alive, it has not moved, and it said so.
     fn is_paused(&mut self, before: i64) {
-        self.running.wait_for_stderr("trying again", RECOVERY_MAX);
+        self.running.wait_for_stderr("cannot commit events", RECOVERY_MAX);
         assert!(self.running.wait(Duration::ZERO).is_none(), "the consumer ended");
         assert_eq!(self.read(), before);
     }

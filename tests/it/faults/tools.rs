@@ -52,14 +52,25 @@ pub fn strace(turnpike: &Turnpike, options: &[&str], arguments: &[&str]) -> Comm
     through(&prefix, &turnpike.command(arguments.iter().copied()))
 }
 
-/// Runs a command that SIGKILL meets at the `number`th such system call of a thread. Whether it did.
+/// Where SIGKILL meets a command: at the `number`th such call of a thread, on a path where one is
+/// given.
+pub struct KillPoint<'a> {
+    pub call: &'a str,
+    pub path: Option<&'a Path>,
+    pub number: u64,
+}
+
+/// Runs a command to be killed at a point. Whether it came there.
 #[track_caller]
-pub fn killed_at(turnpike: &Turnpike, call: &str, number: u64, arguments: &[&str]) -> bool {
+pub fn killed_at(turnpike: &Turnpike, point: &KillPoint<'_>, arguments: &[&str]) -> bool {
     use std::os::unix::process::ExitStatusExt;
+    let KillPoint { call, path, number } = point;
     let trace = format!("trace={call}");
     let inject = format!("inject={call}:signal=SIGKILL:when={number}");
-    let mut command = strace(turnpike, &["-e", &trace, "-e", &inject], arguments);
-    let output = command.output().unwrap();
+    let path = path.map(|path| path.to_string_lossy().into_owned());
+    let mut options = vec!["-e", &trace, "-e", &inject];
+    options.extend(path.iter().flat_map(|path| ["-P", path]));
+    let output = strace(turnpike, &options, arguments).output().unwrap();
     let killed = output.status.signal() == Some(9);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(killed || output.status.success(), "{call} {number}: {} {said}", output.status);
