@@ -4,7 +4,7 @@
 //! The cases are those of `tests/lifecycle`, and those that lie beside the workspace, where they do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use turnpike_ingest::{DecodeContext, Decoded, IngestSettings, Record, decode};
@@ -35,7 +35,7 @@ fn lives_give_the_intervals_they_should() {
     }
 }
 
-fn check_all(path: &PathBuf) -> usize {
+fn check_all(path: &Path) -> usize {
     let cases: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let cases = cases.as_array().unwrap();
     let wrong: Vec<String> = cases

@@ -137,7 +137,7 @@ fn address(
 }
 
 /// Older releases write `tenant_id`, newer ones both.
-fn tenant<'a>(data: Fields<'a>) -> Result<Option<&'a str>, Reject> {
+fn tenant(data: Fields<'_>) -> Result<Option<&str>, Reject> {
     Ok(match data.text("project_id")? {
         Some(project) => Some(project),
         None => data.text("tenant_id")?,
