@@ -1,7 +1,11 @@
 //! One adapter per reporting system, behind one trait.
 
+pub mod inventory;
+pub mod mapped;
 pub mod native;
 pub mod openstack;
+
+use std::sync::OnceLock;
 
 use turnpike_schemas::UsageEvent;
 
@@ -42,9 +46,20 @@ pub trait Adapter: Sync {
     ) -> Result<Vec<UsageEvent>, Reject>;
 }
 
-/// All adapters; the first that recognises a message reads it, so the general one stands last.
+/// The adapters that are code; the first that recognises a message reads it, so the general one
+/// stands last.
+pub const WRITTEN: &[&dyn Adapter] = &[
+    &native::Native,
+    &inventory::Inventory,
+    &openstack::nova::Nova,
+    &openstack::cinder::Cinder,
+    &openstack::Other,
+];
+
+/// All adapters in the order in which they are asked: those that are code, then those that are data.
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&native::Native, &openstack::nova::Nova, &openstack::cinder::Cinder, &openstack::Other]
+    static ALL: OnceLock<Vec<&'static dyn Adapter>> = OnceLock::new();
+    ALL.get_or_init(|| WRITTEN.iter().chain(mapped::adapters()).copied().collect())
 }
 
 /// The adapter of that name.

@@ -3,6 +3,7 @@
 mod cinder;
 mod files;
 mod fuzz;
+mod inventory;
 mod kafka;
 mod limits;
 mod native;
