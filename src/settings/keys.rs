@@ -38,6 +38,7 @@ pub const KEYS: &[Key] = &[
         "",
         "topic=adapter,...: the adapter of a Kafka topic; the content decides of all others",
     ),
+    key("ingest.mappings_dir", "", "folder of further mappings (*.toml, docs/mappings.md)"),
     key("rating.threads", "0", "threads of a rating run; 0: one per core"),
     key("rating.batch_rows", "8192", "rows per batch of the engine"),
     key("rating.memory_mb", "512", "memory that the engine may take before it spills"),

@@ -5,6 +5,7 @@
 mod bad_input;
 mod faults;
 mod golden;
+mod inventory;
 mod pipeline;
 mod properties;
 mod support;
