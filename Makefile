@@ -21,6 +21,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 build: ## the binary, as demo and test use it
+	scripts/build-deps
 	$(CARGO_BUILD)
 
 demo: build ## two months of a simulated provider, from events to pages (DEMO_ARGS=--no-serve for scripts)

@@ -1,30 +1,32 @@
 """A producer in Python: one usage event to Kafka, as a CloudEvent in structured mode.
 
-    pip install cloudevents confluent-kafka
+    pip install 'cloudevents>=2' confluent-kafka
     python producer.py localhost:9092 usage
 """
 
 import sys
 from datetime import datetime, timezone
 
-from cloudevents.http import CloudEvent
-from cloudevents.kafka import to_structured
+from cloudevents.core.bindings.kafka import to_structured
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
 from confluent_kafka import Producer
 
 bootstrap, topic = sys.argv[1:]
 event = CloudEvent(
     {
+        "specversion": "1.0",
         # The same event sent again keeps its id, so that it counts once.
-        "id": "start-i-42-1",
+        "id": "start-i-43-1",
         "source": "/hypervisor/kvm07",
         "type": "dev.turnpike.usage.transition.v1",
-        "subject": "instance/i-42",
-        "time": datetime(2026, 10, 1, 8, 0, tzinfo=timezone.utc).isoformat(),
+        "subject": "instance/i-43",
+        "time": datetime(2026, 10, 1, 8, 0, tzinfo=timezone.utc),
         # The key of the record: events of one resource stay in order.
-        "partitionkey": "instance/i-42",
+        "partitionkey": "instance/i-43",
     },
     {
-        "resource": {"kind": "instance", "id": "i-42"},
+        "resource": {"kind": "instance", "id": "i-43"},
         "owner": "project-7",
         "state": "active",
         "held": [
@@ -34,7 +36,7 @@ event = CloudEvent(
         ],
     },
 )
-message = to_structured(event)
+message = to_structured(event, JSONFormat())
 
 
 def delivered(error, _):

@@ -26,7 +26,8 @@ pub enum IngestError {
         #[source]
         source: std::io::Error,
     },
-    #[error("{} holds no .json, .jsonl or .ndjson file (plain, .gz or .zst)", path.display())]
+    #[error("{} holds no .json, .jsonl, .ndjson, .csv, .xml, .log or .txt file (plain, .gz \
+             or .zst)", path.display())]
     NoFiles { path: PathBuf },
     #[error("the folder {} holds more than {max} files", path.display())]
     TooManyFiles { path: PathBuf, max: usize },
@@ -57,13 +58,22 @@ pub enum IngestError {
     StartUnknown { topic: String, partition: i32 },
     #[error(
         "{topic}/{partition} should be read from offset {wanted}, but the topic holds {low} to \
-         {high}: retention has passed it or the topic was created anew (then give it a new epoch)"
+         {high}: {}", lost_advice(*.wanted, *.low)
     )]
     OffsetLost { topic: String, partition: i32, wanted: i64, low: i64, high: i64 },
     #[error("the topic `{topic}` does not exist at the brokers `{brokers}`")]
     NoTopic { topic: String, brokers: String },
     #[error("{failed} of {sent} records were not delivered to `{topic}`: {first}")]
     NotDelivered { topic: String, failed: u64, sent: u64, first: String },
+    #[error(
+        "the disk lost a write of {operation}: what it holds can only be known after a restart, \
+         which reads it again from the source"
+    )]
+    Lost {
+        operation: &'static str,
+        #[source]
+        source: LakeError,
+    },
     #[error("the thread that {operation} ended early")]
     Task { operation: &'static str },
 }
@@ -81,6 +91,7 @@ impl IngestError {
             | Self::Kafka { .. }
             | Self::Unreachable { .. }
             | Self::Refused { .. }
+            | Self::Lost { .. }
             | Self::NotDelivered { .. } => Fault::External,
             Self::Lake { source, .. } => match source.fault() {
                 turnpike_lake::Fault::External => Fault::External,
@@ -92,11 +103,58 @@ impl IngestError {
 
     /// Trying again, unchanged, may succeed.
     pub fn is_retryable(&self) -> bool {
-        self.fault() == Fault::External
+        self.fault() == Fault::External && !self.is_lost()
+    }
+
+    /// The disk reported that it lost a write (EIO): whatever it says later, this process must not
+    /// go on. A new one reads the tables, and the source from where they say.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost { .. })
     }
 
     /// A broker is down: the program exits with the code for that.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Refused { .. })
+    }
+}
+
+fn lost_advice(wanted: i64, low: i64) -> &'static str {
+    if wanted < low {
+        "retention has passed it; `kafka.on_gap = \"record\"` declares the gap and reads on"
+    } else {
+        "the topic was deleted and created anew, so give it a new epoch (`kafka.epoch`)"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lost_write_is_lost_however_deep_it_lies() {
+        let check = |errno: i32, expect: bool| {
+            let bare = std::io::Error::from_raw_os_error(errno);
+            let source = LakeError::File {
+                operation: "write",
+                path: PathBuf::from("p"),
+                source: bare.into(),
+            };
+            assert_eq!(source.is_lost_write(), expect, "{source}");
+            let commit = LakeError::Commit {
+                table: "usage_events",
+                version: 1,
+                attempts: 1,
+                source: source.into(),
+            };
+            assert_eq!(commit.is_lost_write(), expect, "{commit}");
+            assert!(commit.is_retryable());
+            let lost = IngestError::Lost { operation: "x", source: commit };
+            assert!(lost.is_lost() && !lost.is_retryable());
+        };
+        // EIO; a full disk, a read-only one, too many open files.
+        check(5, true);
+        check(28, false);
+        check(30, false);
+        check(24, false);
     }
 }

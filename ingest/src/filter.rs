@@ -2,26 +2,40 @@
 //! the filter spares it most of the work and the table most of the payloads.
 
 use std::collections::HashMap;
-
-use sha2::{Digest, Sha256};
-use turnpike_schemas::UsageEvent;
-use turnpike_schemas::event::KEY_SEPARATOR;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// The identity of an event, hashed. 128 bits of SHA-256: a collision would lose an event, and
 /// nobody can make one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key(u128);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key(pub u128);
 
-impl Key {
-    pub fn of(event: &UsageEvent) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(&event.source);
-        hash.update(KEY_SEPARATOR.encode_utf8(&mut [0; 4]));
-        hash.update(&event.id);
-        let first: [u8; 16] = hash.finalize()[..16].try_into().expect("a SHA-256 has 32 bytes");
-        Self(u128::from_be_bytes(first))
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Any 64 of its bits are as good as a hash of them.
+        let [.., a, b, c, d, e, f, g, h] = self.0.to_be_bytes();
+        state.write_u64(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
     }
 }
+
+/// Passes on what is a hash already.
+#[derive(Debug, Default)]
+struct Already(u64);
+
+impl Hasher for Already {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+type Keys = HashMap<Key, Seen, BuildHasherDefault<Already>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -40,16 +54,16 @@ struct Seen {
 /// Two generations: when the young one is full, the old one is forgotten and the young grows old.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    young: HashMap<Key, Seen>,
-    old: HashMap<Key, Seen>,
+    young: Keys,
+    old: Keys,
     generation_max: usize,
 }
 
 impl Filter {
     pub fn new(events_max: usize) -> Self {
         Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
+            young: Keys::default(),
+            old: Keys::default(),
             generation_max: events_max.div_ceil(2).max(1),
         }
     }
@@ -100,7 +114,7 @@ mod tests {
         filter.forget(Key(1));
         assert_eq!(filter.judge(Key(1), 10, 2), Verdict::New);
         for key in 3..100 {
-            assert_eq!(filter.judge(Key(key), 1, 3), Verdict::New);
+            assert_eq!(filter.judge(Key(key << 60), 1, 3), Verdict::New);
             assert!(filter.young.len() + filter.old.len() <= 4);
         }
         assert_eq!(filter.judge(Key(1), 10, 4), Verdict::New);

@@ -19,6 +19,7 @@ pub mod adapters;
 pub mod cloudevents;
 pub mod file;
 pub mod http;
+pub mod inventory;
 pub mod json;
 pub mod kafka;
 pub mod kill;
@@ -28,11 +29,16 @@ pub mod redact;
 pub mod replay;
 
 mod batch;
+mod block;
 mod capture;
 mod check;
+mod columns;
 mod decode;
 mod error;
+mod fast;
 mod filter;
+mod flat;
+mod preview;
 mod quantity;
 mod report;
 mod settings;
@@ -43,9 +49,10 @@ pub use adapters::{Adapter, adapters};
 pub use decode::{DecodeContext, Decoded, Record, Reject, decode};
 pub use error::{Fault, IngestError};
 pub use metrics::{IngestMetrics, MetricsSnapshot, SECONDS_BOUNDS_MS, SecondsSnapshot};
+pub use preview::to_batch;
 pub use report::{IngestProgress, IngestReport};
 pub use settings::{IngestSettings, Pins};
 pub use stop::StopSignal;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -18,6 +18,11 @@ pub struct IngestMetrics {
     pub fenced: AtomicU64,
     pub rebalances: AtomicU64,
     pub broker_errors: AtomicU64,
+    /// Times that records were gone before they were read, and how many those were.
+    pub gaps: AtomicU64,
+    pub gap_records: AtomicU64,
+    /// Commits that failed and are tried again.
+    pub commit_failures: AtomicU64,
     /// Microseconds of the newest event time that was committed; 0: none yet.
     pub watermark_micros: AtomicI64,
     /// Microseconds of the last commit; 0: none yet.
@@ -80,6 +85,7 @@ impl Seconds {
 struct Tables {
     rows: BTreeMap<RowLabels, u64>,
     lag: BTreeMap<(String, i32), i64>,
+    stalled: Option<String>,
 }
 
 /// How committed rows are counted.
@@ -102,6 +108,11 @@ pub struct MetricsSnapshot {
     pub fenced: u64,
     pub rebalances: u64,
     pub broker_errors: u64,
+    pub gaps: u64,
+    pub gap_records: u64,
+    pub commit_failures: u64,
+    /// Why nothing can be committed for now: not ready.
+    pub stalled: Option<String>,
     pub watermark_micros: i64,
     pub last_commit_micros: i64,
     pub oldest_micros: i64,
@@ -124,6 +135,10 @@ impl IngestMetrics {
             fenced: self.fenced.load(Ordering::Relaxed),
             rebalances: self.rebalances.load(Ordering::Relaxed),
             broker_errors: self.broker_errors.load(Ordering::Relaxed),
+            gaps: self.gaps.load(Ordering::Relaxed),
+            gap_records: self.gap_records.load(Ordering::Relaxed),
+            commit_failures: self.commit_failures.load(Ordering::Relaxed),
+            stalled: tables.stalled,
             watermark_micros: self.watermark_micros.load(Ordering::Relaxed),
             last_commit_micros: self.last_commit_micros.load(Ordering::Relaxed),
             oldest_micros: self.oldest_micros.load(Ordering::Relaxed),
@@ -154,6 +169,16 @@ impl IngestMetrics {
         for (labels, count) in counts {
             *tables.rows.entry(labels.clone()).or_default() += count;
         }
+    }
+
+    /// Says why nothing can be committed for now, or that it can again.
+    pub fn set_stalled(&self, reason: Option<String>) {
+        self.tables().stalled = reason;
+    }
+
+    /// Nothing can be committed for now.
+    pub fn is_stalled(&self) -> bool {
+        self.tables().stalled.is_some()
     }
 
     pub fn set_lag(&self, topic: &str, partition: i32, lag: i64) {

@@ -19,6 +19,7 @@ macro_rules! reasons {
 reasons! {
     TOO_LARGE = "too_large": "The record is longer than the limit; its start, length and SHA-256 are kept.";
     EMPTY = "empty": "The record has no value (a Kafka tombstone) or only white space.";
+    GAP = "gap": "Offsets that retention removed before they were read; one row declares a whole range.";
     NOT_UTF8 = "not_utf8": "The value is not UTF-8.";
     CONTENT_TYPE = "content_type": "The CloudEvent is in a format other than JSON.";
     JSON_INVALID = "json_invalid": "The value, or JSON that it carries as text, cannot be parsed.";

@@ -22,7 +22,8 @@ use turnpike_lake::{AppId, Append, Lake, OffsetAdvance};
 use turnpike_schemas::Instant;
 use turnpike_schemas::arrow::{status, usage_events};
 
-use crate::batch::{Batcher, Prepared};
+use crate::batch::Batcher;
+use crate::block::Prepared;
 use crate::decode::{self, DEAD_BYTES_MAX, Decoded, Record};
 use crate::{IngestError, IngestReport, IngestSettings, reason};
 
@@ -213,7 +214,7 @@ fn decode_all<'a>(
         }
         let origin: Arc<str> = letter.origin.as_str().into();
         batcher.open(Arc::clone(&origin), None);
-        let prepared = Prepared::new(outcome, letter.payload.len(), buckets);
+        let prepared = Prepared::new(outcome, letter.payload.len());
         batcher.push_prepared(&origin, letter.position, prepared);
         read.push(*letter);
     }

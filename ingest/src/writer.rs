@@ -1,111 +1,188 @@
 //! Rows as a record batch of `usage_events`, in the order in which compaction merges them.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Int32Builder,
-    Int64Builder, ListBuilder, RecordBatch, StringBuilder, StructBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch,
+    StringBuilder,
 };
-use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
-use turnpike_schemas::arrow::{measurement_fields, usage_events};
-use turnpike_schemas::canonical::labels_to_json;
-use turnpike_schemas::event::Twin;
-use turnpike_schemas::{Instant, Measurement, UsageEvent};
+use turnpike_schemas::Instant;
+use turnpike_schemas::arrow::{status, usage_events};
 
-use crate::batch::Row;
+use crate::batch::Judged;
+use crate::block::{Block, EventRow, What};
+use crate::columns::{self, Columns, Long, Place, Text};
 use crate::error::IngestError;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The rows, sorted, as one batch.
-pub(crate) fn record_batch(mut rows: Vec<Row>, now: Instant) -> Result<RecordBatch, IngestError> {
-    rows.sort_by(order);
-    columns(&rows, now).map_err(IngestError::Batch)
+pub(crate) fn record_batch(
+    blocks: &[Block],
+    rows: Vec<Judged>,
+    now: Instant,
+) -> Result<RecordBatch, IngestError> {
+    columns(blocks, &sorted(blocks, rows), now).map_err(IngestError::Batch)
+}
+
+/// What decides the order of most rows, without a look at their texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct SortKey {
+    /// Events that meter something by bucket, then those that do not, then dead letters; within
+    /// that by the namespace and kind of the resource.
+    class: u64,
+    /// The first bytes of the rest of the resource.
+    id: u128,
 }
 
 /// Events by (bucket, resource, time, rank, key), then those that meter nothing, dead letters last.
 /// Deliveries of one event stay in the order in which they came.
-fn order(a: &Row, b: &Row) -> Ordering {
-    let place = |row: &Row| (row.event.is_none(), row.bucket.is_none(), row.bucket);
-    place(a).cmp(&place(b)).then_with(|| match (&a.event, &b.event) {
-        (Some(a), Some(b)) => event_order(a, b),
-        _ => (&a.origin, a.position, a.part).cmp(&(&b.origin, b.position, b.part)),
-    })
+fn sorted(blocks: &[Block], rows: Vec<Judged>) -> Vec<Judged> {
+    let prefixes = prefixes(blocks, &rows);
+    let mut order: Vec<(SortKey, usize)> = Vec::with_capacity(rows.len());
+    for (at, row) in rows.iter().enumerate() {
+        let class =
+            |class: u64, bucket: u32, prefix: u64| class << 62 | u64::from(bucket) << 30 | prefix;
+        let key = match (&row.row.what, resource(blocks, row)) {
+            (What::Dead { .. }, _) => SortKey { class: class(2, 0, 0), id: 0 },
+            (What::Event(EventRow { bucket: Some(bucket), .. }), Some(resource)) => {
+                let (prefix, rest) = parts(resource);
+                let prefix = prefixes.get(prefix).copied().unwrap_or_default();
+                SortKey { class: class(0, *bucket, prefix), id: first_bytes(rest) }
+            }
+            (What::Event(_), _) => SortKey { class: class(1, 0, 0), id: 0 },
+        };
+        order.push((key, at));
+    }
+    order.sort_by(|(a, at), (b, other)| {
+        a.cmp(b).then_with(|| compare(blocks, &rows[*at], &rows[*other]))
+    });
+    let mut rows: Vec<Option<Judged>> = rows.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|(_, at)| rows[at].take()).collect()
 }
 
-fn event_order(a: &UsageEvent, b: &UsageEvent) -> Ordering {
-    // No id holds a control character, so (source, id) orders as the key that joins them with one.
-    let resource = |event: &UsageEvent| event.resource.as_ref().map(|id| id.as_str().to_owned());
-    let by_resource = match (&a.resource, &b.resource) {
-        (Some(a), Some(b)) => a.as_str().cmp(b.as_str()),
-        _ => resource(a).cmp(&resource(b)),
+/// Rows that their sort keys do not tell apart.
+fn compare(blocks: &[Block], a: &Judged, b: &Judged) -> Ordering {
+    let (What::Event(one), What::Event(other)) = (&a.row.what, &b.row.what) else {
+        let place = |row: &Judged| {
+            let slot = &blocks[row.block].slots[row.row.slot as usize];
+            (Arc::clone(&slot.origin), row.row.position, row.row.part)
+        };
+        return place(a).cmp(&place(b));
     };
-    by_resource
-        .then_with(|| a.time.cmp(&b.time))
-        .then_with(|| a.rank().cmp(&b.rank()))
-        .then_with(|| a.source.cmp(&b.source))
-        .then_with(|| a.id.cmp(&b.id))
+    // No id holds a control character, so (source, id) orders as the key that joins them with one.
+    let text = |row: &Judged, column| blocks[row.block].columns.text(column, row.row.at as usize);
+    resource(blocks, a)
+        .cmp(&resource(blocks, b))
+        .then_with(|| one.time.cmp(&other.time))
+        .then_with(|| one.rank.cmp(&other.rank))
+        .then_with(|| text(a, Text::Source).cmp(&text(b, Text::Source)))
+        .then_with(|| text(a, Text::Id).cmp(&text(b, Text::Id)))
 }
 
-type EventText = fn(&UsageEvent) -> Option<&str>;
-type EventInstant = fn(&UsageEvent) -> Option<Instant>;
+fn resource<'b>(blocks: &'b [Block], row: &Judged) -> Option<&'b str> {
+    blocks[row.block].columns.text(Text::Resource, row.row.at as usize)
+}
 
-fn columns(rows: &[Row], now: Instant) -> Result<RecordBatch, ArrowError> {
+/// A resource up to its second `/`, with it, and the rest. Of two different first parts neither
+/// begins with the other, or else the shorter is the whole resource, so they order as resources do.
+fn parts(resource: &str) -> (&str, &str) {
+    let mut slashes = resource.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+    let end = slashes.nth(1).map_or(resource.len(), |(at, _)| at + 1);
+    resource.split_at(end)
+}
+
+/// The first 16 bytes as a number: it orders as they do, since no text holds a zero byte.
+fn first_bytes(text: &str) -> u128 {
+    let mut bytes = [0; 16];
+    let length = text.len().min(16);
+    bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+    u128::from_be_bytes(bytes)
+}
+
+/// The place of each first part of a resource among all of them.
+fn prefixes<'b>(blocks: &'b [Block], rows: &[Judged]) -> HashMap<&'b str, u64> {
+    let mut found: HashMap<&str, u64> = HashMap::new();
+    let mut last = "";
+    for row in rows {
+        let Some(resource) = resource(blocks, row) else { continue };
+        let (prefix, _) = parts(resource);
+        if prefix != last {
+            found.insert(prefix, 0);
+            last = prefix;
+        }
+    }
+    let mut all: Vec<&str> = found.keys().copied().collect();
+    all.sort_unstable();
+    (0..).zip(all).map(|(place, prefix)| (prefix, place)).collect()
+}
+
+fn columns(blocks: &[Block], rows: &[Judged], now: Instant) -> Result<RecordBatch, ArrowError> {
+    let order: Vec<Place> = rows.iter().map(|row| (row.block, row.row.at as usize)).collect();
+    let all: Vec<&Columns> = blocks.iter().map(|block| &block.columns).collect();
     let day = i32::try_from(now.micros().div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX);
-    let mut days = Date32Builder::with_capacity(rows.len());
-    days.append_value_n(day, rows.len());
-    let text = |get: EventText| event_text(rows, get);
-    let instant =
-        |get: EventInstant| instants(rows.iter().map(|row| row.event.as_deref().and_then(get)));
+    let text = |column| columns::texts(&all, column, &order);
+    let instant = |column| columns::instants(&all, column, &order);
+    let block = |row: &Judged| &blocks[row.block];
+    let system = |row: &Judged| row.row.system.map(|at| block(row).systems[at as usize].as_str());
+    let error = |row: &Judged| match &row.row.what {
+        What::Dead { error, .. } => Some(block(row).errors[*error as usize].as_str()),
+        What::Event(_) => None,
+    };
+    let origin = |row: &Judged| Some(block(row).slots[row.row.slot as usize].origin.as_ref());
+    let bucket = |row: &Judged| i32::try_from(event(row)?.bucket?).ok();
+    let rank = |row: &Judged| event(row).map(|event| event.rank);
     let arrays: Vec<ArrayRef> = vec![
-        Arc::new(days.finish()),
-        instants(rows.iter().map(|_| Some(now))),
-        texts(rows.iter().map(|row| Some(row.origin.as_ref()))),
-        longs(rows.iter().map(|row| Some(row.position))),
-        ints(rows.iter().map(|row| Some(row.part))),
+        Arc::new(Date32Array::from_value(day, rows.len())),
+        columns::instants_of(rows.iter().map(|_| Some(now.micros()))),
+        texts(rows.iter().map(origin)),
+        Arc::new(rows.iter().map(|row| Some(row.row.position)).collect::<Int64Array>()),
+        Arc::new(rows.iter().map(|row| Some(row.row.part)).collect::<Int32Array>()),
         texts(rows.iter().map(|row| Some(row.status))),
         texts(rows.iter().map(|row| row.reason)),
-        texts(rows.iter().map(|row| row.error.as_deref())),
-        texts(rows.iter().map(|row| row.system.as_deref())),
-        ints(rows.iter().map(|row| row.bucket.and_then(|bucket| i32::try_from(bucket).ok()))),
-        text(|event| Some(&event.source)),
-        text(|event| Some(&event.id)),
-        longs(rows.iter().map(|row| row.content_hash)),
-        text(|event| Some(event.kind.as_str())),
-        ints(rows.iter().map(|row| row.event.as_ref().map(|event| event.rank()))),
-        text(|event| event.resource.as_ref().map(AsRef::as_ref)),
-        text(|event| Some(&event.resource_kind)),
-        text(|event| event.parent.as_ref().map(AsRef::as_ref)),
-        text(|event| event.owner.as_ref().map(AsRef::as_ref)),
-        text(|event| event.project.as_deref()),
-        text(|event| event.site.as_deref()),
-        text(|event| event.region.as_deref()),
-        instant(|event| Some(event.time)),
-        instant(|event| event.window.map(|window| window.start)),
-        instant(|event| event.window.map(|window| window.end)),
-        instant(|event| event.since),
-        longs(rows.iter().map(|row| row.event.as_ref().and_then(|event| event.seconds))),
-        text(|event| event.state.map(|state| state.as_str())),
-        flags(rows.iter().map(|row| row.event.as_ref().map(|event| event.terminal))),
-        text(|event| event.incarnation.as_deref()),
-        measurements(rows),
-        labels(rows, |event| {
-            (!event.attributes.is_empty()).then(|| labels_to_json(&event.attributes))
-        }),
-        labels(rows, |event| event.tags.as_ref().map(labels_to_json)),
-        labels(rows, |event| event.twin.as_ref().map(Twin::to_column)),
-        text(|event| event.correction.as_ref().map(|correction| correction.action.as_str())),
-        text(|event| event.correction.as_ref()?.target.as_deref()),
-        payloads(rows),
+        texts(rows.iter().map(error)),
+        texts(rows.iter().map(system)),
+        Arc::new(rows.iter().map(bucket).collect::<Int32Array>()),
+        text(Text::Source)?,
+        text(Text::Id)?,
+        Arc::new(rows.iter().map(|r| event(r).map(|e| e.content_hash)).collect::<Int64Array>()),
+        texts(rows.iter().map(|row| event(row).map(|event| event.kind.as_str()))),
+        Arc::new(rows.iter().map(rank).collect::<Int32Array>()),
+        text(Text::Resource)?,
+        text(Text::ResourceKind)?,
+        text(Text::Parent)?,
+        text(Text::Owner)?,
+        text(Text::Project)?,
+        text(Text::Site)?,
+        text(Text::Region)?,
+        columns::instants_of(rows.iter().map(|row| event(row).map(|event| event.time.micros()))),
+        instant(Long::WindowStart),
+        instant(Long::WindowEnd),
+        instant(Long::Since),
+        Arc::new(columns::longs(&all, Long::Seconds, &order)),
+        texts(rows.iter().map(|row| event(row)?.state.map(|state| state.as_str()))),
+        // A terminal event has the last rank, and no other.
+        Arc::new(rows.iter().map(|row| rank(row).map(|rank| rank == 2)).collect::<BooleanArray>()),
+        text(Text::Incarnation)?,
+        columns::measurements(&all, &order, rows.iter().map(|r| event(r).is_some()).collect())?,
+        text(Text::Attributes)?,
+        text(Text::Tags)?,
+        text(Text::Twin)?,
+        text(Text::Correction)?,
+        text(Text::Target)?,
+        payloads(blocks, rows),
     ];
     RecordBatch::try_new(usage_events(), arrays)
 }
 
-fn event_text(rows: &[Row], get: EventText) -> ArrayRef {
-    texts(rows.iter().map(|row| row.event.as_deref().and_then(get)))
+fn event(row: &Judged) -> Option<&EventRow> {
+    match &row.row.what {
+        What::Event(event) => Some(event),
+        What::Dead { .. } => None,
+    }
 }
 
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
@@ -114,65 +191,35 @@ fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(builder.finish())
 }
 
-fn labels(rows: &[Row], get: impl Fn(&UsageEvent) -> Option<String>) -> ArrayRef {
-    let mut builder = StringBuilder::new();
-    rows.iter().for_each(|row| builder.append_option(row.event.as_deref().and_then(&get)));
-    Arc::new(builder.finish())
-}
-
-fn longs(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
-    let mut builder = Int64Builder::new();
-    values.for_each(|value| builder.append_option(value));
-    Arc::new(builder.finish())
-}
-
-fn ints(values: impl Iterator<Item = Option<i32>>) -> ArrayRef {
-    let mut builder = Int32Builder::new();
-    values.for_each(|value| builder.append_option(value));
-    Arc::new(builder.finish())
-}
-
-fn flags(values: impl Iterator<Item = Option<bool>>) -> ArrayRef {
-    let mut builder = BooleanBuilder::new();
-    values.for_each(|value| builder.append_option(value));
-    Arc::new(builder.finish())
-}
-
-fn instants(values: impl Iterator<Item = Option<Instant>>) -> ArrayRef {
-    let mut builder = TimestampMicrosecondBuilder::new().with_timezone("UTC");
-    values.for_each(|value| builder.append_option(value.map(|instant| instant.micros())));
-    Arc::new(builder.finish())
-}
-
-fn payloads(rows: &[Row]) -> ArrayRef {
-    let mut builder = BinaryBuilder::new();
-    rows.iter().for_each(|row| builder.append_option(row.raw.as_deref()));
-    Arc::new(builder.finish())
-}
-
-fn measurements(rows: &[Row]) -> ArrayRef {
-    let fields = measurement_fields();
-    let element = Field::new("element", DataType::Struct(fields.clone()), true);
-    let mut list =
-        ListBuilder::new(StructBuilder::from_fields(fields, rows.len())).with_field(element);
+/// Of a duplicate nothing is kept that the first has not told.
+fn payloads(blocks: &[Block], rows: &[Judged]) -> ArrayRef {
+    let raw = |row: &Judged| {
+        let raw = row.row.raw.as_ref().filter(|_| row.status != status::DUPLICATE)?;
+        Some(blocks[row.block].raw(raw).len())
+    };
+    let bytes = rows.iter().filter_map(raw).sum();
+    let mut builder = BinaryBuilder::with_capacity(rows.len(), bytes);
     for row in rows {
-        let given = row.event.as_ref().map(|event| event.measurements.as_slice());
-        for measurement in given.unwrap_or_default() {
-            append_measurement(list.values(), measurement);
-        }
-        list.append(given.is_some());
+        let raw = row.row.raw.as_ref().filter(|_| row.status != status::DUPLICATE);
+        builder.append_option(raw.map(|raw| blocks[row.block].raw(raw)));
     }
-    Arc::new(list.finish())
+    Arc::new(builder.finish())
 }
 
-fn append_measurement(builder: &mut StructBuilder, measurement: &Measurement) {
-    fn column<T: ArrayBuilder>(builder: &mut StructBuilder, place: usize) -> &mut T {
-        builder.field_builder(place).expect("the builder is made of measurement_fields()")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn first_parts_and_first_bytes_order_as_resources(
+            a in "[ab/]{1,6}[a-c/]{0,20}", b in "[ab/]{1,6}[a-c/]{0,20}"
+        ) {
+            let key = |text: &'_ str| {
+                let (prefix, rest) = parts(text);
+                (prefix.to_owned(), first_bytes(rest), text.to_owned())
+            };
+            proptest::prop_assert_eq!(key(&a).cmp(&key(&b)), a.cmp(&b));
+        }
     }
-    column::<StringBuilder>(builder, 0).append_value(measurement.meter.as_str());
-    column::<Int64Builder>(builder, 1).append_value(measurement.quantity);
-    column::<Int32Builder>(builder, 2)
-        .append_value(i32::try_from(measurement.scale).expect("a scale is at most 9"));
-    column::<StringBuilder>(builder, 3).append_value(measurement.flow.as_str());
-    builder.append(true);
 }

@@ -17,6 +17,7 @@ use turnpike_schemas::Instant;
 use uuid::Uuid;
 
 use crate::LakeError;
+use crate::error::is_lost_write;
 use crate::log::{COMMIT_MARK, LOG_FOLDER, LogState, Table};
 
 /// Lost races before a commit gives up. Each one means that another writer did commit; with ten
@@ -60,6 +61,10 @@ impl Table {
                 self.apply(&mut state, version, data.actions)?;
                 return Ok(Outcome::Committed(version));
             };
+            if is_lost_write(&error) {
+                let (table, attempts) = (self.spec.name, races + failures + 1);
+                return Err(LakeError::Commit { table, version, attempts, source: error.into() });
+            }
             // Whatever the error says, only the log knows whether the commit is there.
             if let Some(version) = self.find(&mut state, &token).await? {
                 self.sync_commit(version).await?;

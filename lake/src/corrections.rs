@@ -396,7 +396,7 @@ mod tests {
         check(&["r revert nobody"], &[]);
         check(&["r revert r"], &[]);
         check(&["r revert s", "s revert r"], &[]);
-        check(&["x retract t", "r revert x", "s revert r", "u revert s", "v revert u"], &[]);
+        check(&["x retract t", "r revert x", "s revert r", "u revert s", "v revert u"], &["t"]);
         check(&["r revert s", "s revert u", "u revert r", "x retract t"], &["t"]);
         check(&["a amend a"], &[]);
         check(&["x retract x"], &[]);

@@ -99,6 +99,13 @@ impl LakeError {
         }
     }
 
+    /// A write was lost on its way to the disk (EIO). The system may have forgotten it, so that a
+    /// repeated sync would succeed and prove nothing: only a new process, which reads the tables
+    /// and the sources again, may go on.
+    pub fn is_lost_write(&self) -> bool {
+        is_lost_write(self)
+    }
+
     /// Trying the same call again, unchanged, may succeed and can do no harm.
     pub fn is_retryable(&self) -> bool {
         matches!(
@@ -110,4 +117,18 @@ impl LakeError {
                 | Self::NotDurable { .. }
         )
     }
+}
+
+/// Whether the causes of an error hold the system's EIO, which Rust has no stable kind for.
+pub(crate) fn is_lost_write(error: &(dyn std::error::Error + 'static)) -> bool {
+    const EIO: i32 = 5;
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let system = error.downcast_ref::<std::io::Error>();
+        if system.and_then(std::io::Error::raw_os_error) == Some(EIO) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -63,6 +63,8 @@ impl Lake {
         .map_err(|source| LakeError::Task { operation: "open", source: source.into() })??;
 
         let lease = Lease::create(&root).map_err(|source| lease_failed(&root, source))?;
+        // Everything, until it is known what there is.
+        let opening = lease.pin([0; 3]).map_err(|source| lease_failed(&root, source))?;
         let mut recovered = Vec::new();
         let mut opened = Vec::new();
         for spec in [&USAGE_EVENTS, &USAGE, &USAGE_STATE, &RATED_LINES] {
@@ -81,6 +83,7 @@ impl Lake {
             lease,
             last: Mutex::new(None),
         };
+        drop(opening);
         Ok(Self { inner: Arc::new(inner) })
     }
 

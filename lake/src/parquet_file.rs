@@ -15,7 +15,8 @@ use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 
 use crate::LakeError;
 use crate::data_file::DataFile;
@@ -24,6 +25,11 @@ use crate::log::Table;
 
 /// Rows decoded at once: large enough that the kernels' fixed costs vanish.
 const READ_ROWS: usize = 32_768;
+
+/// Columns of which hardly two values are alike: a dictionary would be built and thrown away.
+const DISTINCT: [&str; 5] = ["raw", "event_id", "event_key", "content_hash", "position"];
+/// Columns that nobody looks for by value.
+const UNSEARCHED: [&str; 2] = ["raw", "error"];
 
 /// A data file to write.
 pub(crate) struct NewFile {
@@ -74,11 +80,18 @@ fn encode(schema: &SchemaRef, file: &NewFile) -> Result<Vec<u8>, ParquetError> {
         descending: false,
         nulls_first: true,
     });
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_created_by("turnpike".to_owned())
-        .set_sorting_columns((!file.order.is_empty()).then(|| sorting.collect()))
-        .build();
+        .set_sorting_columns((!file.order.is_empty()).then(|| sorting.collect()));
+    for name in DISTINCT {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    }
+    for name in UNSEARCHED {
+        let column = ColumnPath::from(name);
+        properties = properties.set_column_statistics_enabled(column, EnabledStatistics::None);
+    }
+    let properties = properties.build();
     let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
     for batch in &file.batches {
         writer.write(batch)?;

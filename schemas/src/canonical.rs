@@ -28,13 +28,6 @@ pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// The first eight bytes of the SHA-256 of a value's canonical text.
-pub fn hash64<T: Serialize + ?Sized>(value: &T) -> i64 {
-    let digest = Sha256::digest(to_json(value));
-    let first: [u8; 8] = digest[..8].try_into().expect("a SHA-256 has 32 bytes");
-    i64::from_be_bytes(first)
-}
-
 /// The bucket of a resource: stable for all time, since files are stored by it.
 pub fn bucket_of(resource: &str, buckets: u32) -> u32 {
     let digest = Sha256::digest(resource);

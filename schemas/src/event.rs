@@ -216,11 +216,6 @@ impl UsageEvent {
             (false, _) => 0,
         }
     }
-
-    /// Hash of the normalised content: the same key with another hash is a conflict.
-    pub fn content_hash(&self) -> i64 {
-        crate::canonical::hash64(self)
-    }
 }
 
 #[cfg(test)]

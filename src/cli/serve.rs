@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use tokio::task::JoinHandle;
 use turnpike_books::Books;
 use turnpike_ingest::http::{Slot, SubmitSettings, SubmitWriter, Submitter};
 use turnpike_ingest::{IngestMetrics, IngestSettings};
@@ -73,22 +74,9 @@ pub async fn serve(
     }
     let (stopper, stop) = scheduler::stop_pair();
     let mut tasks = scheduler::spawn(app, &lake, &books, &board, &stop);
-    let ingest = app.ingest_settings(&books).await?;
     let metrics = Metrics::new();
-    let mut sources = Vec::new();
-    let (submitter, writer) = {
-        let counted = Arc::new(IngestMetrics::default());
-        sources.push(("http", Arc::clone(&counted)));
-        submitter(app, &lake, &books, ingest.clone(), counted).await?
-    };
-    if !app.settings.kafka.bootstrap.is_empty() {
-        let counted = Arc::new(IngestMetrics::default());
-        sources.push(("kafka", Arc::clone(&counted)));
-        let settings = kafka_settings(&app.settings, ingest)?;
-        tasks.push(scheduler::spawn_kafka(app, &lake, settings, counted, &board, &stop));
-    }
-    tasks.push(scheduler::spawn_watch(&lake, sources.clone(), &board, &stop));
-    metrics.ingest(sources);
+    let (submitter, writer) =
+        start_sources(app, &lake, &books, (&board, &metrics), &stop, &mut tasks).await?;
     let state = WebState {
         books: books.clone(),
         lake,
@@ -121,6 +109,30 @@ pub async fn serve(
     }
     books.close().await;
     Ok(())
+}
+
+/// Starts what takes events in: HTTP, and Kafka where there are brokers.
+async fn start_sources(
+    app: &App,
+    lake: &Lake,
+    books: &Books,
+    (board, metrics): (&Arc<StatusBoard>, &Metrics),
+    stop: &scheduler::Stop,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> anyhow::Result<(Submitter, SubmitWriter)> {
+    let ingest = app.ingest_settings(books).await?;
+    let counted = Arc::new(IngestMetrics::default());
+    let mut sources = vec![("http", Arc::clone(&counted))];
+    let submitter = submitter(app, lake, books, ingest.clone(), counted).await?;
+    if !app.settings.kafka.bootstrap.is_empty() {
+        let counted = Arc::new(IngestMetrics::default());
+        sources.push(("kafka", Arc::clone(&counted)));
+        let settings = kafka_settings(&app.settings, ingest)?;
+        tasks.push(scheduler::spawn_kafka(app, lake, settings, counted, board, stop));
+    }
+    tasks.push(scheduler::spawn_watch(lake, sources.clone(), board, stop));
+    metrics.ingest(sources);
+    Ok(submitter)
 }
 
 /// Where events go that come by HTTP, under an app id that is this process's own.

@@ -12,6 +12,7 @@ use turnpike_schemas::Instant;
 use turnpike_web::{IngestCounts, SourceStatus, StatusBoard};
 
 use crate::app::App;
+use crate::fault::Kind;
 
 use super::Stop;
 
@@ -85,6 +86,13 @@ async fn read(
         let (metrics, signal) = (Arc::clone(metrics), signal.clone());
         let run = kafka::run(lake.clone(), settings.clone(), app.clock.to_fn(), metrics, signal);
         let result = run.await;
+        if let Err(error) = &result
+            && error.is_lost()
+        {
+            // No part of this process may go on with a disk that forgets.
+            tracing::error!(job = "ingest", "{error}; the process ends");
+            std::process::exit(i32::from(Kind::General.code()));
+        }
         let error = result.as_ref().err().map(|error| {
             crate::fault::describe(&anyhow::Error::msg(error.to_string()).context("ingest"))
         });

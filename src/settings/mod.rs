@@ -17,7 +17,7 @@ use std::str::FromStr;
 
 use keys::KAFKA_OPTIONS;
 use layers::{Layers, Value};
-use turnpike_ingest::Pins;
+use turnpike_ingest::{Pins, adapters};
 
 use crate::fault::{Kind, fault};
 
@@ -50,6 +50,9 @@ pub struct KafkaSettings {
     pub epoch: u32,
     /// `earliest` or `latest`.
     pub start: Option<String>,
+    /// `stop` or `record`.
+    pub on_gap: Option<String>,
+    pub instance: Option<String>,
     pub options: BTreeMap<String, String>,
 }
 
@@ -159,6 +162,8 @@ pub fn load<'a>(
 /// Parses the values of all layers; every problem is reported.
 pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
     let mut reader = Reader { values: &layers.values, problems: layers.problems.clone() };
+    // Before the pins, which may name an adapter that is a mapping.
+    reader.mappings();
     let data = DataSettings {
         dir: PathBuf::from(reader.required("data.dir")),
         buckets: reader.number("data.buckets", 1, 4_096),
@@ -315,6 +320,17 @@ impl Reader<'_> {
         http
     }
 
+    /// Adapters that are data: an operator's folder of them joins those of the program.
+    fn mappings(&mut self) {
+        let Some(folder) = self.text("ingest.mappings_dir") else { return };
+        let reserved: Vec<&str> = adapters::WRITTEN.iter().map(|adapter| adapter.name()).collect();
+        for problem in
+            adapters::mapped::install(Path::new(&folder), &reserved).err().iter().flatten()
+        {
+            self.problem("ingest.mappings_dir", &format!("cannot be used: {problem}"));
+        }
+    }
+
     fn pins(&mut self) -> Pins {
         let by_topic = self.text("ingest.adapters_by_topic").unwrap_or_default();
         pins::parse(self.text("ingest.adapter"), &by_topic).unwrap_or_else(|(key, problem)| {
@@ -346,6 +362,8 @@ impl Reader<'_> {
             epoch: self.number("kafka.epoch", 0, 1_000_000),
             start: self.word("kafka.start", &["earliest", "latest"]),
             options: security.properties,
+            on_gap: self.word("kafka.on_gap", &["stop", "record"]),
+            instance: self.text("kafka.instance"),
         };
         if kafka.bootstrap.is_empty() && !kafka.topics.is_empty() {
             self.problem("kafka.topics", "is set, but `kafka.bootstrap` is not");

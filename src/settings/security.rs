@@ -237,6 +237,6 @@ mod tests {
             ("password", "p"),
             ("password_file", "/password"),
         ];
-        check(&full, &[], &["kafka.password too"]);
+        check(&full, &[], &["`kafka.password` too"]);
     }
 }

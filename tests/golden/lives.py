@@ -5,7 +5,8 @@ compares the engine with `oracle.py` on them.
     lives.py SEED RESOURCES > events.jsonl
 
 Lives are as bad as sources make them: lost starts, late ends, audits that differ, counters that
-start again, several events within a second. Only what no rule decides is left out.
+start again, several events within a second, and events that are amended, retracted and reverted, also
+in circles. Only what no rule decides is left out.
 """
 
 import json
@@ -27,6 +28,7 @@ class Lives:
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.lines = []
+        self.sent = []  # (id, resource, owner) of each line
 
     def within(self, seconds):
         return timedelta(seconds=self.random.randrange(1, seconds))
@@ -88,9 +90,35 @@ class Lives:
             about["project"] = self.random.choice(["blue", "red"])
         if self.random.random() < 0.1:
             about["attributes"] = {"flavor": self.random.choice("abc")}
+        self.write(kind, resource, owner, time, {**about, **data})
+
+    def write(self, kind, resource, owner, time, data):
+        name = f"e-{len(self.lines):05}"
+        self.sent.append((name, resource, owner))
         self.lines.append(json.dumps({
-            "specversion": "1.0", "id": f"e-{len(self.lines):05}", "source": "/lives",
-            "type": f"dev.turnpike.usage.{kind}.v1", "time": text(time), "data": {**about, **data}}))
+            "specversion": "1.0", "id": name, "source": "/lives",
+            "type": f"dev.turnpike.usage.{kind}.v1", "time": text(time), "data": data}))
+
+    def correct(self, number):
+        """Corrections of events and of corrections, a few of them of none and in circles."""
+        first = len(self.sent)
+        for _ in range(number):
+            action = self.random.choices(["amend", "retract", "backfill", "revert"], [5, 2, 2, 4])[0]
+            corrections = self.sent[first:]
+            about = corrections if action == "revert" or self.random.random() < 0.3 else self.sent
+            name, resource, owner = self.random.choice(about or self.sent)
+            if self.random.random() < 0.1:
+                # Of one that comes later, or never.
+                name = f"e-{len(self.sent) + self.random.randrange(1, 4):05}"
+            correction = {"action": action, "target": {"source": "/lives", "id": name}}
+            time = FIRST + timedelta(microseconds=self.random.randrange(DAYS * 86_400_000_000))
+            if action in ("retract", "revert"):
+                self.write("correction", resource, owner, time, {"correction": correction})
+                continue
+            if action == "backfill":
+                del correction["target"]
+            kind, data = self.event(time)
+            self.send(kind, resource, owner, time, {**data, "correction": correction})
 
     def life(self, resource):
         times = [FIRST + timedelta(microseconds=self.random.randrange(DAYS * 86_400_000_000))
@@ -122,6 +150,7 @@ def main(seed, resources):
     lives = Lives(int(seed))
     for number in range(int(resources)):
         (lives.reported if number % 12 == 0 else lives.life)(f"i-{number}")
+    lives.correct(int(resources))
     lives.random.shuffle(lives.lines)
     print("\n".join(lives.lines))
 

@@ -1,5 +1,8 @@
 """Reads the events of a golden case for `oracle.py`: native CloudEvents, and OpenStack notifications
-in oslo.messaging envelopes, as whole numbers in the base unit of each meter."""
+in oslo.messaging envelopes, as whole numbers in the base unit of each meter.
+
+Formats of other systems it cannot read. A case of those holds `native.jsonl`, the same usage written by
+hand as native events, one for each row that the adapter has to make; that is read instead."""
 
 import json
 from datetime import datetime, timezone
@@ -18,9 +21,12 @@ METERS = {
     "root-disk": ("Storage", 0, "held", "allocated", BYTES),
     "ephemeral-disk": ("Storage", 0, "held", "allocated", BYTES),
     "volume": ("Storage", 0, "held", "existing", BYTES),
+    "volume-physical": ("Storage", 0, "held", "existing", BYTES),
     "snapshot": ("Storage", 0, "held", "existing", BYTES),
     "image": ("Storage", 0, "held", "existing", BYTES),
     "object-storage": ("Storage", 0, "held", "existing", BYTES),
+    "objects": ("Storage", 0, "held", "existing", {"object": 1, "1000 objects": 1000}),
+    "cpu-time": ("Compute", 9, "sum", "existing", {"second": 1, "hour": 3600}),
     "disk-io": ("Storage", 0, "sum", "existing", BYTES),
     "disk-ops": ("Storage", 0, "sum", "existing", {"operation": 1, "million operations": 10**6}),
     "requests": ("Storage", 0, "sum", "existing",
@@ -134,9 +140,10 @@ def read_line(text, meters):
 
 def payloads(case):
     """What a case sends, in order: the lines of a file, or the values of Kafka records."""
-    lines = case / "events.jsonl"
-    if lines.exists():
-        return [line for line in lines.read_text().splitlines() if line.strip()]
+    native = case / "native.jsonl"
+    files = [native] if native.exists() else sorted(case.glob("events*.jsonl"))
+    if files:
+        return [line for file in files for line in file.read_text().splitlines() if line.strip()]
     records = (case / "records.jsonl").read_text().splitlines()
     return [json.loads(record).get("value", "") for record in records]
 

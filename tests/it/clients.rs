@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use turnpike_schemas::Instant;
 
 use crate::pipeline::ingest;
 use crate::support::case;
 use crate::support::cli::Turnpike;
-use crate::support::kafka;
+use crate::support::kafka::{self, Record};
 
 const PERIOD: &str = "2025-10";
 
@@ -106,4 +107,68 @@ fn kafka_python_is_billed() {
     assert_eq!(counts(&sent), [5, 5, 0, 0], "{}", sent.read);
     assert_eq!(sent.charges, pairs([("egress", "0.55")]));
     assert_eq!(sent.nets, one("a3", "0.55"));
+}
+
+/// What libvirt's own in-memory driver says, by the agent of `docs/systems`; `None` without libvirt.
+fn libvirt(arguments: &[&str]) -> Option<Vec<Value>> {
+    // Debian's libvirt is for Debian's Python.
+    let python = "/usr/bin/python3";
+    let has = Command::new(python).args(["-c", "import libvirt"]).output();
+    if !has.is_ok_and(|output| output.status.success()) {
+        println!("skipped: {python} has no libvirt (Debian's python3-libvirt)");
+        return None;
+    }
+    let agent = case::folder("../docs/systems/libvirt_agent.py");
+    let output = Command::new(python)
+        .arg(agent)
+        .args(["--uri", "test:///default", "--host", "h-1", "--owner", "t-4"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// An installation that has read these lines from a topic; what was counted.
+fn read_lines(lines: &[Value]) -> (Turnpike, Value) {
+    let topic = kafka::unique_topic("libvirt");
+    kafka::create_topic(&topic, 4);
+    let records: Vec<Record> = lines.iter().map(|line| Record::new(line.to_string())).collect();
+    kafka::produce_with_python(&topic, &records);
+    let turnpike = Turnpike::new();
+    turnpike.ok(&["book", "import", &case::folder("oracle/book.toml").to_string_lossy()]);
+    let read = ingest(&turnpike, &topic);
+    (turnpike, read)
+}
+
+/// The domain that libvirt's test driver begins with has 2 vCPU and 2 GiB and runs. An hour of it:
+/// 2 x 0.0416 + 2 x 0.0052 = 0.0832 + 0.0104 = 0.0936.
+#[test]
+fn libvirt_s_test_driver_is_billed() {
+    let Some(lines) = libvirt(&["--seconds", "1", "--interval", "1"]) else { return };
+    let (turnpike, read) = read_lines(&lines);
+    assert_eq!((&read["dead"], &read["read"]), (&0.into(), &lines.len().into()), "{read}");
+    let first = lines[0]["observed_at"].as_str().unwrap();
+    let first: i64 = first.split('.').next().unwrap().parse().unwrap();
+    let at = |second: i64| Instant::from_micros(second * 1_000_000).unwrap().to_string();
+    let (from, to) = (at(first + 1), at(first + 3_601));
+    let run = turnpike.json(&["rate", "--from", &from, "--to", &to, "--as-of", &to, "--strict"]);
+    assert_eq!(run["totals"][0]["amount"], "0.0936", "{run}");
+}
+
+/// A domain is defined, started, suspended, resumed, shut down, started, destroyed and undefined, and
+/// all of it is understood.
+#[test]
+fn a_life_in_libvirt_s_test_driver_is_read() {
+    let Some(lines) = libvirt(&["--seconds", "3", "--exercise"]) else { return };
+    let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
+    for event in ["Started", "Suspended", "Resumed", "Stopped", "Undefined"] {
+        assert!(events.contains(&event), "no {event} among {events:?}");
+    }
+    let (turnpike, read) = read_lines(&lines);
+    assert_eq!((&read["dead"], &read["conflict"]), (&0.into(), &0.into()), "{read}");
+    assert_eq!(read["read"], lines.len(), "{read}");
+    turnpike.ok(&["compact"]);
 }

@@ -29,7 +29,7 @@ fn folders() -> Vec<PathBuf> {
 #[test]
 fn every_case_is_billed_as_worked_out() {
     let folders = folders();
-    assert!(folders.len() >= 35, "only {} cases were found", folders.len());
+    assert!(folders.len() >= 43, "only {} cases were found", folders.len());
     let (left, failed) = (Mutex::new(folders), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -51,8 +51,11 @@ fn every_case_is_billed_as_worked_out() {
 fn run(folder: PathBuf) {
     let case = Case::read(folder);
     let turnpike = case.install();
-    let source = format!("file:{}", case.path("events.jsonl"));
-    turnpike.ok(&["ingest", "--from", &source]);
+    let sources: Vec<String> =
+        case.events().iter().map(|path| format!("file:{}", path.display())).collect();
+    for source in &sources {
+        turnpike.ok(&["ingest", "--from", source]);
+    }
     let billed = case.bill(&turnpike);
     case.check(&turnpike, &billed);
     for invoice in billed.invoices.values() {
@@ -61,10 +64,12 @@ fn run(folder: PathBuf) {
     }
     turnpike.ok(&["verify"]);
 
-    // The same once more, from compacted tables: the file is known, the period is invoiced, and
+    // The same once more, from compacted tables: the files are known, the period is invoiced, and
     // nothing changes.
-    let again = turnpike.json(&["ingest", "--from", &source]);
-    assert_eq!(again["read"], 0, "{}", case.name());
+    for source in &sources {
+        let again = turnpike.json(&["ingest", "--from", source]);
+        assert_eq!(again["read"], 0, "{}", case.name());
+    }
     turnpike.ok(&["compact"]);
     let again = case.bill(&turnpike);
     case.check(&turnpike, &again);
@@ -80,10 +85,17 @@ fn run(folder: PathBuf) {
 /// wins, so there the order shows.)
 fn hash_backwards(case: &Case) -> Value {
     let turnpike = case.install();
-    let text = std::fs::read_to_string(case.path("events.jsonl")).unwrap();
-    let lines: Vec<&str> = text.lines().rev().collect();
-    turnpike.file("backwards.jsonl", lines.join("\n"));
-    turnpike.ok(&["ingest", "--from", "file:backwards.jsonl"]);
+    for path in case.events().iter().rev() {
+        let mut text = std::fs::read_to_string(path).unwrap();
+        let ending = path.extension().unwrap().to_string_lossy();
+        // Other forms are one record, or have a heading.
+        if ["jsonl", "log"].contains(&ending.as_ref()) {
+            text = text.lines().rev().collect::<Vec<&str>>().join("\n");
+        }
+        let name = format!("backwards.{ending}");
+        turnpike.file(&name, text);
+        turnpike.ok(&["ingest", "--from", &format!("file:{name}")]);
+    }
     case.rate(&turnpike).0["hash"].clone()
 }
 

@@ -1,6 +1,8 @@
 //! Usage events by HTTP against the real binary: what dies between a commit and its answer, a disk
 //! that is full for a while, and the command that sends files.
 
+#[path = "../../docs/producers/producer.rs"]
+mod producer;
 pub mod server;
 
 use std::path::Path;
@@ -209,7 +211,7 @@ fn produce_sends_a_file_and_says_what_became_of_it() {
 
 #[test]
 fn a_case_sent_by_http_is_billed_as_one_from_a_file() {
-    let case = Case::read(case::folder("pipeline"));
+    let case = Case::read(case::folder("golden/10-duplicates"));
     let turnpike = case.install();
     let key = create_key(&turnpike);
     let server = Server::start(&turnpike, &[]);
@@ -221,6 +223,22 @@ fn a_case_sent_by_http_is_billed_as_one_from_a_file() {
     assert!(server.stop().status.success());
     let billed = case.bill(&turnpike);
     case.check(&turnpike, &billed);
+}
+
+#[test]
+fn the_producer_in_rust_of_the_documents_works() {
+    let (turnpike, key) = install();
+    let server = Server::start(&turnpike, &[]);
+    let url = format!("http://127.0.0.1:{}", server.port);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let send = || runtime.block_on(producer::send(&url, &key, "a", &event("a"))).unwrap();
+    let answer: Value = serde_json::from_str(&send()).unwrap();
+    assert_eq!(answer["results"][0]["status"], "accepted");
+    assert_eq!(serde_json::from_str::<Value>(&send()).unwrap(), answer);
+    let refused = runtime.block_on(producer::send(&url, "tp_live_x", "b", "{}"));
+    assert!(refused.unwrap_err().contains("no-valid-key"));
+    assert!(server.stop().status.success());
+    assert_eq!(final_counts(&turnpike), (1, 0, 0));
 }
 
 #[test]

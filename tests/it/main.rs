@@ -4,11 +4,13 @@
 
 mod bad_input;
 mod clients;
+mod corrections;
 mod dead_letters;
 mod faults;
 mod fuzz;
 mod golden;
 mod http;
+mod inventory;
 mod lifecycle;
 mod pipeline;
 mod properties;

@@ -62,6 +62,19 @@ class Check:
     def find(self, invariant, text):
         self.findings.append(f"{invariant}: {text}")
 
+    @staticmethod
+    def declares_gap(row):
+        """A row that stands for records which nobody can read any more, and for none that was read."""
+        return row["status"] == "dead" and row["reason"] == "gap"
+
+    def declared(self):
+        """Every gap that the test knows of has its row, and no other has one."""
+        rows = sorted(place_of(row) for _, row in self.rows if self.declares_gap(row))
+        known = sorted((f"{topic}/{partition}@0", int(first))
+                       for topic, partition, first, _ in self.gaps)
+        if rows != known:
+            self.find("I1", f"gaps are declared at {rows}, known are {known}")
+
     def lost(self, name, position):
         return any(name == f"{topic}/{partition}@0" and int(first) <= position < int(last)
                    for topic, partition, first, last in self.gaps)
@@ -70,7 +83,7 @@ class Check:
         """I2, and of I1 that the table holds what was produced and nothing else."""
         seen, origins = Counter(), {}
         for version, row in self.rows:
-            if row["status"] == "gap":
+            if self.declares_gap(row):
                 continue
             seen[row["origin"], row["position"], row["part"]] += 1
             origins.setdefault(row["origin"], set()).add(row["position"])
@@ -78,7 +91,7 @@ class Check:
             if count > 1:
                 self.find("I2", f"{key} stands in the table {count} times")
         found = {place_of(row) for _, row in self.rows
-                 if row["origin"].split(":")[0] in ("kafka", "file") and row["status"] != "gap"}
+                 if row["origin"].split(":")[0] in ("kafka", "file") and not self.declares_gap(row)}
         for at in sorted(self.journal.placed.keys() - found):
             if not self.lost(*at):
                 self.find("I1", f"{at} was produced and is not in the table")
@@ -103,7 +116,7 @@ class Check:
         for version, adds, moved in self.events.commits:
             ends = {}
             for at, row in self.rows:
-                if at == version and row["status"] != "gap":
+                if at == version and not self.declares_gap(row):
                     ends[row["origin"]] = max(ends.get(row["origin"], -1), row["position"])
             for origin, end in ends.items():
                 if moved and origin in moved and moved[origin] < end + 1:
@@ -121,7 +134,7 @@ class Check:
                 else:
                     same = self.accepted[key]["content_hash"] == row["content_hash"]
                     word = "duplicate" if same else "conflict"
-            if word != "gap":
+            if not self.declares_gap(row):
                 self.final[word] += 1
         for version, row in self.rows:
             key = (row["source"], row["event_id"])
@@ -266,6 +279,7 @@ def main():
     parser.add_argument("--refused", action="store_true")
     arguments = parser.parse_args()
     check = Check(arguments)
+    check.declared()
     check.places()
     check.statuses()
     wanted, events = check.expected()

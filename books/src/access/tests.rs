@@ -92,7 +92,7 @@ async fn what_was_cut_off_can_be_sent_again() {
         assert_eq!(begin("mine", "me", 1).await, Begun::New);
         assert_eq!(begin("theirs", "me", 119).await, Begun::Running);
         assert_eq!(begin("theirs", "me", 120).await, Begun::New, "the other is gone for good");
-        let later = at("2026-11-21T10:00:01Z");
+        let later = at("2026-11-21T10:00:02Z");
         assert_eq!(books.purge_requests(later).await.expect("purges"), 1);
     }
 }

@@ -18,19 +18,21 @@ use crate::json::Json;
 use crate::quantity::{self, Written};
 use crate::reason;
 
-const TYPE_PREFIX: &str = "dev.turnpike.usage.";
-const TYPE_SUFFIX: &str = ".v1";
+/// The word in `usage_events.system`.
+pub(crate) const NAME: &str = "native";
+pub(crate) const TYPE_PREFIX: &str = "dev.turnpike.usage.";
+pub(crate) const TYPE_SUFFIX: &str = ".v1";
 /// The type of an event that only takes something back.
 const CORRECTION: &str = "correction";
 /// Where a producer names no namespace.
-const NAMESPACE: &str = "native";
+pub(crate) const NAMESPACE: &str = "native";
 
 /// Reads events in turnpike's own format.
 pub struct Native;
 
 impl Adapter for Native {
     fn name(&self) -> &'static str {
-        "native"
+        NAME
     }
 
     fn reads(&self) -> &'static str {

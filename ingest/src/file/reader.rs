@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 use turnpike_schemas::Instant;
 
 use super::lines::{Line, Records};
-use super::open;
-use crate::batch::{Batch, Batcher, Prepared};
-use crate::decode::{DecodeContext, Record, too_large};
+use super::open::Opened;
+use crate::batch::{Batch, Batcher};
+use crate::block::{Block, Prepared};
+use crate::decode::{Record, too_large};
 use crate::{IngestError, kill};
 
 /// Lines and bytes that are decoded together: enough to be worth a thread, few enough to be small
@@ -25,6 +26,7 @@ const THREADS_MAX: usize = 4;
 /// Reads one file from a record on.
 pub(super) struct Reader {
     pub path: PathBuf,
+    pub opened: Arc<Opened>,
     pub origin: Arc<str>,
     /// The first record to read, from one.
     pub start: i64,
@@ -52,9 +54,10 @@ impl Reader {
     fn records(&mut self) -> Result<u64, IngestError> {
         let path = self.path.clone();
         let failed = |source| IngestError::File { operation: "read", path: path.clone(), source };
-        let input = open::decompressed(&self.path, Arc::clone(&self.read)).map_err(failed)?;
+        let input = self.opened.decompressed(Arc::clone(&self.read)).map_err(failed)?;
         let bytes_max = self.batcher.context.bytes_max;
-        let mut records = Records::new(input, bytes_max).map_err(failed)?;
+        let (kind, at) = (self.opened.kind, self.batcher.context.at);
+        let mut records = Records::new(input, kind, bytes_max, at).map_err(failed)?;
         let mut count = 0;
         let mut chunk = Chunk::default();
         loop {
@@ -76,14 +79,14 @@ impl Reader {
                 Line::Whole(value) => chunk.push(position, value),
                 Line::TooLong { head, bytes, sha256 } => {
                     let outcome = too_large(head, bytes, &sha256, bytes_max);
-                    let dead = Prepared::new(outcome, bytes, self.batcher.buckets());
+                    let dead = Prepared::new(outcome, bytes);
                     if !self.decode(&mut chunk)? {
                         return Ok(count);
                     }
                     self.batcher.push_prepared(&self.origin, position, dead);
                 }
             }
-            if chunk.is_full() && !self.decode(&mut chunk)? {
+            if chunk.is_full(self.batcher.flush_rows()) && !self.decode(&mut chunk)? {
                 return Ok(count);
             }
         }
@@ -94,9 +97,8 @@ impl Reader {
 
     /// Decodes a chunk and empties it. Whether anybody still listens.
     fn decode(&mut self, chunk: &mut Chunk) -> Result<bool, IngestError> {
-        let prepared = chunk.prepare(&self.batcher.context, self.batcher.buckets());
-        for ((position, _), prepared) in chunk.lines.iter().zip(prepared) {
-            self.batcher.push_prepared(&self.origin, *position, prepared);
+        for block in chunk.decode(&self.batcher, &self.origin) {
+            self.batcher.push_block(block);
             if self.batcher.is_full() && !self.flush()? {
                 return Ok(false);
             }
@@ -123,30 +125,36 @@ impl Chunk {
         self.lines.push((position, start..self.bytes.len()));
     }
 
-    fn is_full(&self) -> bool {
-        self.lines.len() >= CHUNK_LINES || self.bytes.len() >= CHUNK_BYTES
+    fn is_full(&self, flush_rows: usize) -> bool {
+        self.lines.len() >= CHUNK_LINES.min(flush_rows) || self.bytes.len() >= CHUNK_BYTES
     }
 
     /// The lines decoded, in their order.
-    fn prepare(&self, context: &DecodeContext, buckets: u32) -> Vec<Prepared> {
+    fn decode(&self, batcher: &Batcher, origin: &Arc<str>) -> Vec<Block> {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
         let part = self.lines.len().div_ceil(threads).max(1);
-        let one = |lines: &[(i64, Range<usize>)]| -> Vec<Prepared> {
-            let line = |(_, range): &(i64, Range<usize>)| {
-                Prepared::of(&Record::of(&self.bytes[range.clone()]), context, buckets)
-            };
-            lines.iter().map(line).collect()
+        let opening = batcher.opening(origin);
+        let one = |lines: &[(i64, Range<usize>)]| -> Block {
+            let mut builder = batcher.builder();
+            let slot = builder.slot(origin, opening);
+            let first = lines.first().map_or(0, |(_, range)| range.start);
+            let last = lines.last().map_or(0, |(_, range)| range.end);
+            for (position, range) in lines {
+                let record = Record::of(&self.bytes[range.clone()]);
+                builder.add(slot, *position, &record, Some(range.start - first), &batcher.context);
+            }
+            builder.finish(self.bytes[first..last].to_vec())
         };
         if threads == 1 || self.lines.len() < CHUNK_LINES / 8 {
-            return one(&self.lines);
+            return vec![one(&self.lines)];
         }
         thread::scope(|scope| {
             let parts: Vec<_> =
                 self.lines.chunks(part).map(|lines| scope.spawn(move || one(lines))).collect();
-            let join = |part: thread::ScopedJoinHandle<'_, Vec<Prepared>>| {
+            let join = |part: thread::ScopedJoinHandle<'_, Block>| {
                 part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
-            parts.into_iter().flat_map(join).collect()
+            parts.into_iter().map(join).collect()
         })
     }
 }

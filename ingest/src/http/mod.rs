@@ -27,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use turnpike_lake::Lake;
 use turnpike_schemas::Instant;
 
-use crate::batch::Prepared;
+use crate::block::Prepared;
 use crate::decode::{self, DecodeContext, Record};
 use crate::{Decoded, IngestMetrics, IngestSettings, Pins};
 
@@ -89,6 +89,9 @@ pub enum NotAllowed {
 #[derive(Debug)]
 pub struct Submission {
     items: Vec<Prepared>,
+    /// Length of all items.
+    bytes: usize,
+    events: usize,
 }
 
 /// A part of the queue, held until the events in it are committed or refused.
@@ -144,7 +147,6 @@ struct Shared {
     kib_max: u32,
     origin: Arc<str>,
     ingest: IngestSettings,
-    buckets: u32,
     clock: Clock,
     metrics: Arc<IngestMetrics>,
 }
@@ -186,7 +188,6 @@ impl Submitter {
             kib_max,
             origin: Arc::clone(slot.origin()),
             ingest: settings.ingest.clone(),
-            buckets: lake.buckets(),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
         };
@@ -221,7 +222,8 @@ impl Submitter {
         if let Some(system) = &producer.system {
             context.pins = Arc::new(Pins { all: Some(system.clone()), ..Pins::default() });
         }
-        let mut prepared = Vec::with_capacity(items.len());
+        let mut submission =
+            Submission { items: Vec::with_capacity(items.len()), bytes: 0, events: 0 };
         for (index, item) in items.iter().enumerate() {
             let record = Record {
                 headers: &item.headers,
@@ -233,9 +235,11 @@ impl Submitter {
             for decoded in &mut outcome.decoded {
                 allow(index, decoded, producer)?;
             }
-            prepared.push(Prepared::new(outcome, item.value.len(), shared.buckets));
+            submission.bytes += item.value.len();
+            submission.events += outcome.decoded.len();
+            submission.items.push(Prepared::new(outcome, item.value.len()));
         }
-        Ok(Submission { items: prepared })
+        Ok(submission)
     }
 
     /// Queues events and waits for their commit. `Ok` means that they are on disk.
@@ -244,8 +248,7 @@ impl Submitter {
         submission: Submission,
         mut reservation: Reservation,
     ) -> Result<Vec<EventResult>, Refusal> {
-        let bytes: usize =
-            submission.items.iter().map(|item| item.bytes() + EVENT_BYTES * item.events()).sum();
+        let bytes = submission.bytes + EVENT_BYTES * submission.events;
         let metrics = &self.shared.metrics;
         let full = |refusal: Refusal| {
             metrics.refused.fetch_add(1, Ordering::Relaxed);

@@ -12,7 +12,8 @@ use tokio::time::{Instant as Stopwatch, timeout_at};
 use turnpike_lake::{AppId, Append, Lake, LakeError};
 
 use super::refusal::disk_trouble;
-use super::{Clock, EventResult, Job, Refusal, Slot, SubmitSettings};
+use super::result::results;
+use super::{Clock, EventResult, Job, Refusal, Slot, Submission, SubmitSettings};
 use crate::batch::{Batch, Batcher};
 use crate::{IngestError, IngestMetrics, kill};
 
@@ -37,10 +38,9 @@ pub(super) struct Writer {
     stopped: watch::Receiver<bool>,
 }
 
-/// Somebody who waits, what they will be told, and their part of the queue.
+/// Somebody who waits, and their part of the queue.
 struct Waiting {
     answer: oneshot::Sender<Result<Vec<EventResult>, Refusal>>,
-    results: Vec<EventResult>,
     _reservation: super::Reservation,
 }
 
@@ -101,7 +101,7 @@ impl Writer {
     /// that come until the next one is due.
     async fn gather(&mut self, first: Job) -> Vec<Job> {
         let due = self.last_flush.map(|last| last + self.flush_interval);
-        let mut bytes = first.bytes();
+        let mut bytes = first.submission.bytes;
         let mut jobs = vec![first];
         while bytes < self.flush_bytes {
             let job = match self.queue.try_recv() {
@@ -113,7 +113,7 @@ impl Writer {
                 },
             };
             let Some(job) = job else { break };
-            bytes += job.bytes();
+            bytes += job.submission.bytes;
             jobs.push(job);
         }
         jobs
@@ -130,22 +130,18 @@ impl Writer {
         let oldest = jobs.iter().map(|job| job.since.micros()).min().unwrap_or_default();
         self.metrics.oldest_micros.store(oldest, Ordering::Relaxed);
         let began = Stopwatch::now();
-        let mut waiting = Vec::with_capacity(jobs.len());
-        let committed = match self.open().await {
-            Ok(next) => {
-                waiting.extend(self.push(next, jobs));
-                self.commit().await
-            }
-            Err(error) => {
-                waiting.extend(jobs.into_iter().map(Waiting::refused));
-                Err(error)
-            }
-        };
+        let (waiting, submissions): (Vec<_>, Vec<_>) = jobs
+            .into_iter()
+            .map(|Job { submission, answer, _reservation, .. }| {
+                (Waiting { answer, _reservation }, submission)
+            })
+            .unzip();
+        let committed = self.commit(submissions).await;
         self.metrics.oldest_micros.store(0, Ordering::Relaxed);
         match committed {
-            Ok(()) => {
+            Ok(results) => {
                 self.metrics.commit_seconds.observe(began.elapsed());
-                for Waiting { answer, results, .. } in waiting {
+                for (Waiting { answer, .. }, results) in waiting.into_iter().zip(results) {
                     // A request that is gone asks again, and is told of duplicates.
                     let _ = answer.send(Ok(results));
                 }
@@ -184,36 +180,45 @@ impl Writer {
         Ok(known.into_iter().next().flatten())
     }
 
-    fn push(&mut self, mut next: i64, jobs: Vec<Job>) -> Vec<Waiting> {
+    /// Commits submissions; what became of each event. After an error the table is asked again
+    /// where we are, and what was buffered is forgotten.
+    async fn commit(
+        &mut self,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<Vec<EventResult>>, IngestError> {
+        let mut next = self.open().await?;
         let origin = Arc::clone(self.slot.origin());
-        let mut waiting = Vec::with_capacity(jobs.len());
-        for Job { submission, answer, _reservation, .. } in jobs {
-            let mut results = Vec::new();
-            for (index, item) in submission.items.into_iter().enumerate() {
-                let before = self.batcher.rows().len();
+        let mut ranges = Vec::with_capacity(submissions.len());
+        for submission in submissions {
+            let start = next;
+            for item in submission.items {
                 self.batcher.push_prepared(&origin, next, item);
                 next += 1;
-                let rows = &self.batcher.rows()[before..];
-                results.extend(rows.iter().map(|row| EventResult::of(index, row)));
             }
-            waiting.push(Waiting { answer, results, _reservation });
+            ranges.push(start..next);
         }
-        waiting
-    }
-
-    /// Commits what is buffered. After an error the table is asked again where we are, and what was
-    /// buffered is forgotten.
-    async fn commit(&mut self) -> Result<(), IngestError> {
         let now = (self.clock)();
-        let Some(batch) = self.batcher.take(now)? else { return Ok(()) };
-        let sequence = batch.sequence;
-        let counts = batch.counts.clone();
-        match self.append(batch).await {
-            Ok(end) => {
+        let batch = match self.batcher.take(now) {
+            Ok(Some(batch)) => batch,
+            Ok(None) => return Ok(Vec::new()),
+            Err(error) => {
+                // Nobody knows which events the filter took for committed: it forgets them all.
+                self.batcher.rollback(0);
+                self.next = None;
+                return Err(error);
+            }
+        };
+        let (sequence, counts) = (batch.sequence, batch.counts.clone());
+        let committed = match results(&batch.rows, &ranges) {
+            Ok(results) => self.append(batch).await.map(|end| (end, results)),
+            Err(error) => Err(IngestError::Batch(error)),
+        };
+        match committed {
+            Ok((end, results)) => {
                 self.next = Some(end);
-                self.batcher.open(Arc::clone(self.slot.origin()), Some(end));
+                self.batcher.open(origin, Some(end));
                 self.metrics.committed(&counts, now);
-                Ok(())
+                Ok(results)
             }
             Err(error) => {
                 self.batcher.rollback(sequence);
@@ -267,19 +272,6 @@ impl Writer {
                 batch = moved(batch, found).map_err(IngestError::Batch)?;
             }
         }
-    }
-}
-
-impl Job {
-    fn bytes(&self) -> usize {
-        self.submission.items.iter().map(|item| item.bytes()).sum()
-    }
-}
-
-impl Waiting {
-    fn refused(job: Job) -> Self {
-        let Job { answer, _reservation, .. } = job;
-        Self { answer, results: Vec::new(), _reservation }
     }
 }
 

@@ -45,6 +45,9 @@ pub(super) fn config(settings: &KafkaSettings) -> ClientConfig {
         config.set(name, value);
     }
     config.set("bootstrap.servers", &settings.brokers).set("group.id", &settings.group);
+    if let Some(instance) = &settings.instance {
+        config.set("group.instance.id", instance);
+    }
     for (name, value) in FIXED {
         config.set(name, value);
     }
@@ -68,7 +71,7 @@ pub(super) fn cluster_id(
         }
         // Another try does not mend a certificate or a password. Who reads on for ever tries all the
         // same: somebody may mend it meanwhile, and every attempt is logged with its reason.
-        let refusal = consumer.context().state().refusal.take();
+        let refusal = consumer.context().take_refusal();
         if let (true, Some(reason)) = (ends, refusal) {
             return Err(IngestError::Refused { brokers: settings.brokers.clone(), reason });
         }
@@ -83,4 +86,29 @@ pub(super) fn cluster_id(
         pause = (pause * 2).min(BACKOFF_MAX);
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_protocol_depends_on_cannot_be_overridden() {
+        let mut settings = KafkaSettings::new("b:1", vec!["t".to_owned()], "g");
+        settings.instance = Some("host-1".to_owned());
+        for (name, value) in [
+            ("auto.offset.reset", "earliest"),
+            ("max.poll.interval.ms", "6000"),
+            ("group.instance.id", "other"),
+        ] {
+            settings.client.insert(name.to_owned(), value.to_owned());
+        }
+        let config = config(&settings);
+        assert_eq!(config.get("auto.offset.reset"), Some("error"));
+        assert_eq!(config.get("max.poll.interval.ms"), Some("6000"));
+        assert_eq!(config.get("group.instance.id"), Some("host-1"));
+        settings.instance = None;
+        settings.client.remove("group.instance.id");
+        assert_eq!(super::config(&settings).get("group.instance.id"), None);
+    }
 }

@@ -1,31 +1,30 @@
-//! The polling thread: poll, decode, commit, and back to the poll.
+//! The polling thread: polls records into chunks, which go on to the decoders.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message};
 use tokio::runtime::Handle;
-use turnpike_lake::{Append, Lake};
+use turnpike_lake::Lake;
 
-use super::context::{Context, State, WATERMARK_TIMEOUT, check};
-use super::{Clock, KafkaSettings, connect};
-use crate::batch::{Batch, Batcher};
-use crate::decode::Record;
+use super::commit::Held;
+use super::committer::Committer;
+use super::context::{Context, WATERMARK_TIMEOUT, check};
+use super::decoders::{Chunk, Decoders, Polled};
+use super::{Clock, KafkaSettings, OnGap, connect};
+use crate::batch::Batcher;
 use crate::{IngestError, IngestMetrics, IngestReport, StopSignal, kill};
 
 /// The longest that a stop has to wait for the poll.
-const POLL: Duration = Duration::from_millis(100);
-const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
-/// Commits that fail are tried again after this long, doubled each time, up to the maximum: a full
-/// disk is emptied sooner or later, and until then nothing is lost by waiting.
-const RETRY_PAUSE: Duration = Duration::from_millis(500);
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
-/// A run that has an end gives up after as many attempts.
-const ATTEMPTS_MAX: u32 = 5;
+pub(super) const POLL: Duration = Duration::from_millis(100);
+/// The same while a decoder or a commit is at work, whose end is to be seen soon.
+const POLL_BUSY: Duration = Duration::from_millis(5);
+/// How often other things than records are looked at while records keep coming.
+const TURN: Duration = Duration::from_millis(20);
 
 pub(super) fn run(
     lake: Lake,
@@ -36,8 +35,10 @@ pub(super) fn run(
     stop: StopSignal,
 ) -> Result<IngestReport, IngestError> {
     let batcher = Batcher::new(&settings.ingest, lake.buckets(), clock());
+    let decoders = Decoders::start(&batcher.context, || batcher.builder())?;
+    let committer = Committer::start(lake.clone(), runtime.clone())?;
     let config = connect::config(&settings);
-    let context = Context::new(lake, runtime, settings.clone(), metrics, batcher);
+    let context = Context::new(lake, runtime, settings.clone(), metrics, batcher, committer);
     let failed = |operation, source| IngestError::Kafka {
         operation,
         brokers: settings.brokers.clone(),
@@ -58,16 +59,24 @@ pub(super) fn run(
         let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(|source| failed("subscribe to topics", source))?;
     }
+    let now = Instant::now();
     let mut reading = Reading {
         consumer: &consumer,
         settings: &settings,
         clock,
         stop,
         report: IngestReport::default(),
+        decoders,
+        chunk: Chunk::default(),
+        held: None,
+        valid_from: 0,
+        is_paused: false,
         buffered_since: None,
-        last_record: Instant::now(),
+        last_record: now,
+        last_turn: now,
     };
     let result = reading.until_stopped();
+    reading.metrics().set_stalled(None);
     let report = reading.report;
     // Leaves the group at once, rather than after its session times out.
     consumer.unsubscribe();
@@ -110,76 +119,124 @@ fn assign_all(
     Ok(())
 }
 
-struct Reading<'a> {
-    consumer: &'a BaseConsumer<Context>,
-    settings: &'a KafkaSettings,
-    clock: Clock,
-    stop: StopSignal,
-    report: IngestReport,
-    /// When the first record of the buffer came.
-    buffered_since: Option<Instant>,
+pub(super) struct Reading<'a> {
+    pub consumer: &'a BaseConsumer<Context>,
+    pub settings: &'a KafkaSettings,
+    pub clock: Clock,
+    pub stop: StopSignal,
+    pub report: IngestReport,
+    pub decoders: Decoders,
+    /// Polled and not yet with a decoder.
+    pub chunk: Chunk,
+    /// The batch that could not be committed and is to be tried again.
+    pub held: Option<Held>,
+    /// Batches before this one were dropped: how they end says nothing any more.
+    pub valid_from: u64,
+    pub is_paused: bool,
+    /// When the first record came that no commit has taken.
+    pub buffered_since: Option<Instant>,
     last_record: Instant,
+    last_turn: Instant,
 }
 
 impl Reading<'_> {
-    fn context(&self) -> &Context {
+    pub fn context(&self) -> &Context {
         self.consumer.context()
     }
 
+    pub fn metrics(&self) -> &IngestMetrics {
+        &self.context().metrics
+    }
+
+    /// The source has an end, so it must not wait for ever.
+    pub fn ends(&self) -> bool {
+        self.settings.until_end || self.settings.until_idle.is_some()
+    }
+
     fn until_stopped(&mut self) -> Result<(), IngestError> {
-        while !self.stop.is_stopped() {
-            match self.consumer.poll(POLL) {
-                Some(Ok(message)) => self.take(&message),
-                Some(Err(error)) => self.poll_error(error)?,
-                // Progress without a record: where a start at the latest record is.
-                None if self.context().state().batcher.has_progress() => {
-                    self.buffered_since.get_or_insert_with(Instant::now);
-                }
-                None => {}
+        loop {
+            while !self.stop.is_stopped() && !self.is_finished() {
+                self.poll()?;
             }
+            self.drain()?;
+            // A fenced batch is read again, also at the end.
+            if self.stop.is_stopped() || self.is_finished() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Polls until there is something else to do.
+    fn poll(&mut self) -> Result<(), IngestError> {
+        loop {
+            let is_idle = match self.consumer.poll(self.patience()) {
+                Some(Ok(message)) => {
+                    self.take(&message);
+                    self.last_record = Instant::now();
+                    if !self.chunk.is_full(self.settings.ingest.flush_rows.max(1))
+                        && self.last_record.duration_since(self.last_turn) < TURN
+                    {
+                        continue;
+                    }
+                    false
+                }
+                Some(Err(error)) => {
+                    self.poll_error(error)?;
+                    false
+                }
+                None => true,
+            };
             if let Some(error) = self.context().state().error.take() {
                 return Err(error);
             }
-            let due = self
-                .buffered_since
-                .is_some_and(|since| since.elapsed() >= self.settings.flush_interval);
-            if due || self.context().state().batcher.is_full() {
-                self.flush()?;
+            // Progress without a record: where a start at the latest record is.
+            if is_idle && self.context().state().batcher.has_progress() {
+                self.buffered_since.get_or_insert_with(Instant::now);
             }
-            if self.is_finished() {
-                break;
-            }
+            self.last_turn = Instant::now();
+            return self.turn();
         }
-        self.flush()
+    }
+
+    /// How long a poll may wait for a record.
+    fn patience(&self) -> Duration {
+        if self.held.is_some() {
+            return POLL;
+        }
+        if !self.chunk.is_empty() || !self.decoders.is_idle() {
+            return POLL_BUSY;
+        }
+        if self.context().state().committer.is_busy() {
+            return POLL_BUSY;
+        }
+        self.buffered_since.map_or(POLL, |since| {
+            self.settings.flush_interval.saturating_sub(since.elapsed()).clamp(POLL_BUSY, POLL)
+        })
     }
 
     fn take(&mut self, message: &BorrowedMessage<'_>) {
         kill::at("after_poll");
-        self.last_record = Instant::now();
         let context = self.consumer.context();
         let mut state = context.state();
-        let State { batcher, partitions, .. } = &mut *state;
         let (topic, offset) = (message.topic(), message.offset());
         // A record of a partition that was revoked while it stood in the queue is not ours.
-        let Some(partition) = partitions.get_mut(topic, message.partition()) else { return };
+        let Some(partition) = state.partitions.get_mut(topic, message.partition()) else { return };
         if partition.next.is_some_and(|next| offset < next) {
             return;
         }
         partition.next = Some(offset + 1);
-        let headers = headers(message);
-        let record = Record {
-            headers: &headers,
+        let polled = Polled {
+            offset,
             key: message.key(),
             value: message.payload(),
-            topic: Some(topic),
+            headers: headers(message),
         };
-        batcher.context.now = (self.clock)();
-        batcher.push(&partition.origin, offset, &record);
+        self.chunk.push(&partition.origin, partition.opening, &partition.topic, polled);
         self.buffered_since.get_or_insert_with(Instant::now);
     }
 
     fn poll_error(&mut self, error: KafkaError) -> Result<(), IngestError> {
-        let context = self.context();
+        let context = self.consumer.context();
         let code = match &error {
             KafkaError::PartitionEOF(number) => {
                 context.state().partitions.at_end(*number);
@@ -191,6 +248,10 @@ impl Reading<'_> {
         context.metrics.broker_errors.fetch_add(1, Ordering::Relaxed);
         match code {
             RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
+                if self.settings.on_gap == OnGap::Record {
+                    // Opening the partitions again finds the gap and declares it.
+                    return self.begin_again();
+                }
                 Err(self.lost_offset(error))
             }
             RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic
@@ -237,123 +298,22 @@ impl Reading<'_> {
         if self.settings.until_idle.is_some_and(|idle| self.last_record.elapsed() >= idle) {
             return true;
         }
+        if !self.settings.until_end {
+            return false;
+        }
         let state = self.context().state();
-        self.settings.until_end
-            && state.assigned
-            && state.partitions.iter().all(|(_, _, partition)| partition.is_done())
+        state.assigned && state.partitions.iter().all(|(_, _, partition)| partition.is_done())
     }
 
-    /// Commits what is buffered, however long it takes, or begins again at what the table says.
-    fn flush(&mut self) -> Result<(), IngestError> {
-        kill::at("after_decode");
-        self.buffered_since = None;
-        let now = (self.clock)();
-        let batch = self.context().state().batcher.take(now)?;
-        let Some(batch) = batch else { return Ok(()) };
-        kill::at("before_parquet");
-        match self.append(&batch)? {
-            Append::Committed { .. } => {
-                kill::at("after_commit");
-                self.committed(&batch, now);
-                Ok(())
-            }
-            Append::Fenced { app, expected, found } => {
-                tracing::warn!(%app, ?expected, ?found, "another consumer was here; reading on from the table");
-                self.context().metrics.fenced.fetch_add(1, Ordering::Relaxed);
-                self.begin_again(batch.sequence)
-            }
-        }
-    }
-
-    fn append(&self, batch: &Batch) -> Result<Append, IngestError> {
-        let context = self.context();
-        let ends = self.settings.until_end || self.settings.until_idle.is_some();
-        let mut pause = RETRY_PAUSE;
-        for attempt in 1_u32.. {
-            let append = context.lake.append_events(batch.rows.clone(), &batch.advances);
-            let source = match context.runtime.block_on(append) {
-                Ok(append) => return Ok(append),
-                Err(source) => source,
-            };
-            let give_up = self.stop.is_stopped() || ends && attempt >= ATTEMPTS_MAX;
-            if give_up || !source.is_retryable() {
-                return Err(IngestError::Lake { operation: "append events of a topic", source });
-            }
-            tracing::error!(error = %source, attempt, "cannot commit events; trying again");
-            self.sleep(pause);
-            pause = (pause * 2).min(RETRY_PAUSE_MAX);
-        }
-        Err(IngestError::Task { operation: "commits events" })
-    }
-
-    fn sleep(&self, pause: Duration) {
-        let began = Instant::now();
-        while began.elapsed() < pause && !self.stop.is_stopped() {
-            std::thread::sleep(POLL);
-        }
-    }
-
-    fn committed(&mut self, batch: &Batch, now: turnpike_schemas::Instant) {
-        self.report.add(&batch.counts.report());
-        let metrics = &self.context().metrics;
-        metrics.records.fetch_add(batch.counts.records, Ordering::Relaxed);
-        metrics.bytes.fetch_add(batch.counts.bytes, Ordering::Relaxed);
-        metrics.commits.fetch_add(1, Ordering::Relaxed);
-        metrics.last_commit_micros.store(now.micros(), Ordering::Relaxed);
-        if let Some(newest) = batch.counts.newest {
-            metrics.watermark_micros.fetch_max(newest.micros(), Ordering::Relaxed);
-        }
-        metrics.add_rows(&batch.counts.rows);
-        kill::at("before_offset_commit");
-        // For lag tools only: a failure changes nothing.
-        if let Err(error) = self.consumer.commit(&self.offsets(batch), CommitMode::Async) {
-            tracing::debug!(%error, "cannot tell the group its offsets");
-        }
-    }
-
-    /// The offsets of a batch in Kafka's terms.
-    fn offsets(&self, batch: &Batch) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        let state = self.context().state();
-        for (topic, number, partition) in state.partitions.iter() {
-            let same = |advance: &&turnpike_lake::OffsetAdvance| {
-                advance.app.as_str() == partition.origin.as_ref()
-            };
-            if let Some(advance) = batch.advances.iter().find(|advance| same(advance)) {
-                // Only an offset below zero could be refused.
-                let _ = list.add_partition_offset(topic, number, Offset::Offset(advance.end));
-            }
-        }
-        list
-    }
-
-    /// Drops everything read and not committed and seeks to what the table says.
-    fn begin_again(&mut self, sequence: u64) -> Result<(), IngestError> {
-        let context = self.context();
-        let held: Vec<(String, i32)> = {
-            let mut state = context.state();
-            state.batcher.rollback(sequence);
-            let held = state.partitions.iter();
-            held.map(|(topic, number, _)| (topic.to_owned(), number)).collect()
-        };
-        let seeks = context.open(self.consumer, &held)?;
-        for ((topic, number), seek) in held.iter().zip(seeks) {
-            self.consumer
-                .seek(topic, *number, seek, SEEK_TIMEOUT)
-                .map_err(|source| self.kafka("seek to what the table says", source))?;
-        }
-        Ok(())
-    }
-
-    fn kafka(&self, operation: &'static str, source: KafkaError) -> IngestError {
+    pub fn kafka(&self, operation: &'static str, source: KafkaError) -> IngestError {
         IngestError::Kafka { operation, brokers: self.settings.brokers.clone(), source }
     }
 }
 
 fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
     let Some(headers) = message.headers() else { return Vec::new() };
-    headers
-        .iter()
-        .map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()))
-        .collect()
+    let owned = |header: Header<'_, &[u8]>| {
+        (header.key.to_owned(), header.value.unwrap_or_default().to_vec())
+    };
+    headers.iter().map(owned).collect()
 }

@@ -13,13 +13,21 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use turnpike_lake::Lake;
 
-use super::KafkaSettings;
+use super::committer::Committer;
 use super::partitions::{self, Partition, Partitions};
+use super::{KafkaSettings, OnGap};
 use crate::batch::Batcher;
+use crate::block::Prepared;
 use crate::{IngestError, IngestMetrics};
 
 /// How long a broker may take to say where a partition begins and ends.
 pub(super) const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a revocation waits for the commit in flight, so that the next owner finds it in the
+/// table. One that takes longer is fenced or fences, as any other.
+const REVOKE_WAIT: Duration = Duration::from_secs(20);
+
+/// How librdkafka words that a certificate was not accepted, by us or by the broker.
+const HANDSHAKE_FAILED: &str = "SSL handshake failed";
 
 /// Shared by the polling thread and the callbacks, which run on the same thread within its poll.
 pub(super) struct Context {
@@ -29,17 +37,26 @@ pub(super) struct Context {
     pub metrics: Arc<IngestMetrics>,
     pub cluster: OnceLock<String>,
     state: Mutex<State>,
+    /// Why a broker that can be reached lets nobody in: a certificate, a password. By itself, since
+    /// librdkafka logs from threads of its own.
+    refusal: Mutex<Option<String>>,
 }
 
 pub(super) struct State {
     pub batcher: Batcher,
+    pub committer: Committer,
     pub partitions: Partitions,
+    /// A batch waits to be tried again.
+    pub is_held: bool,
+    /// Partitions were taken away of which an uncommitted batch has rows: all that is not
+    /// committed is to be dropped and read again.
+    pub restart: bool,
+    /// Partitions were assigned: what is paused has to be paused again.
+    pub reassigned: bool,
     /// A rebalance has happened, so an empty assignment means that others have everything.
     pub assigned: bool,
     /// What went wrong in a callback, for the polling thread to end with.
     pub error: Option<IngestError>,
-    /// Why a broker that can be reached lets nobody in: a certificate, a password.
-    pub refusal: Option<String>,
 }
 
 impl Context {
@@ -49,13 +66,17 @@ impl Context {
         settings: KafkaSettings,
         metrics: Arc<IngestMetrics>,
         batcher: Batcher,
+        committer: Committer,
     ) -> Self {
         let state = State {
             batcher,
+            committer,
             partitions: Partitions::default(),
+            is_held: false,
+            restart: false,
+            reassigned: false,
             assigned: false,
             error: None,
-            refusal: None,
         };
         Self {
             lake,
@@ -64,7 +85,17 @@ impl Context {
             metrics,
             cluster: OnceLock::new(),
             state: Mutex::new(state),
+            refusal: Mutex::default(),
         }
+    }
+
+    /// Why a broker last let nobody in, once.
+    pub fn take_refusal(&self) -> Option<String> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn refused(&self, reason: &str) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -112,19 +143,24 @@ impl Context {
         for (((topic, number), origin), table) in given.iter().zip(origins).zip(table) {
             let marks = if answers { self.watermarks(consumer, topic, *number) } else { None };
             answers = marks.is_some();
-            let seek = self.start(topic, *number, table, marks)?;
+            let (seek, gap) = self.start(topic, *number, table, marks)?;
             let (low, high) = marks.unzip();
             let next = match seek {
                 Offset::Offset(offset) => Some(offset),
                 _ => low,
             };
             let mut state = self.state();
-            state.batcher.open(Arc::clone(&origin), table);
+            let opening = state.batcher.open(Arc::clone(&origin), table);
             if let (None, Offset::Offset(pinned)) = (table, seek) {
                 // A start at the latest record is fixed by the next commit, even one without rows.
                 state.batcher.advance(&origin, pinned);
             }
-            let partition = Partition { origin, next, end: high, at_end: false };
+            if let Some((from, to)) = gap {
+                self.record_gap(&mut state, topic, *number, &origin, from, to);
+            }
+            let topic_name: Arc<str> = topic.as_str().into();
+            let partition =
+                Partition { origin, topic: topic_name, opening, next, end: high, at_end: false };
             state.partitions.insert(topic, *number, partition);
             seeks.push(seek);
         }
@@ -152,21 +188,51 @@ impl Context {
         number: i32,
         table: Option<i64>,
         marks: Option<(i64, i64)>,
-    ) -> Result<Offset, IngestError> {
+    ) -> Result<Start, IngestError> {
         if let Some(wanted) = table {
-            check(topic, number, wanted, marks)?;
-            return Ok(Offset::Offset(wanted));
+            return resume(topic, number, wanted, marks, self.settings.on_gap);
         }
         let prefix = self.prefix(topic);
         let first = partitions::first_offset(&self.lake, &self.settings, &prefix, topic, number);
         Ok(match (self.runtime.block_on(first)?, marks) {
-            (Offset::End, Some((_, high))) => Offset::Offset(high),
-            (seek, _) => seek,
+            (Offset::End, Some((_, high))) => (Offset::Offset(high), None),
+            (seek, _) => (seek, None),
         })
+    }
+
+    /// Declares records lost: a row that is committed with the progress past them.
+    fn record_gap(
+        &self,
+        state: &mut State,
+        topic: &str,
+        number: i32,
+        origin: &Arc<str>,
+        from: i64,
+        to: i64,
+    ) {
+        use std::sync::atomic::Ordering;
+        tracing::error!(
+            topic,
+            partition = number,
+            from,
+            to,
+            "retention removed records before they were read; what they told is not billed"
+        );
+        self.metrics.gaps.fetch_add(1, Ordering::Relaxed);
+        self.metrics.gap_records.fetch_add(from.abs_diff(to), Ordering::Relaxed);
+        let message = format!(
+            "{topic}/{number}: the offsets {from} to {to} (not included) were gone before they were read"
+        );
+        state.batcher.push_prepared(origin, from, Prepared::gap(message));
+        state.batcher.advance(origin, to);
     }
 
     fn revoke(&self, list: &TopicPartitionList) {
         let mut state = self.state();
+        if let Err(error) = state.committer.settle(REVOKE_WAIT) {
+            state.error = Some(error);
+        }
+        state.restart |= state.is_held || state.committer.has_failed();
         for element in list.elements() {
             let (topic, number) = (element.topic(), element.partition());
             if let Some(partition) = state.partitions.remove(topic, number) {
@@ -178,6 +244,28 @@ impl Context {
 
     fn kafka(&self, operation: &'static str, source: KafkaError) -> IngestError {
         IngestError::Kafka { operation, brokers: self.settings.brokers.clone(), source }
+    }
+}
+
+/// Where to read a partition from, and the records before that which are gone: from, and up to.
+pub(super) type Start = (Offset, Option<(i64, i64)>);
+
+/// Where to read from what the table wants.
+fn resume(
+    topic: &str,
+    number: i32,
+    wanted: i64,
+    marks: Option<(i64, i64)>,
+    on_gap: OnGap,
+) -> Result<Start, IngestError> {
+    let lost = check(topic, number, wanted, marks);
+    match (lost, marks) {
+        (Ok(()), _) => Ok((Offset::Offset(wanted), None)),
+        // An offset past the end is no gap: the topic is another one.
+        (Err(_), Some((low, _))) if wanted < low && on_gap == OnGap::Record => {
+            Ok((Offset::Offset(low), Some((wanted, low))))
+        }
+        (Err(error), _) => Err(error),
     }
 }
 
@@ -197,6 +285,10 @@ pub(super) fn check(
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // Of a handshake that fails, librdkafka tells its log alone.
+        if message.contains(HANDSHAKE_FAILED) {
+            self.refused(message);
+        }
         match level {
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
@@ -211,11 +303,14 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
         tracing::warn!(%error, reason, "Kafka reports an error");
         if let Some(RDKafkaErrorCode::SSL | RDKafkaErrorCode::Authentication) =
             error.rdkafka_error_code()
         {
-            self.state().refusal = Some(reason.to_owned());
+            self.refused(reason);
         }
     }
 
@@ -242,7 +337,11 @@ impl ConsumerContext for Context {
         self.metrics.rebalances.fetch_add(1, Ordering::Relaxed);
         let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let result = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.state().assigned = true;
+            {
+                let mut state = self.state();
+                state.assigned = true;
+                state.reassigned = true;
+            }
             match self.assign(consumer, list) {
                 Ok(()) if cooperative => consumer.incremental_assign(list),
                 Ok(()) => consumer.assign(list),
@@ -258,5 +357,30 @@ impl ConsumerContext for Context {
         if let Err(source) = result {
             self.state().error = Some(self.kafka("take part in a rebalance", source));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_declared_where_the_operator_says_so_and_a_new_topic_never_is() {
+        let check = |wanted, marks, on_gap| {
+            resume("t", 0, wanted, marks, on_gap).map_err(|error| error.to_string())
+        };
+        for on_gap in [OnGap::Stop, OnGap::Record] {
+            for wanted in [10, 20] {
+                let start = Ok((Offset::Offset(wanted), None));
+                assert_eq!(check(wanted, Some((10, 20)), on_gap), start);
+            }
+            assert_eq!(check(5, None, on_gap), Ok((Offset::Offset(5), None)));
+            let renewed = check(21, Some((10, 20)), on_gap).expect_err("another topic");
+            assert!(renewed.contains("kafka.epoch"), "{renewed}");
+        }
+        let lost = check(9, Some((10, 20)), OnGap::Stop).expect_err("is gone");
+        assert!(lost.contains("kafka.on_gap") && !lost.contains("epoch"), "{lost}");
+        let gap = Ok((Offset::Offset(10), Some((3, 10))));
+        assert_eq!(check(3, Some((10, 20)), OnGap::Record), gap);
     }
 }

@@ -4,13 +4,21 @@
 //! offset are one commit, which only happens while the table still says where the rows begin. The
 //! group's own offsets are written after it, for lag tools, and never read.
 //!
-//! One thread polls, decodes and commits. librdkafka fetches ahead meanwhile, in bounded memory, so
-//! a slow disk slows the fetching and nothing else. Rebalance callbacks run within the poll, so
-//! they never meet a commit.
+//! One thread polls and owns the partitions, some decode, one builds and commits a batch while the
+//! next is read; the queues between them are bounded, so a slow disk slows the fetching and nothing
+//! else. Rebalance callbacks run within the poll and wait for the commit in flight, so that the
+//! next owner of a partition finds it in the table.
+//!
+//! A disk that is full or read-only stalls the source: it keeps its place in the group with its
+//! partitions paused, tries again with growing pauses, and goes on by itself. A disk that lost a
+//! write ends it ([`IngestError::is_lost`]): only reading the source again can tell what is there.
 
+mod commit;
+mod committer;
 mod connect;
 mod consumer;
 mod context;
+mod decoders;
 mod partitions;
 mod produce;
 mod settings;
@@ -23,7 +31,7 @@ use turnpike_schemas::Instant;
 use crate::{IngestError, IngestMetrics, IngestReport, StopSignal};
 
 pub use produce::{ProduceReport, produce};
-pub use settings::{KafkaSettings, ProduceSettings, StartAt};
+pub use settings::{KafkaSettings, OnGap, ProduceSettings, StartAt};
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;

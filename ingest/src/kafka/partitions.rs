@@ -14,6 +14,9 @@ use crate::IngestError;
 pub(super) struct Partition {
     /// Its app id in the lake.
     pub origin: Arc<str>,
+    pub topic: Arc<str>,
+    /// Which opening of it the batcher knows.
+    pub opening: u64,
     /// The next offset to take; records before it were taken already.
     pub next: Option<i64>,
     /// The end that it had when it was assigned.

@@ -12,6 +12,16 @@ pub enum StartAt {
     Latest,
 }
 
+/// What happens where retention has removed records before they were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnGap {
+    /// An error: somebody has to decide.
+    #[default]
+    Stop,
+    /// The gap is declared in a row and reading goes on after it.
+    Record,
+}
+
 /// What to read from Kafka, and how.
 #[derive(Debug, Clone)]
 pub struct KafkaSettings {
@@ -24,6 +34,10 @@ pub struct KafkaSettings {
     /// Raised by the operator when a topic was deleted and created anew under its old name, since
     /// its offsets then begin again.
     pub epoch: u32,
+    pub on_gap: OnGap,
+    /// `group.instance.id`: a member that comes back within the session timeout under its old name
+    /// gets its partitions back without a rebalance.
+    pub instance: Option<String>,
     /// Ends when every partition has been read to the end that it had when it was assigned.
     pub until_end: bool,
     /// Ends after this long without a record.
@@ -50,6 +64,8 @@ impl KafkaSettings {
             group: group.into(),
             start: None,
             epoch: 0,
+            on_gap: OnGap::Stop,
+            instance: None,
             until_end: false,
             until_idle: None,
             connect_timeout: Self::CONNECT_TIMEOUT,

@@ -254,3 +254,80 @@ async fn an_offset_that_is_gone_and_a_broker_that_is_not_there_are_named() {
     let error = to_the_end(&store, nowhere, None).await.expect_err("nobody answers");
     assert!(error.is_unreachable(), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_cannot_be_written_stalls_the_source_until_it_can() {
+    let (store, kafka) = (store().await, kafka(2));
+    let service = serve(&store, kafka.settings(), StartAt::Earliest, clock());
+    kafka.send(events(0..50)).await;
+    until(&store, 50).await;
+    let table = store.folder.path().join("lake").join("usage_events");
+    let away = store.folder.path().join("away");
+    std::fs::rename(&table, &away).expect("moves");
+    kafka.send(events(50..100)).await;
+    let metrics = Arc::clone(&service.metrics);
+    wait(async || metrics.snapshot().commit_failures >= 2).await;
+    let stalled = metrics.snapshot();
+    assert!(stalled.stalled.is_some(), "{stalled:?}");
+    kafka.send(events(100..150)).await;
+    std::fs::rename(&away, &table).expect("moves back");
+    until(&store, 150).await;
+    wait(async || metrics.snapshot().stalled.is_none()).await;
+    // It kept its place in the group all the time.
+    assert_eq!(metrics.snapshot().rebalances, stalled.rebalances);
+    assert_eq!(service.end().await.read, 150);
+    all_once(&store, 150).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_with_an_end_gives_up_on_a_disk_that_stays_broken() {
+    let (store, kafka) = (store().await, kafka(1));
+    kafka.send(events(0..5)).await;
+    let start = Some(StartAt::Earliest);
+    to_the_end(&store, kafka.settings(), start).await.expect("reads");
+    kafka.send(events(5..10)).await;
+    let data = store.folder.path().join("lake").join("usage_events");
+    let running = to_the_end(&store, kafka.settings(), start);
+    let broken = async {
+        // The table is read before the folder goes: only the commit fails.
+        std::fs::rename(&data, store.folder.path().join("away")).expect("moves");
+        running.await
+    };
+    let error = broken.await.expect_err("cannot commit");
+    assert!(matches!(error, IngestError::Lake { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_goes_and_comes_back_costs_nothing() {
+    let (store, kafka) = (store().await, kafka(2));
+    let service = serve(&store, kafka.settings(), StartAt::Earliest, clock());
+    kafka.send(events(0..50)).await;
+    until(&store, 50).await;
+    kafka.cluster.broker_down(1).expect("goes");
+    let metrics = Arc::clone(&service.metrics);
+    wait(async || metrics.snapshot().broker_errors > 0).await;
+    kafka.cluster.broker_up(1).expect("comes back");
+    kafka.send(events(50..100)).await;
+    until(&store, 100).await;
+    assert_eq!(service.end().await.read, 100);
+    all_once(&store, 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_topics_are_read_to_their_ends() {
+    let (store, kafka) = (store().await, kafka(2));
+    kafka.cluster.create_topic("other", 3, 1).expect("a topic");
+    kafka.send(events(0..30)).await;
+    let settings = ProduceSettings::new(kafka.brokers(), "other");
+    let mut lines = events(30..70).into_iter().map(String::into_bytes);
+    tokio::task::spawn_blocking(move || produce(&settings, &mut lines, &|_| {}))
+        .await
+        .expect("runs")
+        .expect("sends");
+    let mut settings = kafka.settings();
+    settings.topics.push("other".to_owned());
+    let report = to_the_end(&store, settings, Some(StartAt::Earliest)).await.expect("reads");
+    assert_eq!(report.read, 70);
+    let apps = store.lake.apps_with_prefix("kafka:").await.expect("apps");
+    assert_eq!(apps.iter().map(|(_, next)| next).sum::<i64>(), 70);
+}

@@ -51,6 +51,8 @@ async fn what_a_view_reads_stays_until_it_is_gone() {
     let fixture = Fixture::new().await;
     let lake = &fixture.lake;
     let reader = fixture.another().await;
+    // A process that reads nothing holds nothing up.
+    let _idle = fixture.another().await;
     for number in 0..12 {
         round(lake, number).await;
     }

@@ -78,8 +78,8 @@ impl Group<'_> {
         }
         match (&self.members[at], self.random.below(5)) {
             (None, _) => self.start(at),
-            (Some(_), 0 | 1) => self.stop(at),
-            (Some(member), 2) if self.frozen[at].is_none() => {
+            (Some(_), 0) => self.stop(at),
+            (Some(member), 1 | 2) if self.frozen[at].is_none() => {
                 signal(member.id(), "STOP");
                 self.frozen[at] = Some(Instant::now() + Duration::from_millis(FREEZE_MS));
                 self.freezes += 1;

@@ -1,13 +1,16 @@
 //! Rows F01 to F05, F09 and F10: a process that ends, at any step and in any way.
 
 use std::os::unix::process::ExitStatusExt;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
 
 use super::events::{Random, events, poison};
 use super::oracle::{self, Journal};
 use super::points::KILL_AT;
 use super::row::{Proof, row, scaled};
-use super::tools;
+use super::tools::{self, KillPoint};
 use crate::pipeline::{ingest, ingest_arguments};
 use crate::support::cli::{COMMAND_MAX, Running, Turnpike};
 use crate::support::{kafka, log};
@@ -66,19 +69,20 @@ fn f01_killed_after_the_poll() {
 #[test]
 fn f02_killed_while_a_data_file_is_written() {
     row("F02", "kill -9 within the write of a data file", || {
-        killed_at_calls(&["write", "fsync", "rename"], scaled(40, 4))
+        killed_at_calls(&["linkat", "write"], false, scaled(40, 4))
     });
 }
 
 #[test]
 fn f03_killed_before_the_commit_has_its_name() {
     row("F03", "kill -9 with the data file closed, before the commit", || {
-        killed_at_calls(&["linkat"], scaled(8, 3))
+        killed_at_calls(&["fsync"], true, scaled(20, 4))
     });
 }
 
-/// Each time another file is read, and killed at a later system call; then all are read to the end.
-fn killed_at_calls(calls: &[&str], numbers: u64) -> Proof {
+/// Each time another file is read, and killed at a later system call (of the folder of data files
+/// only, which is synced when a file in it is whole); then all are read to the end.
+fn killed_at_calls(calls: &[&str], of_folder: bool, numbers: u64) -> Proof {
     if let Some(reason) = tools::lacks_strace() {
         return Proof::Skip(reason);
     }
@@ -87,6 +91,9 @@ fn killed_at_calls(calls: &[&str], numbers: u64) -> Proof {
     let turnpike = oracle::install(4);
     let mut journal = Journal::default();
     let (mut killed, mut sent, mut sources) = (0, 0, Vec::new());
+    let first = journal.file(&turnpike, "first.jsonl", &events(900_000..900_004));
+    turnpike.ok(&["ingest", "--from", &format!("file:{}", first.display())]);
+    let folder = of_folder.then(|| day_folder(&turnpike));
     for call in calls {
         // Some calls are made hundreds of times: the first one by one, those after with gaps.
         let mut number = 0;
@@ -97,7 +104,8 @@ fn killed_at_calls(calls: &[&str], numbers: u64) -> Proof {
             sent += 96;
             let source = format!("file:{}", path.display());
             let arguments = ["ingest", "--from", &source];
-            let hit = tools::killed_at(&turnpike, call, number, &arguments);
+            let point = KillPoint { call, path: folder.as_deref(), number };
+            let hit = tools::killed_at(&turnpike, &point, &arguments);
             killed += u64::from(hit);
             sources.push(source);
             if !hit && attempt > 2 {
@@ -109,13 +117,38 @@ fn killed_at_calls(calls: &[&str], numbers: u64) -> Proof {
     for source in &sources {
         turnpike.ok(&["ingest", "--from", source]);
     }
+    // Long after, a vacuum takes what was left over, and nothing else.
+    age(&turnpike);
+    turnpike.ok(&["compact", "--vacuum"]);
+    assert_eq!(orphans(&turnpike), 0, "files that no commit names are still there");
     let report = oracle::check(&turnpike, &journal);
-    assert!(killed >= calls.len() as u64, "only {killed} kills");
+    assert_eq!(report["orphans"], Value::Array(Vec::new()), "{report}");
+    assert!(killed >= 3 && before >= 3, "{killed} kills left {before} files");
     Proof::Pass(format!(
-        "{killed} kills, {before} files left over by them; {}",
+        "{killed} kills, {before} files left over and vacuumed; {}",
         oracle::words(&report)
     ))
 }
+
+/// The folder that data files are written to today.
+fn day_folder(turnpike: &Turnpike) -> PathBuf {
+    let table = turnpike.data().join("lake/usage_events");
+    let newest = log::files(&table).into_iter().next_back().unwrap();
+    table.join(newest).parent().unwrap().to_owned()
+}
+
+/// Lets all files of the table look as if they were written long ago.
+fn age(turnpike: &Turnpike) {
+    let table = turnpike.data().join("lake/usage_events");
+    let then = SystemTime::now() - AGE;
+    for path in log::walk(&table) {
+        let file = std::fs::File::options().append(true).open(table.join(path)).unwrap();
+        file.set_modified(then).unwrap();
+    }
+}
+
+/// Far beyond the time for which a vacuum spares what a reader may hold.
+const AGE: Duration = Duration::from_secs(400 * 86_400);
 
 /// Data files and unfinished ones that no commit names.
 fn orphans(turnpike: &Turnpike) -> usize {
@@ -159,7 +192,8 @@ fn f09_killed_while_compacting() {
                 sent += 40;
                 let path = journal.file(&turnpike, &name, &records);
                 turnpike.ok(&["ingest", "--from", &format!("file:{}", path.display())]);
-                killed += u64::from(tools::killed_at(&turnpike, call, number, &["compact"]));
+                let point = KillPoint { call, path: None, number };
+                killed += u64::from(tools::killed_at(&turnpike, &point, &["compact"]));
             }
         }
         let before = log::offsets(&turnpike.data().join("lake/usage_events"));

@@ -46,20 +46,31 @@ pub fn lacks_strace() -> Option<String> {
 
 /// A command under strace with these options.
 pub fn strace(turnpike: &Turnpike, options: &[&str], arguments: &[&str]) -> Command {
-    let mut prefix = vec!["strace", "-f", "-qq", "-o", "/dev/null", "--seccomp-bpf"];
+    let mut prefix = vec!["strace", "-f", "-qq", "-o", "/dev/null"];
     prefix.extend(options);
     prefix.push("--");
     through(&prefix, &turnpike.command(arguments.iter().copied()))
 }
 
-/// Runs a command that SIGKILL meets at the `number`th such system call of a thread. Whether it did.
+/// Where SIGKILL meets a command: at the `number`th such call of a thread, on a path where one is
+/// given.
+pub struct KillPoint<'a> {
+    pub call: &'a str,
+    pub path: Option<&'a Path>,
+    pub number: u64,
+}
+
+/// Runs a command to be killed at a point. Whether it came there.
 #[track_caller]
-pub fn killed_at(turnpike: &Turnpike, call: &str, number: u64, arguments: &[&str]) -> bool {
+pub fn killed_at(turnpike: &Turnpike, point: &KillPoint<'_>, arguments: &[&str]) -> bool {
     use std::os::unix::process::ExitStatusExt;
+    let KillPoint { call, path, number } = point;
     let trace = format!("trace={call}");
     let inject = format!("inject={call}:signal=SIGKILL:when={number}");
-    let mut command = strace(turnpike, &["-e", &trace, "-e", &inject], arguments);
-    let output = command.output().unwrap();
+    let path = path.map(|path| path.to_string_lossy().into_owned());
+    let mut options = vec!["-e", &trace, "-e", &inject];
+    options.extend(path.iter().flat_map(|path| ["-P", path]));
+    let output = strace(turnpike, &options, arguments).output().unwrap();
     let killed = output.status.signal() == Some(9);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(killed || output.status.success(), "{call} {number}: {} {said}", output.status);
@@ -147,14 +158,25 @@ impl SmallDisk {
         std::fs::remove_file(self.folder().join("filler")).unwrap();
     }
 
-    /// Makes it read-only (`ro`) or writable (`rw`).
-    pub fn remount(&self, how: &str) {
-        let mut mount = Command::new("mount");
-        mount.args(["-o", &format!("remount,{how}")]).arg(&self.folder);
-        // It is busy for as long as somebody writes a file.
-        wait::until(&format!("the disk to turn {how}"), SETUP_MAX, || {
-            self.inside(&mount).output().unwrap().status.success().then_some(())
-        });
+    /// Makes a folder in it read-only. Not the whole disk, which is busy for as long as somebody
+    /// holds a file open for writing, as leases are.
+    pub fn forbid(&self, folder: &str) {
+        let path = self.folder.join(folder);
+        let path = path.to_string_lossy();
+        self.mount("mount", &["--bind", &path, &path]);
+        self.mount("mount", &["-o", "remount,bind,ro", &path]);
+    }
+
+    /// Undoes it.
+    pub fn allow(&self, folder: &str) {
+        self.mount("umount", &["--lazy", &self.folder.join(folder).to_string_lossy()]);
+    }
+
+    fn mount(&self, program: &str, arguments: &[&str]) {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        let output = self.inside(&command).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Copies what it holds to where the folder is for everybody else.

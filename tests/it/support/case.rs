@@ -9,6 +9,9 @@ use turnpike_schemas::Invoice;
 use super::cli::Turnpike;
 use super::{counts, figures};
 
+/// Endings of the files of a case's events: `events.jsonl`, `events-2.log`.
+const ENDINGS: [&str; 6] = ["jsonl", "json", "log", "csv", "xml", "txt"];
+
 /// A folder under `tests/` with `case.toml`, `book.toml`, `expected.json` and its events.
 pub struct Case {
     pub folder: PathBuf,
@@ -60,6 +63,23 @@ impl Case {
 
     pub fn path(&self, name: &str) -> String {
         self.folder.join(name).to_string_lossy().into_owned()
+    }
+
+    /// The files of its events, in the order of their names.
+    pub fn events(&self) -> Vec<PathBuf> {
+        let is_events = |path: &PathBuf| {
+            let text = |part: Option<&std::ffi::OsStr>| {
+                part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default()
+            };
+            text(path.file_name()).starts_with("events")
+                && ENDINGS.contains(&text(path.extension()).as_str())
+        };
+        let entries = std::fs::read_dir(&self.folder).unwrap();
+        let mut found: Vec<PathBuf> =
+            entries.map(|entry| entry.unwrap().path()).filter(is_events).collect();
+        found.sort();
+        assert!(!found.is_empty(), "{} has no events", self.name());
+        found
     }
 
     /// Records that the case expects to be conflicts.

@@ -2,7 +2,8 @@
 //! an S3 interface), separated by spaces, in quotes or brackets where they hold some; `-` is nothing.
 //!
 //! - A line is one request of a class (`op_class`): `tier1` writes and lists, `tier2` reads, `delete`
-//!   removes. It meters one of `requests`, and the bytes that it sent as `egress`.
+//!   removes, `lifecycle` is the store's own. It meters one of `requests`, and as `egress` the bytes
+//!   that it sent.
 //! - A request that the store itself failed (status 5xx) meters nothing.
 //! - The id is the request id with a hash of what tells lines of one request apart: a request that
 //!   removes many objects has a line for each. Logs are delivered on a best effort, and at times
@@ -138,8 +139,12 @@ fn request(line: &Line<'_>, context: &DecodeContext) -> Result<UsageEvent, Rejec
     Ok(event)
 }
 
-/// The class of an operation such as `REST.GET.OBJECT`.
+/// The class of an operation such as `REST.GET.OBJECT`. What the store does by itself (`S3.EXPIRE.OBJECT`)
+/// nobody has asked for.
 fn class(operation: &str) -> &'static str {
+    if operation.starts_with("S3.") {
+        return "lifecycle";
+    }
     let mut words = operation.split('.').skip(1);
     let (verb, what) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     match (verb, what) {
@@ -180,6 +185,7 @@ mod tests {
             ("REST.HEAD.OBJECT", "tier2"),
             ("REST.DELETE.OBJECT", "delete"),
             ("BATCH.DELETE.OBJECT", "delete"),
+            ("S3.EXPIRE.OBJECT", "lifecycle"),
         ] {
             assert_eq!(class(operation), expect, "{operation}");
         }

@@ -1,0 +1,322 @@
+//! [`Block`]: records decoded together, as columns in the order in which they were read.
+//!
+//! Making one takes most of the time that its records take and needs nothing of the batch that
+//! takes it in, so several threads can. What became of an event (accepted, duplicate, conflict) is
+//! not known yet: the duplicate filter says it in the order of the source.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use turnpike_schemas::canonical::bucket_of;
+use turnpike_schemas::event::ResourceState;
+use turnpike_schemas::{EventKind, Instant, UsageEvent};
+
+use crate::columns::{Columns, Open};
+use crate::decode::{self, DecodeContext, Decoded, Outcome, Record, Reject};
+use crate::fast::{self, Meters, Scratch};
+use crate::filter::Key;
+use crate::flat::{Flat, Texts};
+use crate::{adapters, cloudevents, reason};
+
+/// A source partition that a block has records of.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot {
+    pub origin: Arc<str>,
+    /// Which opening of the partition its records belong to: what was read before it was taken
+    /// away is not what is read when it comes back.
+    pub opening: u64,
+    /// The position after the last record.
+    pub next: i64,
+    pub records: u64,
+    pub bytes: u64,
+}
+
+/// What happens to a row before its columns are written.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    /// Its place in the columns of the block.
+    pub at: u32,
+    pub slot: u32,
+    pub position: i64,
+    pub part: i32,
+    /// Number of the reporting system in [`Block::systems`].
+    pub system: Option<u32>,
+    pub raw: Option<Raw>,
+    pub what: What,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    Event(EventRow),
+    /// The reason's code, and its text in [`Block::errors`].
+    Dead {
+        code: &'static str,
+        error: u32,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct EventRow {
+    pub key: Key,
+    pub content_hash: i64,
+    pub time: Instant,
+    pub rank: i32,
+    pub kind: EventKind,
+    pub state: Option<ResourceState>,
+    /// `None`: it names no resource and meters nothing.
+    pub bucket: Option<u32>,
+}
+
+/// Where a payload lies.
+#[derive(Debug, Clone)]
+pub(crate) enum Raw {
+    /// In the bytes that the block was read from.
+    Read(Range<usize>),
+    /// In those that were written anew, with secrets masked.
+    Written(Range<usize>),
+}
+
+impl Raw {
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Read(range) | Self::Written(range) => range.len(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    pub slots: Vec<Slot>,
+    pub rows: Vec<Row>,
+    pub columns: Columns,
+    pub systems: Vec<String>,
+    pub errors: Vec<String>,
+    read: Vec<u8>,
+    written: Vec<u8>,
+}
+
+impl Block {
+    pub fn raw(&self, raw: &Raw) -> &[u8] {
+        match raw {
+            Raw::Read(range) => &self.read[range.clone()],
+            Raw::Written(range) => &self.written[range.clone()],
+        }
+    }
+}
+
+/// A decoded record with the payload to store.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    outcome: Outcome,
+    /// Length of the record.
+    bytes: usize,
+}
+
+impl Prepared {
+    pub fn new(outcome: Outcome, bytes: usize) -> Self {
+        Self { outcome, bytes }
+    }
+
+    /// The row that declares records lost.
+    pub fn gap(message: String) -> Self {
+        let reject = Reject::new(reason::GAP, message);
+        Self::new(Outcome { decoded: vec![Decoded::Dead(reject)], raw: Vec::new() }, 0)
+    }
+
+    pub fn of(record: &Record<'_>, context: &DecodeContext) -> Self {
+        Self::new(decode::read(record, context), record.value.map_or(0, <[u8]>::len))
+    }
+}
+
+/// Collects records into a block.
+#[derive(Debug)]
+pub(crate) struct BlockBuilder {
+    buckets: u32,
+    meters: Arc<Meters>,
+    block: Block,
+    open: Open,
+    scratch: Scratch,
+    hashed: Vec<u8>,
+    bytes: usize,
+}
+
+/// What a row takes besides its payload: its columns, its place in the batch, and the batch.
+pub(crate) const ROW_BYTES: usize = 512;
+
+impl BlockBuilder {
+    pub fn new(buckets: u32, meters: Arc<Meters>) -> Self {
+        Self {
+            buckets,
+            meters,
+            block: Block::default(),
+            open: Open::default(),
+            scratch: Scratch::default(),
+            hashed: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.block.rows.len()
+    }
+
+    pub fn slots(&self) -> &[Slot] {
+        &self.block.slots
+    }
+
+    /// Memory that the rows take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The number of a partition; the last one is asked for most.
+    pub fn slot(&mut self, origin: &Arc<str>, opening: u64) -> u32 {
+        let same = |slot: &Slot| slot.opening == opening && slot.origin == *origin;
+        let slots = &mut self.block.slots;
+        let at = slots.iter().rposition(same).unwrap_or_else(|| {
+            let origin = Arc::clone(origin);
+            slots.push(Slot { origin, opening, next: i64::MIN, records: 0, bytes: 0 });
+            slots.len() - 1
+        });
+        u32::try_from(at).expect("a block has few partitions")
+    }
+
+    /// Decodes a record whose value will be found at `at` in the bytes that the block is finished
+    /// with, or is copied where that is `None`. Whether it went the short way.
+    pub fn add(
+        &mut self,
+        slot: u32,
+        position: i64,
+        record: &Record<'_>,
+        at: Option<usize>,
+        context: &DecodeContext,
+    ) -> bool {
+        let is_short = self.add_fast(slot, position, record, at, context).is_some();
+        if !is_short {
+            self.add_prepared(slot, position, Prepared::of(record, context));
+        }
+        is_short
+    }
+
+    fn add_fast(
+        &mut self,
+        slot: u32,
+        position: i64,
+        record: &Record<'_>,
+        at: Option<usize>,
+        context: &DecodeContext,
+    ) -> Option<()> {
+        let value = record.value?;
+        let is_native = context.pins.of(record.topic).is_none_or(|n| n == adapters::native::NAME);
+        // No headers: the usual case. Structured or not, what is read is the same.
+        let is_plain = record.headers.is_empty()
+            || cloudevents::mode(record).is_ok_and(|mode| mode != cloudevents::Mode::Binary);
+        if !is_native || !is_plain {
+            return None;
+        }
+        let Self { buckets, meters, block, open, scratch, hashed, .. } = self;
+        let range = fast::read(value, context, meters, scratch, |flat, range| {
+            let what = event_row(flat, *buckets, hashed);
+            let row = row_of(block, slot, position, 0, flat.system, what);
+            open.push(flat);
+            block.rows.push(row);
+            range
+        })?;
+        let raw = match at {
+            Some(start) => Raw::Read(start + range.start..start + range.end),
+            None => write(&mut block.written, &value[range]),
+        };
+        let row = block.rows.last_mut().expect("just pushed");
+        row.raw = Some(raw);
+        self.count(slot, position, value.len());
+        self.bytes += value.len() + ROW_BYTES;
+        Some(())
+    }
+
+    pub fn add_prepared(&mut self, slot: u32, position: i64, prepared: Prepared) {
+        let Prepared { outcome: Outcome { decoded, raw }, bytes } = prepared;
+        self.bytes += raw.len();
+        // The payload is kept once, with the first event of its record.
+        let mut raw = Some(write(&mut self.block.written, &raw));
+        for (part, decoded) in (0_i32..).zip(decoded) {
+            let mut row = match decoded {
+                Decoded::Event(event) | Decoded::Unmetered(event) => {
+                    self.event(slot, position, part, &event)
+                }
+                Decoded::Dead(reject) => self.dead(slot, position, part, reject),
+            };
+            row.raw = raw.take();
+            self.block.rows.push(row);
+            self.bytes += ROW_BYTES;
+        }
+        self.count(slot, position, bytes);
+    }
+
+    fn event(&mut self, slot: u32, position: i64, part: i32, event: &UsageEvent) -> Row {
+        let texts = Texts::of(event);
+        let flat = Flat::of(event, &texts);
+        let what = event_row(&flat, self.buckets, &mut self.hashed);
+        let row = row_of(&mut self.block, slot, position, part, flat.system, what);
+        self.open.push(&flat);
+        row
+    }
+
+    fn dead(&mut self, slot: u32, position: i64, part: i32, reject: Reject) -> Row {
+        let Reject { code, message, system } = reject;
+        let system = system.map(|system| number_of(&mut self.block.systems, system));
+        let error = number(self.block.errors.len());
+        self.block.errors.push(message);
+        let at = number(self.block.rows.len());
+        self.open.push_nothing();
+        Row { at, slot, position, part, system, raw: None, what: What::Dead { code, error } }
+    }
+
+    fn count(&mut self, slot: u32, position: i64, bytes: usize) {
+        let slot = &mut self.block.slots[slot as usize];
+        slot.next = slot.next.max(position + 1);
+        slot.records += 1;
+        slot.bytes += bytes as u64;
+    }
+
+    /// The block, and the builder empty again. `read` are the bytes that records came from.
+    pub fn finish(&mut self, read: Vec<u8>) -> Block {
+        self.bytes = 0;
+        let columns = std::mem::take(&mut self.open).finish();
+        Block { columns, read, ..std::mem::take(&mut self.block) }
+    }
+}
+
+fn event_row(flat: &Flat<'_>, buckets: u32, hashed: &mut Vec<u8>) -> What {
+    What::Event(EventRow {
+        key: flat.key(hashed),
+        content_hash: flat.content_hash(hashed),
+        time: flat.time,
+        rank: flat.rank(),
+        kind: flat.kind,
+        state: flat.state,
+        bucket: flat.resource.map(|resource| bucket_of(resource, buckets)),
+    })
+}
+
+fn row_of(block: &mut Block, slot: u32, position: i64, part: i32, system: &str, what: What) -> Row {
+    let system = Some(number_of(&mut block.systems, system));
+    Row { at: number(block.rows.len()), slot, position, part, system, raw: None, what }
+}
+
+fn number_of(names: &mut Vec<String>, name: &str) -> u32 {
+    let at = names.iter().position(|known| known == name).unwrap_or_else(|| {
+        names.push(name.to_owned());
+        names.len() - 1
+    });
+    number(at)
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("a block is far smaller")
+}
+
+fn write(written: &mut Vec<u8>, bytes: &[u8]) -> Raw {
+    let start = written.len();
+    written.extend_from_slice(bytes);
+    Raw::Written(start..written.len())
+}

@@ -1,0 +1,127 @@
+//! [`Committer`]: a thread that builds and commits one batch at a time while the next is read.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use turnpike_lake::{Append, Lake, LakeError};
+use turnpike_schemas::Instant;
+
+use crate::batch::{Batch, Unbuilt};
+use crate::{IngestError, kill};
+
+/// A batch and when it was taken.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub batch: Batch,
+    pub now: Instant,
+    /// How often it failed before.
+    pub failures: u32,
+}
+
+enum Work {
+    Build(Unbuilt, Instant),
+    Again(Box<Attempt>),
+}
+
+/// How one attempt ended.
+pub(super) type Done = Result<(Box<Attempt>, Result<Append, LakeError>), IngestError>;
+
+pub(super) struct Committer {
+    work: Sender<Work>,
+    done: Receiver<Done>,
+    /// The number of the batch that is being committed.
+    in_flight: Option<u64>,
+    /// A result that was waited for by somebody who cannot handle it.
+    kept: Option<Done>,
+}
+
+impl Committer {
+    /// A thread that ends when this is dropped.
+    pub fn start(lake: Lake, runtime: Handle) -> Result<Self, IngestError> {
+        let (work, given) = channel::<Work>();
+        let (finished, done) = channel();
+        let commit = move || {
+            while let Ok(work) = given.recv() {
+                if finished.send(attempt(&lake, &runtime, work)).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("commit".to_owned()).spawn(commit);
+        thread.map_err(|_| ended())?;
+        Ok(Self { work, done, in_flight: None, kept: None })
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// The batch that is not known to be committed yet.
+    pub fn in_flight(&self) -> Option<u64> {
+        self.in_flight
+    }
+
+    /// The attempt in flight did not commit, or it is not known whether it did.
+    pub fn has_failed(&self) -> bool {
+        match &self.kept {
+            Some(Ok((_, append))) => !matches!(append, Ok(Append::Committed { .. })),
+            Some(Err(_)) => true,
+            None => self.in_flight.is_some(),
+        }
+    }
+
+    pub fn build(&mut self, unbuilt: Unbuilt, now: Instant) -> Result<(), IngestError> {
+        self.in_flight = Some(unbuilt.sequence);
+        self.work.send(Work::Build(unbuilt, now)).map_err(|_| ended())
+    }
+
+    pub fn again(&mut self, attempt: Box<Attempt>) -> Result<(), IngestError> {
+        self.in_flight = Some(attempt.batch.sequence);
+        self.work.send(Work::Again(attempt)).map_err(|_| ended())
+    }
+
+    /// How the attempt ended, if it did within `timeout`.
+    pub fn result(&mut self, timeout: Duration) -> Result<Option<Done>, IngestError> {
+        self.settle(timeout)?;
+        let done = self.kept.take();
+        if done.is_some() {
+            self.in_flight = None;
+        }
+        Ok(done)
+    }
+
+    /// Waits for the attempt in flight and keeps how it ended.
+    pub fn settle(&mut self, timeout: Duration) -> Result<(), IngestError> {
+        if self.in_flight.is_none() || self.kept.is_some() {
+            return Ok(());
+        }
+        match self.done.recv_timeout(timeout) {
+            Ok(done) => self.kept = Some(done),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+        }
+        Ok(())
+    }
+}
+
+fn attempt(lake: &Lake, runtime: &Handle, work: Work) -> Done {
+    let attempt = match work {
+        Work::Build(unbuilt, now) => {
+            Box::new(Attempt { batch: unbuilt.build(now)?, now, failures: 0 })
+        }
+        Work::Again(attempt) => attempt,
+    };
+    kill::at("before_parquet");
+    let batch = &attempt.batch;
+    let append = runtime.block_on(lake.append_events(batch.rows.clone(), &batch.advances));
+    if matches!(append, Ok(Append::Committed { .. })) {
+        kill::at("after_commit");
+    }
+    Ok((attempt, append))
+}
+
+fn ended() -> IngestError {
+    IngestError::Task { operation: "commits events" }
+}
