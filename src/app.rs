@@ -120,15 +120,27 @@ impl App {
             Some(newest) => newest.book.meters,
             None => MeterCatalogue::builtin(),
         };
+        Ok(self.ingest_settings_with(meters))
+    }
+
+    /// Whether there are books to open; opening them would make them.
+    pub fn has_books(&self) -> bool {
+        let path = self.settings.books.url.strip_prefix("sqlite:");
+        path.is_none_or(|path| std::path::Path::new(path).exists())
+    }
+
+    /// Ingest's settings with these meters.
+    pub fn ingest_settings_with(&self, meters: MeterCatalogue) -> IngestSettings {
         let ingest = &self.settings.ingest;
-        Ok(IngestSettings {
+        IngestSettings {
             meters,
             bytes_max: ingest.message_bytes_max,
             flush_bytes: ingest.flush_bytes,
             flush_rows: ingest.flush_rows,
             filter_events_max: ingest.filter_events_max,
             pins: Arc::new(ingest.pins.clone()),
-        })
+            at: None,
+        }
     }
 
     pub fn compact_settings(&self) -> CompactSettings {

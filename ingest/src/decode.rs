@@ -44,6 +44,8 @@ pub struct DecodeContext {
     /// A longer value is a dead letter.
     pub bytes_max: usize,
     pub pins: Arc<Pins>,
+    /// When records that carry no time were true.
+    pub at: Option<Instant>,
 }
 
 impl DecodeContext {
@@ -53,6 +55,7 @@ impl DecodeContext {
             now,
             bytes_max: settings.bytes_max,
             pins: Arc::clone(&settings.pins),
+            at: settings.at,
         }
     }
 }

@@ -26,7 +26,8 @@ pub enum IngestError {
         #[source]
         source: std::io::Error,
     },
-    #[error("{} holds no .json, .jsonl or .ndjson file (plain, .gz or .zst)", path.display())]
+    #[error("{} holds no .json, .jsonl, .ndjson, .csv, .xml, .log or .txt file (plain, .gz \
+             or .zst)", path.display())]
     NoFiles { path: PathBuf },
     #[error("the folder {} holds more than {max} files", path.display())]
     TooManyFiles { path: PathBuf, max: usize },

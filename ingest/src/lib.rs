@@ -19,6 +19,7 @@ pub mod adapters;
 pub mod cloudevents;
 pub mod file;
 pub mod http;
+pub mod inventory;
 pub mod json;
 pub mod kafka;
 pub mod kill;

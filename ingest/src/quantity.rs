@@ -12,8 +12,31 @@ pub struct Written<'a> {
     pub field: &'a str,
 }
 
+/// What becomes of digits that a meter does not store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inexact {
+    /// The quantity is refused.
+    Refuse,
+    /// The largest storable quantity that is not greater.
+    Floor,
+}
+
+/// How a written quantity becomes one of a meter: exact multiples of its base unit, as a ratio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Factor {
+    pub base_units: i64,
+    /// Written units that make `base_units`: more than one where a source counts in finer ones.
+    pub per: i64,
+    pub inexact: Inexact,
+}
+
 /// The integer of `scale` decimals that `written` times `base_units` is. Exact or refused.
 pub fn read(written: Written<'_>, base_units: i64, scale: u32) -> Result<i64, Reject> {
+    read_by(written, Factor { base_units, per: 1, inexact: Inexact::Refuse }, scale)
+}
+
+/// The integer of `scale` decimals that `written` times a factor is.
+pub fn read_by(written: Written<'_>, factor: Factor, scale: u32) -> Result<i64, Reject> {
     let Written { digits, field } = written;
     let short: String = digits.chars().take(48).collect();
     if !is_number(digits) {
@@ -47,18 +70,15 @@ pub fn read(written: Written<'_>, base_units: i64, scale: u32) -> Result<i64, Re
             format!("{field}: `{}` is negative", scaled_to_short_decimal(mantissa, decimals)),
         ));
     }
-    let units = mantissa.checked_mul(i128::from(base_units)).ok_or_else(out_of_range)?;
-    let scaled = if decimals <= scale {
-        let factor = 10_i128.checked_pow(scale - decimals).ok_or_else(out_of_range)?;
-        units.checked_mul(factor).ok_or_else(out_of_range)?
-    } else {
-        let divisor = 10_i128.checked_pow(decimals - scale).ok_or_else(out_of_range)?;
-        if units % divisor != 0 {
-            return Err(imprecise());
-        }
-        units / divisor
-    };
-    i64::try_from(scaled).map_err(|_| out_of_range())
+    let units = mantissa.checked_mul(i128::from(factor.base_units)).ok_or_else(out_of_range)?;
+    let (up, down) = (scale.saturating_sub(decimals), decimals.saturating_sub(scale));
+    let power = |exponent: u32| 10_i128.checked_pow(exponent).ok_or_else(out_of_range);
+    let scaled = units.checked_mul(power(up)?).ok_or_else(out_of_range)?;
+    let divisor = power(down)?.checked_mul(i128::from(factor.per)).ok_or_else(out_of_range)?;
+    if scaled % divisor != 0 && factor.inexact == Inexact::Refuse {
+        return Err(imprecise());
+    }
+    i64::try_from(scaled / divisor).map_err(|_| out_of_range())
 }
 
 /// A JSON number, which is also the form of a decimal string.
@@ -109,5 +129,21 @@ mod tests {
         check("1.", 1, 0, Err("quantity_invalid"));
         check("1_0", 1, 0, Err("quantity_invalid"));
         check("NaN", 1, 0, Err("quantity_invalid"));
+    }
+
+    #[test]
+    fn a_factor_may_be_a_ratio_and_round_by_name_only() {
+        let check = |digits: &str, per: i64, inexact: Inexact, expect: Result<i64, &str>| {
+            let factor = Factor { base_units: 1 << 30, per, inexact };
+            let got = read_by(Written { digits, field: "q" }, factor, 0);
+            assert_eq!(got.map_err(|reject| reject.code), expect, "{digits} / {per}");
+        };
+        check("0.4", 1, Inexact::Refuse, Err("quantity_precision"));
+        check("0.4", 1, Inexact::Floor, Ok(429_496_729));
+        check("0.5", 1, Inexact::Floor, Ok(1 << 29));
+        check("3", 1 << 10, Inexact::Refuse, Ok(3 << 20));
+        check("1", 3, Inexact::Refuse, Err("quantity_precision"));
+        check("1", 3, Inexact::Floor, Ok(357_913_941));
+        check("-1", 3, Inexact::Floor, Err("quantity_negative"));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use turnpike_schemas::Instant;
 use turnpike_schemas::meter::MeterCatalogue;
 
 /// How records are decoded and batched.
@@ -19,6 +20,8 @@ pub struct IngestSettings {
     /// Events that the duplicate filter remembers.
     pub filter_events_max: usize,
     pub pins: Arc<Pins>,
+    /// When records that carry no time were true: the tables and reports of some systems.
+    pub at: Option<Instant>,
 }
 
 /// Where the operator, not the content, says which adapter reads. Names are those of
@@ -57,6 +60,7 @@ impl Default for IngestSettings {
             flush_rows: Self::FLUSH_ROWS,
             filter_events_max: Self::FILTER_EVENTS_MAX,
             pins: Arc::default(),
+            at: None,
         }
     }
 }

@@ -12,10 +12,14 @@
 //!   before its window's end, when its report was complete.
 //! - A counter's first reading is its baseline; within an incarnation the difference counts, and
 //!   after a reset (another incarnation, or a smaller reading) the new reading.
+//! - An interval that says that it is so since its window's start reports all the time since a
+//!   reset: of two that overlap the later counts less the earlier.
+//! - Sizes told of a resource in the state unknown bill nothing; they are what it begins with.
 //!
 //! Intervals come out unclipped, in microseconds; whoever prices them floors each instant to its
 //! second. Nothing here knows accounts, prices or periods.
 
+mod counter;
 mod event;
 mod fold;
 mod state;
@@ -27,4 +31,4 @@ pub use fold::Fold;
 pub use state::{Counter, Held, Metered};
 
 /// Version of the fold: states stored by another version are not read.
-pub const FOLD_VERSION: &str = "2";
+pub const FOLD_VERSION: &str = "3";

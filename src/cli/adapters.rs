@@ -13,16 +13,19 @@ pub struct Adapters {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Every adapter with what it reads, in the order in which they are asked
+    /// Every adapter with what it reads, in the order in which they are asked. `verified`: it was
+    /// held against public captures of the format; `unverified`: against its description only
     List,
 }
 
 impl Adapters {
     pub fn run(&self, format: Format) -> anyhow::Result<()> {
         let Action::List = self.command;
-        let mut table = Table::new(&["adapter", "reads"]);
+        let mut table = Table::new(&["adapter", "capture", "reads"]);
         for adapter in turnpike_ingest::adapters() {
-            table.push(vec![Cell::text(adapter.name()), Cell::text(adapter.reads())]);
+            let capture = if adapter.is_verified() { "verified" } else { "unverified" };
+            let cells = [adapter.name(), capture, adapter.reads()];
+            table.push(cells.into_iter().map(Cell::text).collect());
         }
         Ok(output::print(&table.text(format))?)
     }

@@ -9,7 +9,9 @@ use clap::Args;
 use turnpike_ingest::kafka::{self, KafkaSettings, OnGap, StartAt};
 use turnpike_ingest::{IngestError, IngestMetrics, IngestReport, IngestSettings, StopSignal};
 use turnpike_lake::Lake;
+use turnpike_schemas::Instant;
 
+use super::decoded;
 use crate::app::App;
 use crate::fault::{Fault, Kind, fault};
 use crate::output::{self, Cell, Record};
@@ -19,7 +21,7 @@ use crate::settings::Settings;
 /// Reads usage events from files or Kafka
 #[derive(Debug, Args)]
 pub struct Ingest {
-    /// file:PATH (a file of JSON lines, also .gz or .zst, or a folder of them) or kafka
+    /// file:PATH (JSON, CSV, XML or lines, also .gz or .zst, or a folder of such files) or kafka
     #[arg(long, value_name = "SOURCE")]
     pub from: Source,
     /// Brokers as host:port,host:port [kafka.bootstrap]
@@ -37,6 +39,18 @@ pub struct Ingest {
     /// Ends at what the topics hold now, instead of waiting for more
     #[arg(long)]
     pub until_end: bool,
+    /// The adapter that reads every record [ingest.adapter]; else the content decides
+    #[arg(long, value_name = "NAME")]
+    pub system: Option<String>,
+    /// When the records of a file that carry no time were true
+    #[arg(long, value_name = "INSTANT", value_parser = Instant::parse)]
+    pub at: Option<Instant>,
+    /// Shows what a file would become, and stores nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Lines that a dry run shows
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000, requires = "dry_run")]
+    pub limit: usize,
 }
 
 /// Where events come from.
@@ -60,9 +74,16 @@ impl FromStr for Source {
 
 impl Ingest {
     pub async fn run(self, app: &App) -> anyhow::Result<()> {
+        if self.dry_run {
+            return self.show(app).await;
+        }
+        if self.at.is_some() && self.from == Source::Kafka {
+            return Err(fault(Kind::Usage, "--at is for files"));
+        }
         let lake = app.lake().await?;
         let books = app.books().await?;
-        let settings = app.ingest_settings(&books).await?;
+        let mut settings = app.ingest_settings(&books).await?;
+        settings.at = self.at;
         let report = match self.from {
             Source::File(path) => from_file(app, &lake, &path, &settings).await?,
             Source::Kafka => {
@@ -72,6 +93,22 @@ impl Ingest {
             }
         };
         Ok(output::print(&record(&report).text(app.format))?)
+    }
+
+    /// What the files would become, without the lake.
+    async fn show(self, app: &App) -> anyhow::Result<()> {
+        let Source::File(path) = &self.from else {
+            return Err(fault(Kind::Usage, "--dry-run is for files: --from file:PATH"));
+        };
+        let mut settings = decoded::settings(app).await?;
+        settings.at = self.at;
+        let mut lines = decoded::Lines::new(self.limit);
+        let mut each = |path: &std::path::Path, preview| lines.add(Some(path), &preview);
+        turnpike_ingest::file::preview(path, &settings, app.clock.now(), &mut each)
+            .map_err(blamed)?;
+        output::print(&lines.table().text(app.format))?;
+        lines.note();
+        Ok(())
     }
 }
 
@@ -152,7 +189,7 @@ pub fn kafka_settings(
     })
 }
 
-fn blamed(error: IngestError) -> anyhow::Error {
+pub fn blamed(error: IngestError) -> anyhow::Error {
     let kind = match error.fault() {
         _ if error.is_unreachable() => Kind::Dependency,
         turnpike_ingest::Fault::Caller => Kind::Data,
@@ -162,7 +199,8 @@ fn blamed(error: IngestError) -> anyhow::Error {
     anyhow::Error::new(error).context(Fault::new(kind, text))
 }
 
-fn record(report: &IngestReport) -> Record {
+/// What a run did.
+pub fn record(report: &IngestReport) -> Record {
     let reasons: Vec<String> =
         report.dead_by_reason.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     Record::default()

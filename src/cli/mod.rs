@@ -3,14 +3,17 @@
 mod adapters;
 mod bench_duplicates;
 mod book;
+mod check_event;
 mod compact;
 mod completions;
 mod config;
 mod dead_letters;
+mod decoded;
 mod demo;
 mod explain;
 mod health;
 mod ingest;
+mod inventory;
 mod invoice;
 mod key;
 mod man;
@@ -86,6 +89,8 @@ enum Command {
     Verify(verify::Verify),
     Book(book::Book),
     DeadLetters(dead_letters::DeadLetters),
+    Inventory(inventory::Inventory),
+    CheckEvent(check_event::CheckEvent),
     Config(config::Config),
     Health(health::Health),
     Key(key::Key),
@@ -125,7 +130,13 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Completions(command) => return command.run(),
         Command::Man(command) => return command.run(),
-        Command::Adapters(command) => return command.run(cli.global.format),
+        Command::Adapters(command) => {
+            // Only for an operator's own mappings.
+            if let Err(error) = settings::load(cli.global.config.as_deref(), flags(&cli)) {
+                output::note(&format!("without mappings of your own: {error}"));
+            }
+            return command.run(cli.global.format);
+        }
         _ => {}
     }
     let settings = settings::load(cli.global.config.as_deref(), flags(&cli))?;
@@ -155,6 +166,8 @@ async fn dispatch(command: Command, app: &App) -> anyhow::Result<()> {
         Command::Verify(command) => Box::pin(command.run(app)).await,
         Command::Book(command) => command.run(app).await,
         Command::DeadLetters(command) => Box::pin(command.run(app)).await,
+        Command::Inventory(command) => Box::pin(command.run(app)).await,
+        Command::CheckEvent(command) => command.run(app).await,
         Command::Health(command) => command.run(app).await,
         Command::BenchDuplicates(command) => Box::pin(command.run(app)).await,
         Command::Key(command) => command.run(app).await,
@@ -182,8 +195,10 @@ fn flags(cli: &Cli) -> Vec<(&'static str, &'static str, String)> {
             add("kafka.topics", "--topics", ingest.topics.clone());
             add("kafka.group", "--group", ingest.group.clone());
             add("kafka.start", "--start", ingest.start.clone());
+            add("ingest.adapter", "--system", ingest.system.clone());
         }
         Command::Produce(produce) => add("kafka.bootstrap", "--brokers", produce.brokers.clone()),
+        Command::CheckEvent(check) => add("ingest.adapter", "--system", check.system.clone()),
         Command::Simulate(simulate) => {
             add("kafka.bootstrap", "--brokers", simulate.brokers.clone());
         }
@@ -248,6 +263,16 @@ mod tests {
         check("turnpike invoice show LYO-2026-000001 --as customer --format json", true);
         check("turnpike --now yesterday demo", false);
         check("turnpike demo --now 2026-11-21T12:00:00Z --no-serve", true);
+        check("turnpike ingest --from file:a.csv --dry-run --system inventory", true);
+        check("turnpike ingest --from kafka --dry-run", true);
+        check(
+            "turnpike inventory import a.csv --system cloudstack --at 2026-10-01T00:00:00Z",
+            true,
+        );
+        check("turnpike inventory import", false);
+        check("turnpike inventory missing", true);
+        check("turnpike check-event", true);
+        check("turnpike check-event - --system native", true);
         check("turnpike frobnicate", false);
     }
 

@@ -66,6 +66,7 @@ pub const KEYS: &[Key] = &[
     key("http.items_max", "10000", "a body with more items is refused"),
     key("http.queue_bytes_max", "67108864", "bytes that may wait for a commit; more is refused"),
     key("http.flush_ms", "50", "least milliseconds from one commit to the next"),
+    key("ingest.mappings_dir", "", "folder of further mappings (*.toml, docs/mappings.md)"),
     key("rating.threads", "0", "threads of a rating run; 0: one per core"),
     key("rating.batch_rows", "8192", "rows per batch of the engine"),
     key("rating.memory_mb", "512", "memory that the engine may take before it spills"),

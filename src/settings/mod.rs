@@ -17,7 +17,7 @@ use std::str::FromStr;
 
 use keys::KAFKA_OPTIONS;
 use layers::{Layers, Value};
-use turnpike_ingest::Pins;
+use turnpike_ingest::{Pins, adapters};
 
 use crate::fault::{Kind, fault};
 
@@ -162,6 +162,8 @@ pub fn load<'a>(
 /// Parses the values of all layers; every problem is reported.
 pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
     let mut reader = Reader { values: &layers.values, problems: layers.problems.clone() };
+    // Before the pins, which may name an adapter that is a mapping.
+    reader.mappings();
     let data = DataSettings {
         dir: PathBuf::from(reader.required("data.dir")),
         buckets: reader.number("data.buckets", 1, 4_096),
@@ -316,6 +318,17 @@ impl Reader<'_> {
             self.problem("http.queue_bytes_max", "is less than `http.body_bytes_max`");
         }
         http
+    }
+
+    /// Adapters that are data: an operator's folder of them joins those of the program.
+    fn mappings(&mut self) {
+        let Some(folder) = self.text("ingest.mappings_dir") else { return };
+        let reserved: Vec<&str> = adapters::WRITTEN.iter().map(|adapter| adapter.name()).collect();
+        for problem in
+            adapters::mapped::install(Path::new(&folder), &reserved).err().iter().flatten()
+        {
+            self.problem("ingest.mappings_dir", &format!("cannot be used: {problem}"));
+        }
     }
 
     fn pins(&mut self) -> Pins {

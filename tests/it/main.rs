@@ -10,6 +10,7 @@ mod faults;
 mod fuzz;
 mod golden;
 mod http;
+mod inventory;
 mod lifecycle;
 mod pipeline;
 mod properties;

@@ -2,7 +2,9 @@
 
 pub mod aws;
 pub mod cloudstack;
+pub mod inventory;
 pub mod libvirt;
+pub mod mapped;
 pub mod native;
 pub mod openstack;
 pub mod time;
@@ -11,6 +13,8 @@ pub mod vsphere;
 mod correction;
 mod make;
 mod row;
+
+use std::sync::OnceLock;
 
 use turnpike_schemas::UsageEvent;
 
@@ -51,28 +55,34 @@ pub trait Adapter: Sync {
     ) -> Result<Vec<UsageEvent>, Reject>;
 }
 
-/// All adapters; the first that recognises a message reads it, so the general one stands last.
+/// The adapters that are code; the first that recognises a message reads it, so the general one
+/// stands last.
+pub const WRITTEN: &[&dyn Adapter] = &[
+    &native::Native,
+    &inventory::Inventory,
+    &openstack::nova::Nova,
+    &openstack::cinder::Cinder,
+    &openstack::glance::Glance,
+    &openstack::neutron::Neutron,
+    &openstack::octavia::Octavia,
+    &openstack::swift::Swift,
+    &openstack::trove::Trove,
+    &openstack::Other,
+    &cloudstack::bus::Bus,
+    &cloudstack::usage::Usage,
+    &vsphere::Vsphere,
+    &libvirt::Libvirt,
+    &aws::ec2_state::Ec2State,
+    &aws::s3_event::S3Event,
+    &aws::cloudtrail::CloudTrail,
+    &aws::s3_access_log::S3AccessLog,
+    &aws::usage_report::UsageReport,
+];
+
+/// All adapters in the order in which they are asked: those that are code, then those that are data.
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[
-        &native::Native,
-        &openstack::nova::Nova,
-        &openstack::cinder::Cinder,
-        &openstack::glance::Glance,
-        &openstack::neutron::Neutron,
-        &openstack::octavia::Octavia,
-        &openstack::swift::Swift,
-        &openstack::trove::Trove,
-        &openstack::Other,
-        &cloudstack::bus::Bus,
-        &cloudstack::usage::Usage,
-        &vsphere::Vsphere,
-        &libvirt::Libvirt,
-        &aws::ec2_state::Ec2State,
-        &aws::s3_event::S3Event,
-        &aws::cloudtrail::CloudTrail,
-        &aws::s3_access_log::S3AccessLog,
-        &aws::usage_report::UsageReport,
-    ]
+    static ALL: OnceLock<Vec<&'static dyn Adapter>> = OnceLock::new();
+    ALL.get_or_init(|| WRITTEN.iter().chain(mapped::adapters()).copied().collect())
 }
 
 /// The adapter of that name.

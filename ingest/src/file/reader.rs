@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use turnpike_schemas::Instant;
 
 use super::lines::{Line, Records};
-use super::open;
+use super::open::Opened;
 use crate::batch::{Batch, Batcher};
 use crate::block::{Block, Prepared};
 use crate::decode::{Record, too_large};
@@ -26,6 +26,7 @@ const THREADS_MAX: usize = 4;
 /// Reads one file from a record on.
 pub(super) struct Reader {
     pub path: PathBuf,
+    pub opened: Arc<Opened>,
     pub origin: Arc<str>,
     /// The first record to read, from one.
     pub start: i64,
@@ -53,9 +54,10 @@ impl Reader {
     fn records(&mut self) -> Result<u64, IngestError> {
         let path = self.path.clone();
         let failed = |source| IngestError::File { operation: "read", path: path.clone(), source };
-        let input = open::decompressed(&self.path, Arc::clone(&self.read)).map_err(failed)?;
+        let input = self.opened.decompressed(Arc::clone(&self.read)).map_err(failed)?;
         let bytes_max = self.batcher.context.bytes_max;
-        let mut records = Records::new(input, bytes_max).map_err(failed)?;
+        let (kind, at) = (self.opened.kind, self.batcher.context.at);
+        let mut records = Records::new(input, kind, bytes_max, at).map_err(failed)?;
         let mut count = 0;
         let mut chunk = Chunk::default();
         loop {

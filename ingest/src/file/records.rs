@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lines::{Line, Records};
-use super::open;
+use super::open::Opened;
 use crate::IngestError;
 
 /// A record and its place in the file, counted from one.
@@ -24,9 +24,10 @@ pub struct FileRecords {
 
 /// Opens a file.
 pub fn records(path: &Path, bytes_max: usize) -> Result<FileRecords, IngestError> {
-    let opened =
-        open::decompressed(path, Arc::default()).and_then(|input| Records::new(input, bytes_max));
-    let records = opened.map_err(|source| failed(path, source))?;
+    let opened = Opened::open(path)?;
+    let input = opened.decompressed(Arc::default()).map_err(|source| failed(path, source))?;
+    let records = Records::new(input, opened.kind, bytes_max, None);
+    let records = records.map_err(|source| failed(path, source))?;
     Ok(FileRecords { records, path: path.to_owned(), ended: false })
 }
 

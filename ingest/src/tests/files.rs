@@ -147,3 +147,101 @@ async fn a_damaged_archive_is_named_and_what_precedes_the_damage_is_kept() {
     let counts = store.counts().await;
     assert!(counts.accepted > 100 && counts.dead == 0, "{counts:?}");
 }
+
+/// The text as gzip, cut after so many thirds of it.
+fn gzip(text: &str, thirds: usize) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).expect("packs");
+    let mut packed = gzip.finish().expect("packs");
+    packed.truncate(packed.len() * thirds / 3);
+    packed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_came_in_part_is_read_on_when_it_is_whole() {
+    let store = store().await;
+    let path = store.folder.path().join("a.jsonl.gz");
+    // Smaller than what is looked at before the first line is read.
+    let all = text(&(1..=60).map(|id| event(&id.to_string(), id)).collect::<Vec<_>>());
+    std::fs::write(&path, gzip(&all, 2)).expect("writes");
+    ingest(&store, &path).await.expect_err("torn");
+    let torn = store.counts().await;
+    assert!(torn.accepted > 10 && torn.accepted < 60 && torn.dead == 0, "{torn:?}");
+    std::fs::write(&path, gzip(&all, 3)).expect("writes");
+    ingest(&store, &path).await.expect("whole");
+    let whole = store.counts().await;
+    assert_eq!((whole.accepted, whole.duplicate, whole.dead), (60, torn.accepted, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_grow_move_or_are_empty_count_once() {
+    let store = store().await;
+    let folder = store.folder.path().join("in");
+    std::fs::create_dir(&folder).expect("creates");
+    let path = folder.join("a.jsonl");
+    let two = text(&[event("1", 1), event("2", 1)]);
+    std::fs::write(&path, &two).expect("writes");
+    std::fs::write(folder.join("b.jsonl.part"), event("9", 1)).expect("writes");
+    std::fs::write(folder.join(".c.jsonl"), event("9", 1)).expect("writes");
+    std::fs::write(folder.join("d.csv.tmp"), event("9", 1)).expect("writes");
+    std::fs::write(folder.join("e.jsonl"), "").expect("writes");
+    let report = ingest(&store, &folder).await.expect("ingests");
+    assert_eq!((report.read, report.accepted, report.skipped_files), (2, 2, 1));
+    // Appended to after it was read: a new file, of which two lines are known.
+    std::fs::write(&path, format!("{two}{}\n", event("3", 1))).expect("writes");
+    let report = ingest(&store, &folder).await.expect("ingests");
+    assert_eq!((report.read, report.skipped_files), (3, 1));
+    let counts = store.counts().await;
+    assert_eq!((counts.accepted, counts.duplicate), (3, 2));
+    // Dropped again under another name, and another file put in its place.
+    std::fs::rename(&path, folder.join("z.jsonl")).expect("renames");
+    std::fs::write(&path, text(&[event("4", 1)])).expect("writes");
+    let report = ingest(&store, &folder).await.expect("ingests");
+    assert_eq!((report.read, report.accepted, report.skipped_files), (1, 1, 2));
+    let counts = store.counts().await;
+    assert_eq!((counts.accepted, counts.duplicate, counts.dead), (4, 2, 0));
+}
+
+const HEADING: &str = "NAME STATE CPU(sec) MEM(k) VCPUS NETTX(k) NETRX(k)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_may_hold_tables_and_xml() {
+    let store = store().await;
+    let folder = store.folder.path().join("in");
+    std::fs::create_dir(&folder).expect("creates");
+    let table = format!(
+        "2026-10-01T00:00:00Z\n{HEADING}\n a --b--- 1 1024 1 5 6\n b -----r 2 2048 2 7 8\n\
+         2026-10-01T01:00:00Z\n{HEADING}\n a --b--- 2 1024 1 6 7\n"
+    );
+    std::fs::write(folder.join("xentop.txt"), table).expect("writes");
+    let history = |id: u32| {
+        format!(
+            "<HISTORY><OID>{id}</OID><SEQ>0</SEQ><STIME>1767225600</STIME><ETIME>0</ETIME>\
+             <RSTIME>0</RSTIME><RETIME>0</RETIME><VM><UID>2</UID><TEMPLATE><CPU>1</CPU>\
+             <MEMORY>512</MEMORY></TEMPLATE></VM></HISTORY>"
+        )
+    };
+    let xml = format!("<HISTORY_RECORDS>{}\n{}</HISTORY_RECORDS>", history(1), history(2));
+    std::fs::write(folder.join("acct.xml.gz"), gzip(&xml, 3)).expect("writes");
+    let csv = "command,system,time,pre_comp_gib,post_comp_gib\n\
+         filesys show compression,dd01,2026-10-01T00:00:00Z,1.5,1\n";
+    std::fs::write(folder.join("dd.csv"), csv).expect("writes");
+    let report = ingest(&store, &folder).await.expect("ingests");
+    assert_eq!((report.read, report.accepted, report.dead), (6, 6, 0), "{report:?}");
+    let report = ingest(&store, &folder).await.expect("ingests");
+    assert_eq!((report.read, report.skipped_files), (0, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_table_of_another_time_is_another_one() {
+    let store = store().await;
+    let path = store.folder.path().join("xentop.txt");
+    std::fs::write(&path, format!("{HEADING}\n a --b--- 1 1024 1 5 6\n")).expect("writes");
+    for (at, read) in [("00", 1), ("01", 1), ("00", 0)] {
+        let at = turnpike_schemas::Instant::parse(&format!("2026-10-01T{at}:00:00Z")).ok();
+        let settings = IngestSettings { at, ..settings() };
+        let report = file::ingest(&store.lake, &path, &settings, now(), &|_| {}).await;
+        let report = report.expect("ingests");
+        assert_eq!((report.read, report.accepted), (read, read));
+    }
+}

@@ -11,6 +11,7 @@ mod fuzz;
 mod fuzz_systems;
 mod glance;
 mod http;
+mod inventory;
 mod kafka;
 mod libvirt;
 mod limits;

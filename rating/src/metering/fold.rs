@@ -8,8 +8,9 @@ use turnpike_schemas::event::{EventKind, Flow, Measurement, ResourceState};
 use turnpike_schemas::interval::Holder;
 use turnpike_schemas::{Aggregation, Instant, MeterId, UsageInterval};
 
+use super::counter::{accumulate, accumulates, count};
 use super::event::MeteredEvent;
-use super::state::{Counter, Held, Metered};
+use super::state::{Held, Metered};
 
 /// The fold of one resource: what is known, and what each event adds to it.
 #[derive(Debug, Clone, Default)]
@@ -164,10 +165,14 @@ impl Fold {
         emit: &mut impl FnMut(UsageInterval),
     ) {
         let before = self.known.take();
+        // Sizes that an inventory told before anything began are those that it begins with.
+        let told = before.iter().filter(|known| !known.is_gone()).flat_map(|known| &known.held);
+        let held = told.map(|(meter, held)| (meter.clone(), Held { from: start, ..*held }));
+        let held = held.collect();
         self.known = Some(Metered {
             holder: Arc::new(first_holder(before.as_ref(), event)),
             state: ResourceState::Unknown,
-            held: BTreeMap::new(),
+            held,
             counters: before.map(|known| known.counters).unwrap_or_default(),
             begun: None,
             evidence: start,
@@ -284,6 +289,9 @@ impl Fold {
         }
         for measurement in event.measurements.iter().filter(|m| wanted(m.flow)) {
             match (measurement.flow, event.kind) {
+                (Flow::Held | Flow::Cumulative, EventKind::Interval) if accumulates(event) => {
+                    accumulate(known, event, measurement, emit);
+                }
                 (Flow::Held, EventKind::Interval) => {
                     emit(pre_aggregated(known, event, measurement));
                 }
@@ -347,37 +355,6 @@ fn hold(
     known.held.insert(measurement.meter.clone(), next);
 }
 
-fn count(
-    known: &mut Metered,
-    event: &MeteredEvent,
-    measurement: &Measurement,
-    emit: &mut impl FnMut(UsageInterval),
-) {
-    let next = Counter {
-        incarnation: event.incarnation.clone(),
-        value: measurement.quantity,
-        scale: measurement.scale,
-        at: event.time,
-    };
-    if let Some(last) = known.counters.get(&measurement.meter) {
-        let grown = rescaled(last.value, last.scale, next.scale)
-            .filter(|value| last.incarnation == next.incarnation && *value <= next.value)
-            .and_then(|value| next.value.checked_sub(value));
-        let quantity = grown.unwrap_or(next.value);
-        emit(consumed(known, measurement, quantity, last.at, event.time));
-    }
-    known.counters.insert(measurement.meter.clone(), next);
-}
-
-/// A reading at another scale: a meter that was declared after it was first reported changes it.
-fn rescaled(value: i64, from: u32, to: u32) -> Option<i64> {
-    let factor = 10_i64.checked_pow(from.abs_diff(to))?;
-    match from <= to {
-        true => value.checked_mul(factor),
-        false => (value % factor == 0).then_some(value / factor),
-    }
-}
-
 fn interval(
     known: &Metered,
     meter: &MeterId,
@@ -400,7 +377,7 @@ fn interval(
     }
 }
 
-fn consumed(
+pub(super) fn consumed(
     known: &Metered,
     measurement: &Measurement,
     quantity: i64,
@@ -421,7 +398,7 @@ fn consumed(
     }
 }
 
-fn pre_aggregated(
+pub(super) fn pre_aggregated(
     known: &Metered,
     event: &MeteredEvent,
     measurement: &Measurement,

@@ -24,6 +24,9 @@ pub struct Counter {
     pub value: i64,
     pub scale: u32,
     pub at: Instant,
+    /// Of a report that covers all the time since a reset: when that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Instant>,
 }
 
 /// All that metering knows of one resource.

@@ -516,3 +516,102 @@ fn an_audit_of_a_life_of_no_length_does_not_begin_another() {
         &[],
     );
 }
+
+/// Reports of averages over all the time since a reset: signed seconds x quantity of each.
+fn averages(events: &[MeteredEvent]) -> Vec<(String, i64)> {
+    let mut found = Vec::new();
+    let mut fold = Fold::default();
+    for event in events {
+        fold.apply(event, &mut |interval: turnpike_schemas::UsageInterval| {
+            let weight = interval.seconds.unwrap_or(1);
+            let span = format!("{}-{}", interval.start, interval.end);
+            found.push((span.replace("2026-01-01T", ""), interval.quantity * weight));
+        });
+    }
+    found
+}
+
+#[test]
+fn reports_since_a_reset_add_up_to_the_last() {
+    let report = |start: &str, end: &str, quantity: i64, flow: Flow| {
+        let before_end = Instant::from_micros(at(end).micros() - 1).expect("instant");
+        event(EventKind::Interval, "10:00:00")
+            .set(|event| event.time = before_end)
+            .since(start)
+            .window(start, end)
+            .measure("memory", quantity, flow)
+    };
+    let check = |flow: Flow, reports: &[(&str, &str, i64)], expect: i64| {
+        let events: Vec<MeteredEvent> = reports
+            .iter()
+            .map(|(start, end, quantity)| report(start, end, *quantity, flow))
+            .collect();
+        let found = averages(&events);
+        assert_eq!(found.iter().map(|(_, sum)| sum).sum::<i64>(), expect, "{found:?}");
+    };
+    // Never reset: 1000 over one hour, 600 over two, 601 over three; the start is a little off.
+    let since = [
+        ("10:00:00", "11:00:00", 1000),
+        ("10:00:02", "12:00:00", 600),
+        ("10:00:00", "13:00:00", 601),
+    ];
+    check(Flow::Held, &since, 601 * 3 * 3600);
+    check(Flow::Held, &since[..2], 600 * 7198);
+    check(Flow::Cumulative, &since, 601);
+    // Reset after each: every report counts in full, though the clocks are a little off.
+    let reset = [("10:00:00", "11:00:00", 1000), ("10:59:58", "12:00:00", 600)];
+    check(Flow::Held, &reset, 1000 * 3600 + 600 * 3602);
+    check(Flow::Cumulative, &reset, 1600);
+    // A report of a window that lies after the reset.
+    check(Flow::Cumulative, &[("10:00:00", "11:00:00", 5), ("11:30:00", "12:00:00", 7)], 12);
+    let found = averages(&[
+        report("10:00:00", "11:00:00", 1000, Flow::Held),
+        report("10:00:00", "12:00:00", 600, Flow::Held),
+    ]);
+    let expect = [
+        ("10:00:00Z-11:00:00Z".to_owned(), 3_600_000),
+        ("11:00:00Z-12:00:00Z".to_owned(), 4_320_000),
+        ("11:00:00Z-12:00:00Z".to_owned(), -3_600_000),
+    ];
+    assert_eq!(found, expect);
+}
+
+#[test]
+fn sizes_of_an_inventory_hold_once_something_runs() {
+    let row =
+        |time: &str, size: i64| event(EventKind::Snapshot, time).state(State::Unknown).held(size);
+    // Told before the start, and changed while it runs.
+    check(
+        &[
+            row("09:00:00", 2),
+            transition("10:00:00").state(State::Active),
+            row("11:00:00", 4),
+            transition("12:00:00").state(State::Stopped),
+            transition("13:00:00").end(),
+        ],
+        "14:00:00",
+        &[
+            "10:00:00-11:00:00 2 active",
+            "11:00:00-12:00:00 4 active",
+            "12:00:00-13:00:00 4 stopped",
+        ],
+    );
+    // Told again before the start: the newest counts; a row starts nothing by itself.
+    check(
+        &[row("09:00:00", 2), row("09:30:00", 3), transition("10:00:00").state(State::Active)],
+        "11:00:00",
+        &["10:00:00-11:00:00 3 active"],
+    );
+    check(&[row("09:00:00", 2)], "10:00:00", &["09:00:00-10:00:00 2 unknown"]);
+    // What is gone does not hand its size to the next life.
+    check(
+        &[
+            row("09:00:00", 2),
+            transition("10:00:00").state(State::Active),
+            transition("11:00:00").end(),
+            transition("12:00:00").state(State::Active),
+        ],
+        "13:00:00",
+        &["10:00:00-11:00:00 2 active"],
+    );
+}
