@@ -140,15 +140,15 @@ fn day_folder(turnpike: &Turnpike) -> PathBuf {
 /// Lets all files of the table look as if they were written long ago.
 fn age(turnpike: &Turnpike) {
     let table = turnpike.data().join("lake/usage_events");
-    let then = SystemTime::now() - AGE;
+    let then = SystemTime::UNIX_EPOCH + LONG_AGO;
     for path in log::walk(&table) {
         let file = std::fs::File::options().append(true).open(table.join(path)).unwrap();
         file.set_modified(then).unwrap();
     }
 }
 
-/// Far beyond the time for which a vacuum spares what a reader may hold.
-const AGE: Duration = Duration::from_secs(400 * 86_400);
+/// September 2020: far beyond the time for which a vacuum spares what a reader may hold.
+const LONG_AGO: Duration = Duration::from_secs(1_600_000_000);
 
 /// Data files and unfinished ones that no commit names.
 fn orphans(turnpike: &Turnpike) -> usize {

@@ -90,7 +90,7 @@ impl Trace {
 
     /// The folder of the log was synced as often as the group was told an offset, each time before.
     /// How often it was told.
-    pub fn check_offset_commits(&self, _table: &Path) -> usize {
+    pub fn check_offset_commits(&self) -> usize {
         let told: Vec<usize> = self
             .of(&["sendmsg", "sendto", "write"])
             .filter(|call| is_offset_commit(&call.text))
