@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use turnpike_ingest::Decoded;
+use turnpike_ingest::{Decoded, IngestSettings};
+use turnpike_schemas::Instant;
 
 use super::decoded;
 use crate::app::App;
@@ -21,6 +22,9 @@ pub struct CheckEvent {
     /// The adapter that shall read it; else the content decides [ingest.adapter]
     #[arg(long, value_name = "NAME")]
     pub system: Option<String>,
+    /// When an event that carries no time was true
+    #[arg(long, value_name = "INSTANT", value_parser = Instant::parse)]
+    at: Option<Instant>,
 }
 
 /// More than this is no pasted event.
@@ -36,7 +40,7 @@ impl CheckEvent {
                 read.with_context(|| format!("reading {}", path.display()))?
             }
         };
-        let settings = decoded::settings(app).await?;
+        let settings = IngestSettings { at: self.at, ..decoded::settings(app).await? };
         let now = app.clock.now();
         let mut records: Vec<(i64, Record)> = Vec::new();
         let (mut dead, mut table) = (0_u64, decoded::Lines::new(usize::MAX));

@@ -410,7 +410,7 @@ mod tests {
         let input = Box::new(Cursor::new(b"{\"a\":1}\n{\"b\"".to_vec()).chain(broken));
         let mut records = Records::new(input, Kind::Json, 60, None).expect("opens");
         assert_eq!(records.read_next().expect("reads"), Some((1, Line::Whole(b"{\"a\":1}"))));
-        let error = records.read_next().err().expect("an error");
+        let error = records.read_next().expect_err("an error");
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

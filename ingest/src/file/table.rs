@@ -44,7 +44,7 @@ impl Csv {
     }
 
     /// Reads a row into `self.row`; where it starts, and how long it is if that is too long.
-    fn read_row(&mut self) -> io::Result<Option<(i64, Option<(usize, String)>)>> {
+    fn read_row(&mut self) -> io::Result<Option<(i64, Option<Excess>)>> {
         self.row.clear();
         let (mut start, mut quoted) = (None, false);
         loop {
@@ -133,7 +133,8 @@ impl Tables {
         let Ok(text) = std::str::from_utf8(&self.record) else { return Ok(false) };
         if is_heading(text) {
             let at = self.at.clone();
-            self.set_heading(at.as_deref(), &text.to_owned());
+            let heading = text.to_owned();
+            self.set_heading(at.as_deref(), &heading);
             return Ok(true);
         }
         if is_time(text) {

@@ -72,7 +72,7 @@ fn a_folder_is_read_in_order_and_all_its_mistakes_are_told() {
     assert_eq!(mappings.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), ["w", "x"]);
     write("c.toml", "name = 1");
     write("d.toml", "[");
-    let problems = load::folder(folder.path()).err().expect("problems");
+    let problems = load::folder(folder.path()).expect_err("problems");
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].contains("c.toml") && problems[1].contains("d.toml"), "{problems:?}");
     assert!(load::folder(&folder.path().join("none")).is_err());
