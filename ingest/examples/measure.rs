@@ -19,12 +19,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use turnpike_ingest::kafka::{ProduceSettings, produce};
-use turnpike_ingest::{IngestSettings, to_batch};
+use turnpike_ingest::{IngestSettings, to_batches};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Lines of one Arrow batch.
-const LINES: usize = 65_536;
+/// Rows of one Arrow batch.
+const ROWS: usize = 8_192;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn main() -> Result<(), Failure> {
@@ -110,15 +110,9 @@ fn arrow(path: &str) -> Result<(), Failure> {
     let text = std::fs::read(path)?;
     let now = turnpike_schemas::Instant::parse("2026-11-21T00:00:00Z")?;
     let settings = IngestSettings::default();
-    let (mut rows, mut rest) = (0, text.as_slice());
+    let mut rows = 0;
     let began = ran()?;
-    while !rest.is_empty() {
-        let mut ends = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        let end = ends.nth(LINES - 1).map_or(rest.len(), |(at, _)| at + 1);
-        let (part, after) = rest.split_at(end);
-        rows += to_batch(part, &settings, 64, now)?.map_or(0, |batch| batch.num_rows());
-        rest = after;
-    }
+    to_batches(&text, &settings, 64, now, ROWS, &mut |batch| rows += batch.num_rows())?;
     println!("{rows} {}", (ran()? - began).as_millis());
     Ok(())
 }

@@ -13,7 +13,8 @@ use turnpike_lake::{AppId, OffsetAdvance};
 use turnpike_schemas::Instant;
 use turnpike_schemas::arrow::status;
 
-use crate::block::{Block, BlockBuilder, Prepared, ROW_BYTES, Raw, Row, What};
+pub(crate) use crate::block::Prepared;
+use crate::block::{Block, BlockBuilder, ROW_BYTES, Raw, Row, What};
 #[cfg(test)]
 use crate::columns::Text;
 use crate::decode::DecodeContext;

@@ -191,11 +191,23 @@ impl BlockBuilder {
         at: Option<usize>,
         context: &DecodeContext,
     ) -> bool {
-        let is_short = self.add_fast(slot, position, record, at, context).is_some();
+        let is_short = self.add_short(slot, position, record, at, context);
         if !is_short {
             self.add_prepared(slot, position, Prepared::of(record, context));
         }
         is_short
+    }
+
+    /// Decodes a record the short way, if it goes that way.
+    pub fn add_short(
+        &mut self,
+        slot: u32,
+        position: i64,
+        record: &Record<'_>,
+        at: Option<usize>,
+        context: &DecodeContext,
+    ) -> bool {
+        self.add_fast(slot, position, record, at, context).is_some()
     }
 
     fn add_fast(

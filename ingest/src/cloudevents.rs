@@ -32,7 +32,15 @@ pub enum Mode {
 /// The content type of CloudEvents in structured mode starts with this.
 const STRUCTURED: &str = "application/cloudevents";
 /// The only format read.
-const STRUCTURED_JSON: &str = "application/cloudevents+json";
+pub(crate) const STRUCTURED_JSON: &str = "application/cloudevents+json";
+
+/// Whether a header says that the value is a CloudEvent in structured mode and the only format.
+pub(crate) fn is_structured(name: &str, value: &[u8]) -> bool {
+    let start = value.get(..STRUCTURED_JSON.len());
+    name.eq_ignore_ascii_case("content-type")
+        && start.is_some_and(|start| start.eq_ignore_ascii_case(STRUCTURED_JSON.as_bytes()))
+        && std::str::from_utf8(value).is_ok()
+}
 
 /// The mode by the rule of the Kafka binding: the content type first, then the headers.
 pub fn mode(record: &Record<'_>) -> Result<Mode, Reject> {

@@ -2,6 +2,7 @@
 //! the filter spares it most of the work and the table most of the payloads.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// The identity of an event, hashed. 128 bits of SHA-256: a collision would lose an event, and
@@ -70,18 +71,20 @@ impl Filter {
 
     /// Whether an event was seen before; one that was not is remembered as part of `batch`.
     pub fn judge(&mut self, key: Key, content_hash: i64, batch: u64) -> Verdict {
-        if let Some(seen) = self.young.get(&key).or_else(|| self.old.get(&key)) {
-            return if seen.content_hash == content_hash {
-                Verdict::Duplicate
-            } else {
-                Verdict::Conflict
-            };
-        }
         if self.young.len() >= self.generation_max {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(key, Seen { content_hash, batch });
-        Verdict::New
+        let seen = match self.young.entry(key) {
+            Entry::Occupied(seen) => *seen.get(),
+            Entry::Vacant(place) => match self.old.get(&key) {
+                Some(seen) => *seen,
+                None => {
+                    place.insert(Seen { content_hash, batch });
+                    return Verdict::New;
+                }
+            },
+        };
+        if seen.content_hash == content_hash { Verdict::Duplicate } else { Verdict::Conflict }
     }
 
     /// Forgets an event whose row is dropped: were it remembered, its next delivery would count as

@@ -49,7 +49,7 @@ pub use adapters::{Adapter, adapters};
 pub use decode::{DecodeContext, Decoded, Record, Reject, decode};
 pub use error::{Fault, IngestError};
 pub use metrics::{IngestMetrics, MetricsSnapshot, SECONDS_BOUNDS_MS, SecondsSnapshot};
-pub use preview::to_batch;
+pub use preview::to_batches;
 pub use report::{IngestProgress, IngestReport};
 pub use settings::{IngestSettings, Pins};
 pub use stop::StopSignal;

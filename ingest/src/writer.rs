@@ -25,7 +25,7 @@ pub(crate) fn record_batch(
     rows: Vec<Judged>,
     now: Instant,
 ) -> Result<RecordBatch, IngestError> {
-    columns(blocks, &sorted(blocks, rows), now).map_err(IngestError::Batch)
+    columns(blocks, &sorted(blocks, &rows), now).map_err(IngestError::Batch)
 }
 
 /// What decides the order of most rows, without a look at their texts.
@@ -36,32 +36,35 @@ struct SortKey {
     class: u64,
     /// The first bytes of the rest of the resource.
     id: u128,
+    /// The time, where the bytes are the whole of the rest.
+    time: i64,
 }
 
 /// Events by (bucket, resource, time, rank, key), then those that meter nothing, dead letters last.
 /// Deliveries of one event stay in the order in which they came.
-fn sorted(blocks: &[Block], rows: Vec<Judged>) -> Vec<Judged> {
-    let prefixes = prefixes(blocks, &rows);
+fn sorted<'r>(blocks: &[Block], rows: &'r [Judged]) -> Vec<&'r Judged> {
+    let prefixes = prefixes(blocks, rows);
     let mut order: Vec<(SortKey, usize)> = Vec::with_capacity(rows.len());
     for (at, row) in rows.iter().enumerate() {
         let class =
             |class: u64, bucket: u32, prefix: u64| class << 62 | u64::from(bucket) << 30 | prefix;
         let key = match (&row.row.what, resource(blocks, row)) {
-            (What::Dead { .. }, _) => SortKey { class: class(2, 0, 0), id: 0 },
-            (What::Event(EventRow { bucket: Some(bucket), .. }), Some(resource)) => {
+            (What::Dead { .. }, _) => SortKey { class: class(2, 0, 0), id: 0, time: 0 },
+            (What::Event(EventRow { bucket: Some(bucket), time, .. }), Some(resource)) => {
                 let (prefix, rest) = parts(resource);
                 let prefix = prefixes.get(prefix).copied().unwrap_or_default();
-                SortKey { class: class(0, *bucket, prefix), id: first_bytes(rest) }
+                // A rest that is shorter than the number ends in a zero byte, so no other has its number.
+                let time = if rest.len() < 16 { time.micros() } else { 0 };
+                SortKey { class: class(0, *bucket, prefix), id: first_bytes(rest), time }
             }
-            (What::Event(_), _) => SortKey { class: class(1, 0, 0), id: 0 },
+            (What::Event(_), _) => SortKey { class: class(1, 0, 0), id: 0, time: 0 },
         };
         order.push((key, at));
     }
     order.sort_by(|(a, at), (b, other)| {
         a.cmp(b).then_with(|| compare(blocks, &rows[*at], &rows[*other]))
     });
-    let mut rows: Vec<Option<Judged>> = rows.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|(_, at)| rows[at].take()).collect()
+    order.into_iter().map(|(_, at)| &rows[at]).collect()
 }
 
 /// Rows that their sort keys do not tell apart.
@@ -120,7 +123,7 @@ fn prefixes<'b>(blocks: &'b [Block], rows: &[Judged]) -> HashMap<&'b str, u64> {
     (0..).zip(all).map(|(place, prefix)| (prefix, place)).collect()
 }
 
-fn columns(blocks: &[Block], rows: &[Judged], now: Instant) -> Result<RecordBatch, ArrowError> {
+fn columns(blocks: &[Block], rows: &[&Judged], now: Instant) -> Result<RecordBatch, ArrowError> {
     let order: Vec<Place> = rows.iter().map(|row| (row.block, row.row.at as usize)).collect();
     let all: Vec<&Columns> = blocks.iter().map(|block| &block.columns).collect();
     let day = i32::try_from(now.micros().div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX);
@@ -138,19 +141,19 @@ fn columns(blocks: &[Block], rows: &[Judged], now: Instant) -> Result<RecordBatc
     let arrays: Vec<ArrayRef> = vec![
         Arc::new(Date32Array::from_value(day, rows.len())),
         columns::instants_of(rows.iter().map(|_| Some(now.micros()))),
-        texts(rows.iter().map(origin)),
+        texts(rows.iter().map(|row| origin(row))),
         Arc::new(rows.iter().map(|row| Some(row.row.position)).collect::<Int64Array>()),
         Arc::new(rows.iter().map(|row| Some(row.row.part)).collect::<Int32Array>()),
         texts(rows.iter().map(|row| Some(row.status))),
         texts(rows.iter().map(|row| row.reason)),
-        texts(rows.iter().map(error)),
-        texts(rows.iter().map(system)),
-        Arc::new(rows.iter().map(bucket).collect::<Int32Array>()),
+        texts(rows.iter().map(|row| error(row))),
+        texts(rows.iter().map(|row| system(row))),
+        Arc::new(rows.iter().map(|row| bucket(row)).collect::<Int32Array>()),
         text(Text::Source)?,
         text(Text::Id)?,
         Arc::new(rows.iter().map(|r| event(r).map(|e| e.content_hash)).collect::<Int64Array>()),
         texts(rows.iter().map(|row| event(row).map(|event| event.kind.as_str()))),
-        Arc::new(rows.iter().map(rank).collect::<Int32Array>()),
+        Arc::new(rows.iter().map(|row| rank(row)).collect::<Int32Array>()),
         text(Text::Resource)?,
         text(Text::ResourceKind)?,
         text(Text::Parent)?,
@@ -186,17 +189,15 @@ fn event(row: &Judged) -> Option<&EventRow> {
 }
 
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
-    let mut builder = StringBuilder::new();
+    let (rows, _) = values.size_hint();
+    let mut builder = StringBuilder::with_capacity(rows, 0);
     values.for_each(|value| builder.append_option(value));
     Arc::new(builder.finish())
 }
 
 /// Of a duplicate nothing is kept that the first has not told.
-fn payloads(blocks: &[Block], rows: &[Judged]) -> ArrayRef {
-    let raw = |row: &Judged| {
-        let raw = row.row.raw.as_ref().filter(|_| row.status != status::DUPLICATE)?;
-        Some(blocks[row.block].raw(raw).len())
-    };
+fn payloads(blocks: &[Block], rows: &[&Judged]) -> ArrayRef {
+    let raw = |row: &&Judged| Some(row.row.raw.as_ref()?.len());
     let bytes = rows.iter().filter_map(raw).sum();
     let mut builder = BinaryBuilder::with_capacity(rows.len(), bytes);
     for row in rows {

@@ -27,7 +27,7 @@ use crate::log::Table;
 const READ_ROWS: usize = 32_768;
 
 /// Columns of which hardly two values are alike: a dictionary would be built and thrown away.
-const DISTINCT: [&str; 5] = ["raw", "event_id", "event_key", "content_hash", "position"];
+const DISTINCT: [&str; 3] = ["raw", "event_id", "event_key"];
 /// Columns that nobody looks for by value.
 const UNSEARCHED: [&str; 2] = ["raw", "error"];
 
@@ -86,6 +86,14 @@ fn encode(schema: &SchemaRef, file: &NewFile) -> Result<Vec<u8>, ParquetError> {
         .set_sorting_columns((!file.order.is_empty()).then(|| sorting.collect()));
     for name in DISTINCT {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    }
+    // Raw events are written far more often than read: numbers stay plain there, which zstd packs
+    // well enough.
+    if schema.index_of("raw").is_ok() {
+        for field in schema.fields().iter().filter(|field| field.data_type().is_primitive()) {
+            let column = ColumnPath::from(field.name().as_str());
+            properties = properties.set_column_dictionary_enabled(column, false);
+        }
     }
     for name in UNSEARCHED {
         let column = ColumnPath::from(name);

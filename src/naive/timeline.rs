@@ -67,6 +67,8 @@ struct Story {
     ended: Option<i64>,
     /// The last reading of each counter.
     counters: BTreeMap<String, Reading>,
+    /// The last report of each meter that is reported since a reset, as it was used.
+    totals: BTreeMap<String, (Used, i64, Option<String>)>,
 }
 
 /// A counter as it stood at an instant.
@@ -180,7 +182,7 @@ impl Story {
             // Another life: attributes were the old one's, the owner is kept until named anew.
             self.now.attributes.clear();
         }
-        self.now.held.clear();
+        // What an inventory told before anything began is kept; an end leaves nothing.
         self.now.state = None;
         self.begun = None;
         self.ended = None;
@@ -237,6 +239,12 @@ impl Story {
                     self.used((end - 1).max(start), meter, *quantity, *scale, None);
                 }
                 _ if !whole => {}
+                (_, Kind::Interval)
+                    if fact.since.is_some()
+                        && fact.window.map(|(start, _)| start) == fact.since =>
+                {
+                    self.replace(fact, meter, *quantity, *scale, *flow == Flow::Held);
+                }
                 (Flow::Held, Kind::Interval) => self.report(fact, meter, *quantity, *scale),
                 (Flow::Held, _) => {}
                 (Flow::Cumulative, _) => self.read(fact, meter, *quantity, *scale),
@@ -269,6 +277,36 @@ impl Story {
         }
     }
 
+    /// A report of all the time since a reset takes the place of the last one that began then.
+    fn replace(&mut self, fact: &Fact, meter: &str, quantity: i64, scale: u32, held: bool) {
+        let (start, end) = fact.window.unwrap_or((fact.time, fact.time));
+        let seconds = end.div_euclid(1_000_000) - start.div_euclid(1_000_000);
+        let state = fact.state.filter(|state| *state != ResourceState::Deleted);
+        let now = Now { state: state.or(Some(ResourceState::Active)), ..self.now.clone() };
+        let total = Used {
+            at: (end - 1).max(start),
+            now: if held { now } else { self.now.clone() },
+            meter: meter.to_owned(),
+            quantity,
+            scale,
+            seconds: held.then_some(seconds),
+        };
+        self.line.used.push(total.clone());
+        let (boot, mine) = (fact.incarnation.clone(), total.clone());
+        let last = self.totals.insert(meter.to_owned(), (total, start, boot));
+        let Some((last, began, boot)) = last else { return };
+        let nearer_to_its_start = 2 * start < began + last.at + 1;
+        if nearer_to_its_start && boot == fact.incarnation {
+            self.line.used.push(Used {
+                at: mine.at,
+                now: mine.now,
+                quantity: if held { last.quantity } else { -last.quantity },
+                seconds: last.seconds.map(|seconds| -seconds),
+                ..last
+            });
+        }
+    }
+
     /// A counter: the first reading is where it starts, a smaller one or another boot starts anew.
     fn read(&mut self, fact: &Fact, meter: &str, value: i64, scale: u32) {
         let boot = fact.incarnation.clone();
@@ -292,6 +330,7 @@ impl Story {
         self.now.held.clear();
         self.now.state = Some(ResourceState::Deleted);
         self.counters.clear();
+        self.totals.clear();
         self.line.points.push((at, self.now.clone()));
     }
 }

@@ -85,6 +85,8 @@ impl Default for Metrics {
 pub(crate) struct LakeNumbers {
     pub commits: i64,
     pub uncompacted_commits: i64,
+    pub uncompacted_rows: i64,
+    pub uncompacted_bytes: i64,
     pub dead_letters: i64,
     pub conflicts: i64,
 }
@@ -98,7 +100,9 @@ impl LakeNumbers {
                 "Commits of usage_events that no compaction has taken yet",
                 self.uncompacted_commits,
             ),
-            ("lake_dead_letters", "Records that could not be read, in all", self.dead_letters),
+            ("lake_uncompacted_rows", "Rows of these commits", self.uncompacted_rows),
+            ("lake_uncompacted_bytes", "Bytes of these commits", self.uncompacted_bytes),
+            ("lake_dead_letters", "Dead letters neither replayed nor given up", self.dead_letters),
             ("lake_conflicts", "Events that contradict an earlier one, in all", self.conflicts),
         ] {
             let gauge = Gauge::<i64>::default();

@@ -1,7 +1,7 @@
 //! The short way of a native usage event: one pass over its bytes, nothing copied but what is
 //! stored otherwise than it was sent.
 //!
-//! Owns: the decision that an event is of the usual kind. It takes ASCII without escapes, the
+//! Owns: the decision that an event is of the usual kind. It takes texts of ASCII without escapes, the
 //! fields of the format and nothing that is to be masked or refused; all else returns `None` and
 //! goes the general way, which alone knows reasons. A property test holds both to the same rows.
 

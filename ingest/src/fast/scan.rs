@@ -1,4 +1,4 @@
-//! [`Scan`]: one pass over ASCII JSON. What it does not know for certain it refuses with `None`,
+//! [`Scan`]: one pass over JSON whose strings are ASCII. What it does not know for certain it refuses with `None`,
 //! and the general parser says what is wrong, if anything is.
 
 use turnpike_schemas::Instant;
@@ -6,7 +6,7 @@ use turnpike_schemas::Instant;
 /// Entries of one object that are compared pair by pair to find a key that stands twice.
 const LABELS_MAX: usize = 16;
 
-/// A place in a text of ASCII without the byte 0x7f.
+/// A place in a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scan<'a> {
     text: &'a str,
@@ -31,18 +31,16 @@ const fn find(word: u64, byte: u64) -> u64 {
     zero.wrapping_sub(ONES) & !zero & HIGHS
 }
 
-/// The same of the first byte that ends a string or must not stand in one.
+/// The same of the first byte that ends a string, or that none of ours may hold: an escape, a
+/// control character, or what is not ASCII.
 const fn find_end(word: u64) -> u64 {
     let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    find(word, 0x22) | find(word, 0x5c) | control
+    find(word, 0x22) | find(word, 0x5c) | find(word, 0x7f) | control | word & HIGHS
 }
 
 impl<'a> Scan<'a> {
-    /// `None`: not ASCII, or with a byte that no id may hold.
+    /// `None`: not UTF-8.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
-        if !bytes.is_ascii() || bytes.contains(&0x7f) {
-            return None;
-        }
         Some(Self { text: std::str::from_utf8(bytes).ok()?, at: 0 })
     }
 
@@ -83,7 +81,7 @@ impl<'a> Scan<'a> {
         self.at == self.text.len()
     }
 
-    /// A string without escapes.
+    /// A string of ASCII without escapes and control characters.
     fn plain(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
         let start = self.at;
@@ -99,7 +97,7 @@ impl<'a> Scan<'a> {
         loop {
             match self.peek()? {
                 b'"' => break,
-                b'\\' | 0..=0x1f => return None,
+                b'\\' | 0..=0x1f | 0x7f.. => return None,
                 _ => self.at += 1,
             }
         }
@@ -307,20 +305,33 @@ mod tests {
         for text in ["", "a", "1234567", "12345678", "123456789abcdef0", "!\u{20}~"] {
             for before in 0..9 {
                 let json = format!("{}\"{text}\" ", " ".repeat(before));
-                let mut scan = Scan::new(json.as_bytes()).expect("ASCII");
+                let mut scan = Scan::new(json.as_bytes()).expect("UTF-8");
                 assert_eq!(scan.plain(), Some(text), "{json}");
                 assert!(scan.is_done());
             }
         }
-        for json in ["\"", "\"abcdefgh", "\"ab\\\"", "\"\u{1}\"", "\"abcdefg\u{1f}\"", "1", ""] {
-            assert_eq!(Scan::new(json.as_bytes()).expect("ASCII").plain(), None, "{json}");
+        for json in [
+            "\"",
+            "\"abcdefgh",
+            "\"ab\\\"",
+            "\"\u{1}\"",
+            "\"abcdefg\u{1f}\"",
+            "1",
+            "",
+            "\"\u{7f}\"",
+            "\"12345678\u{7f}\"",
+            "\"\u{e9}\"",
+            "\"1234567\u{e9}\"",
+            "\"12345678\u{80}12345678\"",
+        ] {
+            assert_eq!(Scan::new(json.as_bytes()).expect("UTF-8").plain(), None, "{json}");
         }
     }
 
     #[test]
     fn labels_know_whether_they_are_canonical() {
         let check = |text: &str, expect: Option<(usize, bool)>| {
-            let found = Scan::new(text.as_bytes()).expect("ASCII").labels(|key| key == "secret");
+            let found = Scan::new(text.as_bytes()).expect("UTF-8").labels(|key| key == "secret");
             assert_eq!(found.map(|labels| (labels.count, labels.is_canonical)), expect, "{text}");
         };
         check("{}", Some((0, true)));

@@ -9,12 +9,17 @@ use super::KafkaSettings;
 use super::context::Context;
 use crate::{IngestError, StopSignal};
 
-/// The longest record that a broker is asked for. What is longer than `bytes_max` still arrives, so
-/// that it can be a dead letter; a broker sends a record that is longer than this all the same, as
-/// the only one of its fetch.
-const FETCH_BYTES: &str = "16777216";
-/// Fetched and not yet polled, in all: bounds memory, since a commit pauses the polling.
-const QUEUED_KBYTES: &str = "65536";
+/// What a broker is asked for of one partition, and in all. It sends a record that is longer all the
+/// same, as the only one of its fetch, so that it can be a dead letter. Compressed bytes: in memory
+/// they are ten times as many, and each record adds some hundred bytes of the client's own, so these
+/// bound the memory.
+const FETCH_BYTES: &str = "1048576";
+const FETCH_BYTES_ALL: &str = "8388608";
+/// Fetched and not yet polled, in all.
+const QUEUED_KBYTES: &str = "32768";
+/// How soon a full queue is looked at again. The default of a second would be waited out by a
+/// consumer that empties it in less.
+const QUEUE_BACKOFF_MILLIS: &str = "10";
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
 
@@ -36,7 +41,9 @@ pub(super) fn config(settings: &KafkaSettings) -> ClientConfig {
     config
         .set("client.id", "turnpike")
         .set("fetch.message.max.bytes", FETCH_BYTES)
+        .set("fetch.max.bytes", FETCH_BYTES_ALL)
         .set("queued.max.messages.kbytes", QUEUED_KBYTES)
+        .set("fetch.queue.backoff.ms", QUEUE_BACKOFF_MILLIS)
         .set("reconnect.backoff.max.ms", BACKOFF_MAX.as_millis().to_string())
         // A topic that is created after the start is found within this.
         .set("topic.metadata.refresh.interval.ms", "30000")

@@ -14,9 +14,10 @@ use turnpike_lake::Lake;
 use super::commit::Held;
 use super::committer::Committer;
 use super::context::{Context, WATERMARK_TIMEOUT, check};
-use super::decoders::{Chunk, Decoders, Polled};
+use super::decoders::{Chunk, Decoders, Given, Polled};
 use super::{Clock, KafkaSettings, OnGap, connect};
 use crate::batch::Batcher;
+use crate::cloudevents::is_structured;
 use crate::{IngestError, IngestMetrics, IngestReport, StopSignal, kill};
 
 /// The longest that a stop has to wait for the poll.
@@ -25,6 +26,8 @@ pub(super) const POLL: Duration = Duration::from_millis(100);
 const POLL_BUSY: Duration = Duration::from_millis(5);
 /// How often other things than records are looked at while records keep coming.
 const TURN: Duration = Duration::from_millis(20);
+/// Records between two looks at the clock.
+const RECORDS_PER_LOOK: usize = 64;
 
 pub(super) fn run(
     lake: Lake,
@@ -168,45 +171,49 @@ impl Reading<'_> {
 
     /// Polls until there is something else to do.
     fn poll(&mut self) -> Result<(), IngestError> {
-        loop {
-            let is_idle = match self.consumer.poll(self.patience()) {
-                Some(Ok(message)) => {
-                    self.take(&message);
-                    self.last_record = Instant::now();
-                    if !self.chunk.is_full(self.settings.ingest.flush_rows.max(1))
-                        && self.last_record.duration_since(self.last_turn) < TURN
-                    {
-                        continue;
-                    }
-                    false
-                }
+        let mut is_idle = false;
+        // Looking at the clock for each record would cost as much as taking it.
+        for count in 1_usize.. {
+            match self.consumer.poll(self.patience()) {
+                Some(Ok(message)) => self.take(&message),
                 Some(Err(error)) => {
                     self.poll_error(error)?;
-                    false
+                    break;
                 }
-                None => true,
-            };
-            if let Some(error) = self.context().state().error.take() {
-                return Err(error);
+                None => {
+                    is_idle = count == 1;
+                    break;
+                }
             }
-            // Progress without a record: where a start at the latest record is.
-            if is_idle && self.context().state().batcher.has_progress() {
-                self.buffered_since.get_or_insert_with(Instant::now);
+            if self.chunk.is_full(self.settings.ingest.flush_rows.max(1))
+                || count % RECORDS_PER_LOOK == 0 && self.last_turn.elapsed() >= TURN
+            {
+                break;
             }
-            self.last_turn = Instant::now();
-            return self.turn();
         }
+        self.last_turn = Instant::now();
+        if !self.chunk.is_empty() {
+            self.last_record = self.last_turn;
+        }
+        if let Some(error) = self.context().state().error.take() {
+            return Err(error);
+        }
+        // Progress without a record: where a start at the latest record is.
+        if is_idle && self.context().state().batcher.has_progress() {
+            self.buffered_since.get_or_insert_with(Instant::now);
+        }
+        self.turn()
     }
 
     /// How long a poll may wait for a record.
     fn patience(&self) -> Duration {
+        if !self.chunk.is_empty() {
+            return POLL_BUSY;
+        }
         if self.held.is_some() {
             return POLL;
         }
-        if !self.chunk.is_empty() || !self.decoders.is_idle() {
-            return POLL_BUSY;
-        }
-        if self.context().state().committer.is_busy() {
+        if !self.decoders.is_idle() || self.context().state().committer.is_busy() {
             return POLL_BUSY;
         }
         self.buffered_since.map_or(POLL, |since| {
@@ -310,10 +317,17 @@ impl Reading<'_> {
     }
 }
 
-fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
-    let Some(headers) = message.headers() else { return Vec::new() };
+fn headers(message: &BorrowedMessage<'_>) -> Given {
+    let Some(headers) = message.headers() else { return Given::None };
+    // The first of a name counts.
+    let content_type =
+        headers.iter().find(|header| header.key.eq_ignore_ascii_case("content-type"));
+    let value = content_type.and_then(|header| header.value).unwrap_or_default();
+    if is_structured("content-type", value) {
+        return Given::Structured;
+    }
     let owned = |header: Header<'_, &[u8]>| {
         (header.key.to_owned(), header.value.unwrap_or_default().to_vec())
     };
-    headers.iter().map(owned).collect()
+    Given::Other(headers.iter().map(owned).collect())
 }

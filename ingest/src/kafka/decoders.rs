@@ -11,6 +11,7 @@ use turnpike_schemas::Instant;
 
 use crate::IngestError;
 use crate::block::{Block, BlockBuilder};
+use crate::cloudevents;
 use crate::decode::{DecodeContext, Record};
 
 /// Records and bytes that are decoded together: enough that handing them over costs nothing, few
@@ -44,7 +45,16 @@ struct Entry {
     offset: i64,
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
-    headers: Vec<(String, Vec<u8>)>,
+    headers: Given,
+}
+
+/// The headers of a record.
+#[derive(Debug)]
+pub(super) enum Given {
+    None,
+    /// They say that the value is a CloudEvent in structured mode; the rest says nothing then.
+    Structured,
+    Other(Vec<(String, Vec<u8>)>),
 }
 
 /// A record that is still the broker client's.
@@ -52,7 +62,7 @@ pub(super) struct Polled<'a> {
     pub offset: i64,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: Given,
 }
 
 impl Chunk {
@@ -85,15 +95,28 @@ impl Chunk {
         let Self { bytes, entries, partitions } = self;
         let slots: Vec<u32> =
             partitions.iter().map(|held| builder.slot(&held.origin, held.opening)).collect();
+        let structured = [("content-type".to_owned(), cloudevents::STRUCTURED_JSON.into())];
         for entry in &entries {
-            let record = Record {
-                headers: &entry.headers,
+            let mut record = Record {
+                headers: &[],
                 key: entry.key.clone().map(|range| &bytes[range]),
                 value: entry.value.clone().map(|range| &bytes[range]),
                 topic: Some(&partitions[entry.partition].topic),
             };
             let at = entry.value.as_ref().map(|range| range.start);
-            builder.add(slots[entry.partition], entry.offset, &record, at, context);
+            let (slot, offset) = (slots[entry.partition], entry.offset);
+            // The short way reads structured events alike, whether headers name them so or not.
+            if !matches!(entry.headers, Given::Other(_))
+                && builder.add_short(slot, offset, &record, at, context)
+            {
+                continue;
+            }
+            record.headers = match &entry.headers {
+                Given::None => &[],
+                Given::Structured => structured.as_slice(),
+                Given::Other(headers) => headers.as_slice(),
+            };
+            builder.add(slot, offset, &record, at, context);
         }
         builder.finish(bytes)
     }

@@ -133,6 +133,26 @@ async fn offsets_outlive_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lost_write_is_not_tried_again() {
+    for (step, name) in
+        [(Step::SyncFile, ".parquet"), (Step::SyncFile, "1.json"), (Step::SyncFolder, "_delta_log")]
+    {
+        let probe = Arc::new(TestProbe::default());
+        let fixture = Fixture::with_probe(probe.clone()).await;
+        probe.lose(step, name);
+        let done = fixture.lake.append_events(one("1"), &[advance("a", None, 1)]).await;
+        let error = done.expect_err("the disk lost it");
+        assert!(error.is_lost_write(), "{step:?} {name}: {error:?}");
+        // A new process finds out what is there and reads the source from there.
+        let again = fixture.another().await;
+        let done = again.append_events(one("1"), &[advance("a", None, 1)]).await.unwrap();
+        let is_there = matches!(done, Append::Fenced { found: Some(1), .. });
+        assert_eq!(is_there, step == Step::SyncFolder, "{step:?} {name}: {done:?}");
+        assert_eq!(ids(&again).await, ["1"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_outcome_is_resolved() {
     let check = async |step: Step, after: bool, times: u32, expected: Result<i64, ()>| {
         let probe = Arc::new(TestProbe::default());

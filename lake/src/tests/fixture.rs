@@ -279,6 +279,8 @@ pub(crate) struct Failure {
     pub(crate) after: bool,
     pub(crate) name_ends: String,
     pub(crate) times: u32,
+    /// The system's number of the error; `None`: an error without one.
+    pub(crate) errno: Option<i32>,
 }
 
 impl TestProbe {
@@ -289,14 +291,24 @@ impl TestProbe {
         let hit = planned.step == step && planned.after == after && planned.times > 0;
         if hit && name.ends_with(&planned.name_ends) {
             planned.times -= 1;
-            return Err(io::Error::other("the test says so"));
+            let error = planned.errno.map(io::Error::from_raw_os_error);
+            return Err(error.unwrap_or_else(|| io::Error::other("the test says so")));
         }
         Ok(())
     }
 
     pub(crate) fn fail(&self, step: Step, after: bool, name_ends: &str, times: u32) {
         let name_ends = name_ends.to_owned();
-        *self.failure.lock().unwrap() = Some(Failure { step, after, name_ends, times });
+        let errno = None;
+        *self.failure.lock().unwrap() = Some(Failure { step, after, name_ends, times, errno });
+    }
+
+    /// The disk loses the next such write: EIO, once.
+    pub(crate) fn lose(&self, step: Step, name_ends: &str) {
+        self.fail(step, false, name_ends, 1);
+        if let Some(failure) = self.failure.lock().unwrap().as_mut() {
+            failure.errno = Some(5);
+        }
     }
 }
 

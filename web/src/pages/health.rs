@@ -87,11 +87,15 @@ pub async fn metrics(request: HttpRequest, app: Data<App>, own: Data<OwnListener
 
 async fn lake_numbers(app: &App) -> Result<LakeNumbers, WebError> {
     let snapshot = app.state.lake.snapshot().await?;
+    let backlog = app.state.lake.backlog().await?;
     let counts = event_counts(&app.state, &app.event_counts, &Scope::Provider).await?;
     let counts = counts.unwrap_or_default();
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     Ok(LakeNumbers {
         commits: snapshot.raw_version(),
-        uncompacted_commits: (snapshot.raw_version() + 1).saturating_sub(snapshot.compacted_to()),
+        uncompacted_commits: signed(backlog.commits),
+        uncompacted_rows: signed(backlog.rows),
+        uncompacted_bytes: signed(backlog.bytes),
         dead_letters: counts.dead,
         conflicts: counts.conflict,
     })

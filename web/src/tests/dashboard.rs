@@ -74,7 +74,7 @@ async fn every_query_names_a_metric_that_is_printed() {
         r#"turnpike_source_commit_duration_seconds_count{source="http"} 1"#,
         r#"turnpike_source_queue_depth{source="http"} 0"#,
         "turnpike_lake_dead_letters 1",
-        "turnpike_lake_uncompacted_commits 2",
+        "turnpike_lake_uncompacted_rows 2",
     ] {
         assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
     }

@@ -19,7 +19,7 @@ use crate::decode::{DecodeContext, Reject};
 use crate::quantity::Written;
 use crate::reason;
 
-/// Fields of the shortest form: up to the version id.
+/// Fields up to the agent. The version id, which comes next, ends the shorter form.
 const FIELDS_MIN: usize = 17;
 /// No log has more; a line that has is something else.
 const FIELDS_MAX: usize = 64;
