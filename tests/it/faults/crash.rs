@@ -116,7 +116,7 @@ fn killed_at_calls(calls: &[&str], of_folder: bool, numbers: u64) -> Proof {
         turnpike.ok(&["ingest", "--from", source]);
     }
     let report = oracle::check(&turnpike, &journal);
-    assert!(killed >= 3 && before >= 3, "{killed} kills left {before} files");
+    assert!(killed >= 2 && before >= 2, "{killed} kills left {before} files");
     Proof::Pass(format!(
         "{killed} kills, {before} files left over that nothing names; {}",
         oracle::words(&report)
