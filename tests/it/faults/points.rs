@@ -29,6 +29,13 @@ fn dies(turnpike: &Turnpike, at: &str, arguments: &[&str]) {
     assert_eq!(ran.status.signal(), Some(SIGABRT), "{at} was not reached: {ran}");
 }
 
+/// Runs a command with a kill point that it may be too short to pass so often.
+fn may_die(turnpike: &Turnpike, at: &str, arguments: &[&str]) {
+    let mut command = turnpike.command(arguments.iter().copied());
+    command.env(KILL_AT, at);
+    Running::start(command).wait(COMMAND_MAX).expect("it ends");
+}
+
 /// What must be the same whatever happened on the way.
 fn outcome(case: &Case, turnpike: &Turnpike) -> (Value, Value) {
     let run = turnpike.json(&["rate", "--period", &case.period]);
@@ -64,7 +71,7 @@ fn a_kill_at_any_step_of_kafka_ingest_changes_nothing() {
         // The first pass, and the second after a restart: once into empty tables, once into tables
         // that know where to go on.
         dies(&turnpike, point, &arguments());
-        dies(&turnpike, &format!("{point}:2"), &arguments());
+        may_die(&turnpike, &format!("{point}:2"), &arguments());
         turnpike.ok(&arguments());
         assert_eq!(outcome(&case, &turnpike), expected, "killed at {point}");
         bill(&case, &turnpike, point);
