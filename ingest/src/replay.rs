@@ -9,7 +9,7 @@
 //! - The dead letter's row stays. A row with the status `replayed` or `discarded` stands beside it.
 //! - One whose payload still cannot be read stays what it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -194,6 +194,7 @@ fn decode_all<'a>(
 ) -> Result<DecodedLetters<'a>, IngestError> {
     let mut batcher = Batcher::new(settings, buckets, now);
     let (mut read, mut still_dead) = (Vec::new(), Vec::new());
+    let mut opened = BTreeSet::new();
     for letter in letters {
         let outcome = decode::read(&record(letter), &batcher.context);
         let why = match outcome.decoded.iter().find_map(|decoded| match decoded {
@@ -213,7 +214,10 @@ fn decode_all<'a>(
             continue;
         }
         let origin: Arc<str> = letter.origin.as_str().into();
-        batcher.open(Arc::clone(&origin), None);
+        // To open it again would drop what was pushed of it before.
+        if opened.insert(Arc::clone(&origin)) {
+            batcher.open(Arc::clone(&origin), None);
+        }
         let prepared = Prepared::new(outcome, letter.payload.len());
         batcher.push_prepared(&origin, letter.position, prepared);
         read.push(*letter);

@@ -62,7 +62,7 @@ pub async fn ingest(
             progress(IngestProgress { bytes, rows, ..told });
         };
         let job = Job { lake, now, at: settings.at, read: Arc::clone(&read), tell: &tell };
-        batcher = job.file(file.path, batcher, &mut report).await?;
+        batcher = Box::pin(job.file(file.path, batcher, &mut report)).await?;
         bytes_before += bytes;
         told.files += 1;
         progress(IngestProgress { bytes: bytes_before, rows: report.read, ..told });

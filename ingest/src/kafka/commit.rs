@@ -58,10 +58,10 @@ impl Reading<'_> {
         if self.chunk.is_empty() {
             return Ok(());
         }
-        if !self.decoders.has_room() {
-            if let Some(block) = self.decoders.take()? {
-                self.context().state().batcher.push_block(block);
-            }
+        if !self.decoders.has_room()
+            && let Some(block) = self.decoders.take()?
+        {
+            self.context().state().batcher.push_block(block);
         }
         let chunk = std::mem::take(&mut self.chunk);
         self.decoders.give(chunk, (self.clock)())

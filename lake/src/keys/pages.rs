@@ -21,7 +21,7 @@ const WINDOW_PAGES: u64 = 4_096;
 impl KeyHash {
     /// Pages follow each other as their keys do.
     pub(super) fn page(self, pages: u64) -> u64 {
-        ((self.0 >> 64) * u128::from(pages) >> 64) as u64
+        (((self.0 >> 64) * u128::from(pages)) >> 64) as u64
     }
 
     /// The bits of a page's filter that a key sets.
