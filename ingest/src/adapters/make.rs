@@ -27,10 +27,21 @@ pub struct Origin {
 
 /// An event about nothing yet.
 pub fn event(origin: Origin, kind: EventKind, time: Instant) -> UsageEvent {
+    bare(origin.system, origin.source, origin.id, kind, time)
+}
+
+/// The same, of a system whose name is not known when the program is built.
+pub fn bare(
+    system: &str,
+    source: String,
+    id: String,
+    kind: EventKind,
+    time: Instant,
+) -> UsageEvent {
     UsageEvent {
-        source: origin.source,
-        id: origin.id,
-        system: origin.system.to_owned(),
+        source,
+        id,
+        system: system.to_owned(),
         kind,
         resource: None,
         resource_kind: String::new(),

@@ -11,7 +11,7 @@ use turnpike_schemas::{
     EventKind, Flow, Instant, Measurement, MeterId, OwnerRef, ResourceId, UsageEvent,
 };
 
-use super::{Adapter, Message, correction};
+use super::{Adapter, Message, correction, make};
 use crate::cloudevents::CloudEvent;
 use crate::decode::{DecodeContext, Reject};
 use crate::json::Json;
@@ -175,31 +175,12 @@ fn correction_event(
 ) -> Result<UsageEvent, Reject> {
     let given = envelope.time.as_deref().map(|time| instant("time", time)).transpose()?;
     let time = given.ok_or_else(|| missing("time: a correction needs one"))?;
-    Ok(UsageEvent {
-        source: envelope.source.clone().into_owned(),
-        id: envelope.id.clone().into_owned(),
-        system: Native.name().to_owned(),
-        kind: EventKind::Transition,
-        resource: None,
-        resource_kind: data.resource.map(|resource| resource.kind).unwrap_or_default(),
-        parent: None,
-        owner: None,
-        project: None,
-        site: None,
-        region: None,
-        time,
-        window: None,
-        since: None,
-        seconds: None,
-        state: None,
-        terminal: false,
-        incarnation: None,
-        measurements: Vec::new(),
-        attributes: BTreeMap::from([("event_type".to_owned(), envelope.event_type.to_string())]),
-        tags: None,
-        twin: None,
-        correction: Some(correction::alone(envelope, &data.correction)?),
-    })
+    let (source, id) = (envelope.source.to_string(), envelope.id.to_string());
+    let mut event = make::bare(NAME, source, id, EventKind::Transition, time);
+    event.resource_kind = data.resource.map(|resource| resource.kind).unwrap_or_default();
+    event.attributes.insert("event_type".to_owned(), envelope.event_type.to_string());
+    event.correction = Some(correction::alone(envelope, &data.correction)?);
+    Ok(event)
 }
 
 /// Combinations that the shape allows and the meaning does not.

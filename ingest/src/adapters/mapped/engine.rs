@@ -10,6 +10,7 @@ use turnpike_schemas::{Instant, OwnerRef, ResourceId, UsageEvent};
 use super::format::{Id, Mapping, Recognise, Rule};
 use super::path::{Path, Scope, Template, scalar};
 use super::value;
+use crate::adapters::make;
 use crate::decode::{DecodeContext, Reject};
 use crate::json::{Json, Value};
 use crate::reason;
@@ -156,31 +157,8 @@ impl Making<'_, '_> {
     }
 
     fn bare(&self, id: String, time: Instant) -> Result<UsageEvent, Reject> {
-        Ok(UsageEvent {
-            source: self.required("source", &self.rule.source)?,
-            id,
-            system: self.mapping.name.clone(),
-            kind: self.rule.kind,
-            resource: None,
-            resource_kind: String::new(),
-            parent: None,
-            owner: None,
-            project: None,
-            site: None,
-            region: None,
-            time,
-            window: None,
-            since: None,
-            seconds: None,
-            state: None,
-            terminal: false,
-            incarnation: None,
-            measurements: Vec::new(),
-            attributes: BTreeMap::new(),
-            tags: None,
-            twin: None,
-            correction: None,
-        })
+        let source = self.required("source", &self.rule.source)?;
+        Ok(make::bare(&self.mapping.name, source, id, self.rule.kind, time))
     }
 
     /// What was consumed or held over a window counts at its last microsecond, so that it lies in

@@ -18,15 +18,13 @@ mod nova_bandwidth;
 mod nova_volume_usage;
 mod twin;
 
-use std::collections::BTreeMap;
-
 use sha2::{Digest, Sha256};
 use turnpike_schemas::event::Window;
 use turnpike_schemas::{
     EventKind, Flow, Instant, Measurement, MeterId, OwnerRef, ResourceId, UsageEvent,
 };
 
-use super::{Adapter, Message};
+use super::{Adapter, Message, make};
 use crate::decode::{DecodeContext, Reject};
 use crate::json::{Json, Value};
 use crate::reason;
@@ -102,31 +100,7 @@ impl<'a> Notification<'a> {
     /// An event of this notification about nothing yet. The source names the service, not the
     /// host: a resource that moves keeps its identity, and some services name no publisher.
     fn event(&self, service: &str, system: &str, kind: EventKind, time: Instant) -> UsageEvent {
-        UsageEvent {
-            source: format!("/{NAMESPACE}/{service}"),
-            id: self.id(),
-            system: system.to_owned(),
-            kind,
-            resource: None,
-            resource_kind: String::new(),
-            parent: None,
-            owner: None,
-            project: None,
-            site: None,
-            region: None,
-            time,
-            window: None,
-            since: None,
-            seconds: None,
-            state: None,
-            terminal: false,
-            incarnation: None,
-            measurements: Vec::new(),
-            attributes: BTreeMap::new(),
-            tags: None,
-            twin: None,
-            correction: None,
-        }
+        make::bare(system, format!("/{NAMESPACE}/{service}"), self.id(), kind, time)
     }
 
     /// The event of a notification that meters nothing; its type is kept to count by.
