@@ -14,11 +14,11 @@ pub(crate) fn describe(book: &PriceBook, tariff: &Tariff, line: &RatedLine) -> S
         name => format!("{} {name}", line.resource_kind),
     };
     let details = details(tariff, line);
-    if details.is_empty() {
-        format!("{meter}, {resource}")
-    } else {
-        format!("{meter}, {resource} ({})", details.join(", "))
+    let mut text = format!("{meter}, {resource}");
+    if !details.is_empty() {
+        text = format!("{text} ({})", details.join(", "));
     }
+    if line.detail.is_empty() { text } else { format!("{text}: {}", line.detail) }
 }
 
 /// The id within its namespace and kind: `openstack/instance/i-42` is `i-42`.

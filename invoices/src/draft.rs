@@ -150,6 +150,7 @@ fn charge(
     let shares = split::shares(book, account, seller, first, net, &description)?;
     Ok(Charge {
         line,
+        kind: first.kind,
         service: first.service.clone(),
         description,
         resource: first.resource.clone(),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use turnpike_schemas::amount::AmountError;
 use turnpike_schemas::{
-    Account, Aggregation, AgreementId, Amount, MeterId, Per, Period, PriceUnit, RatedLine,
-    ResourceId, TariffId, TariffVersionId, TaxCategoryId,
+    Account, Aggregation, AgreementId, Amount, LineKind, MeterId, Per, Period, PriceUnit,
+    RatedLine, ResourceId, TariffId, TariffVersionId, TaxCategoryId,
 };
 
 use crate::InvoiceError;
@@ -19,6 +19,8 @@ struct Key<'a> {
     project: Option<&'a str>,
     resource: &'a ResourceId,
     meter: &'a MeterId,
+    kind: LineKind,
+    detail: &'a str,
     resource_kind: &'a str,
     tariff: &'a TariffId,
     tariff_version: &'a TariffVersionId,
@@ -42,6 +44,8 @@ impl<'a> Key<'a> {
             project: line.project.as_deref(),
             resource: &line.resource,
             meter: &line.meter,
+            kind: line.kind,
+            detail: &line.detail,
             resource_kind: &line.resource_kind,
             tariff: &line.tariff,
             tariff_version: &line.tariff_version,

@@ -8,8 +8,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use turnpike_schemas::{
-    AccountId, Aggregation, AgreementId, Amount, Currency, Instant, MeterId, PartyId, Per, Period,
-    PriceUnit, RatedLine, ResourceId, RunId, TariffId, TariffVersionId, TaxCategoryId,
+    AccountId, Aggregation, AgreementId, Amount, Currency, Instant, LineKind, MeterId, PartyId,
+    Per, Period, PriceUnit, RatedLine, ResourceId, RunId, TariffId, TariffVersionId, TaxCategoryId,
     arrow as tables, canonical,
 };
 
@@ -61,6 +61,7 @@ pub fn lines_to_batch(lines: &[RatedLine]) -> Result<RecordBatch, RatingError> {
     let columns: Vec<ArrayRef> = vec![
         text(lines, |line| Some(line.run.as_str().to_owned())),
         text(lines, |line| Some(line.line_id.clone())),
+        text(lines, |line| Some(line.kind.as_str())),
         text(lines, |line| Some(line.account.as_str().to_owned())),
         text(lines, |line| Some(line.seller.as_str().to_owned())),
         text(lines, |line| line.project.clone()),
@@ -69,6 +70,7 @@ pub fn lines_to_batch(lines: &[RatedLine]) -> Result<RecordBatch, RatingError> {
         text(lines, |line| Some(line.resource_kind.clone())),
         text(lines, |line| Some(line.meter.as_str().to_owned())),
         text(lines, |line| Some(line.service.clone())),
+        text(lines, |line| Some(line.detail.clone())),
         text(lines, |line| Some(canonical::labels_to_json(&line.attributes))),
         text(lines, |line| Some(line.tariff.as_str().to_owned())),
         text(lines, |line| Some(line.tariff_version.as_str().to_owned())),
@@ -176,6 +178,7 @@ impl LineReader<'_> {
             other => return Err(self.bad("aggregation", row, other)),
         };
         let per = self.text("per", row)?;
+        let kind = self.text("kind", row)?;
         let scale = self.array("scale")?;
         let scale = scale
             .as_primitive_opt::<Int32Type>()
@@ -189,6 +192,7 @@ impl LineReader<'_> {
         Ok(RatedLine {
             line_id: self.text("line_id", row)?,
             run: RunId::new(self.text("run", row)?)?,
+            kind: LineKind::from_word(&kind).ok_or_else(|| self.bad("kind", row, &kind))?,
             account: AccountId::new(self.text("account", row)?)?,
             seller: PartyId::new(self.text("seller", row)?)?,
             project: self.optional("project", row)?,
@@ -197,6 +201,7 @@ impl LineReader<'_> {
             resource_kind: self.text("resource_kind", row)?,
             meter: MeterId::new(self.text("meter", row)?)?,
             service: self.text("service", row)?,
+            detail: self.text("detail", row)?,
             attributes: canonical::labels_from_json(&attributes)
                 .ok_or_else(|| self.bad("attributes", row, &attributes))?,
             tariff: TariffId::new(self.text("tariff", row)?)?,

@@ -9,11 +9,12 @@ pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
+use turnpike_schemas::tariff::Detail;
 use turnpike_schemas::{
-    Account, AccountId, Aggregation, Instant, Meter, Per, Period, UsageInterval,
+    Account, AccountId, Aggregation, Instant, Meter, Per, Period, Rate, ResourceId, UsageInterval,
 };
 
-pub use key::{GatherKey, Gathered};
+pub use key::{GatherKey, Gathered, Step};
 
 use crate::parked::{ParkCode, ParkReason, Parked, Unassigned};
 use crate::tariff_lookup::{Lookup, Ownership};
@@ -189,29 +190,35 @@ impl Harvest {
         let quantity = scaled(interval, meter)?;
         let weight = if held { i128::from(seconds) } else { 1 };
         let total = quantity.checked_mul(weight).ok_or_else(|| too_large(interval))?;
+        let subject = Subject::of(version.detail, account, rate, interval)?;
+        let counted = rate.counts_units() || !version.adjustments.is_empty();
         let key = GatherKey {
             account: account.id.clone(),
-            project: interval.holder.project.clone(),
+            project: subject.project,
             service: meter.service.clone(),
-            resource: interval.holder.resource.clone(),
+            resource: subject.resource,
             meter: meter.id.clone(),
             site: interval.holder.site.clone(),
-            attributes: interval.holder.attributes.clone(),
+            attributes: subject.attributes,
             tariff: tariff.id.clone(),
             tariff_version: version.id.clone(),
             rate_index,
             per_seconds: per_seconds(rate.per, months, piece.start)?,
+            month: if counted { counted_month(months, piece.start) } else { None },
+            window: None,
             agreement: agreement.map(|agreement| agreement.id.clone()),
             tax_category: tax_category.clone(),
             estimated: interval.estimated,
         };
         let next = Gathered {
-            resource_kind: interval.holder.resource_kind.clone(),
+            resource_kind: subject.resource_kind,
             quantity: total,
             seconds: if held { seconds } else { 0 },
             first: piece.start.floored(),
             last: last_second(piece),
             intervals: 1,
+            worth: None,
+            steps: Vec::new(),
         };
         match self.gathered.get_mut(&key) {
             Some(sum) => sum.add(&next).ok_or_else(|| overflow(&key)),
@@ -296,6 +303,62 @@ fn per_seconds(per: Per, months: &[Period], at: Instant) -> Result<i64, ParkReas
             .ok_or_else(|| ParkReason::new(ParkCode::Overflow, format!("no month holds {at}"))),
         fixed => Ok(fixed.seconds().unwrap_or(1)),
     }
+}
+
+/// What a line is about: a resource, or all of a project or account, as the tariff says.
+struct Subject {
+    resource: ResourceId,
+    resource_kind: String,
+    project: Option<String>,
+    attributes: BTreeMap<String, String>,
+}
+
+impl Subject {
+    fn of(
+        detail: Detail,
+        account: &Account,
+        rate: &Rate,
+        interval: &UsageInterval,
+    ) -> Result<Self, ParkReason> {
+        let holder = &interval.holder;
+        // Of several resources only what the price depends on is the same.
+        let common = || {
+            let named = |key: &String| holder.attributes.get(key).map(|v| (key.clone(), v.clone()));
+            rate.conditions.keys().filter_map(named).collect()
+        };
+        let all = |kind: &str, name: &str| {
+            ResourceId::new(format!("{kind}:{name}"))
+                .map_err(|error| ParkReason::new(ParkCode::Overflow, error.to_string()))
+        };
+        match (detail, holder.project.as_deref()) {
+            (Detail::Resource, _) => Ok(Self {
+                resource: holder.resource.clone(),
+                resource_kind: holder.resource_kind.clone(),
+                project: holder.project.clone(),
+                attributes: holder.attributes.clone(),
+            }),
+            (Detail::Project, Some(project)) => Ok(Self {
+                resource: all("project", project)?,
+                resource_kind: "project".to_owned(),
+                project: Some(project.to_owned()),
+                attributes: common(),
+            }),
+            (Detail::Project, None) | (Detail::Account, _) => Ok(Self {
+                resource: all("account", account.id.as_str())?,
+                resource_kind: "account".to_owned(),
+                project: None,
+                attributes: common(),
+            }),
+        }
+    }
+}
+
+/// The month in which units are counted, where there are several.
+fn counted_month(months: &[Period], at: Instant) -> Option<Instant> {
+    if months.len() < 2 {
+        return None;
+    }
+    months.iter().find(|month| month.contains(at)).map(Period::start)
 }
 
 /// Seconds that a piece is billed for: the difference of its floored ends, or what a pre-aggregated

@@ -16,6 +16,7 @@
 //!   nothing is billed at zero and nothing is dropped in silence.
 //! - There is no clock: `as_of` is an argument.
 
+pub mod account;
 pub mod convert;
 pub mod engine;
 pub mod error;

@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 use turnpike_lake::{Lake, LakeSnapshot};
 use turnpike_schemas::{AccountId, Period, PriceBook, RatedLine, ResourceId, RunId, canonical};
 
+use crate::account::price_account;
 use crate::convert;
 use crate::engine::{self, BucketResult, MeterTask};
 use crate::error::RatingError;
 use crate::gather::{GatherKey, Gathered, Harvest};
 use crate::metering::{FOLD_VERSION, Metered};
-use crate::parked::{ParkCode, ParkReason, Parked, Unassigned};
-use crate::price::{PriceTerm, model_of};
+use crate::parked::{Parked, Unassigned};
 use crate::request::{MonthRange, RatingProgress, RatingRequest};
 
 #[cfg(test)]
@@ -160,82 +160,22 @@ fn assemble(
 /// Prices all that was gathered for accounts that are not parked. An account whose amounts fail is
 /// parked whole: no line of it is kept.
 pub(crate) fn priced(book: &PriceBook, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
-    let gathered = std::mem::take(&mut harvest.gathered);
-    let mut lines = Vec::with_capacity(gathered.len());
-    for (key, sums) in &gathered {
-        if harvest.parked.contains_key(&key.account) {
+    let mut by_account: BTreeMap<AccountId, Vec<(GatherKey, Gathered)>> = BTreeMap::new();
+    for (key, sums) in std::mem::take(&mut harvest.gathered) {
+        by_account.entry(key.account.clone()).or_default().push((key, sums));
+    }
+    let mut lines = Vec::new();
+    for (id, gathered) in by_account {
+        if harvest.parked.contains_key(&id) {
             continue;
         }
-        match rated_line(book, run, key, sums) {
-            Ok(line) => lines.push(line),
-            Err(reason) => harvest.park_id(key.account.clone(), reason),
+        let account = book.account(&id).expect("a gathered account is in the book");
+        match price_account(book, run, account, &gathered) {
+            Ok(priced) => lines.extend(priced),
+            Err(reason) => harvest.park_id(id, reason),
         }
     }
-    lines.retain(|line| !harvest.parked.contains_key(&line.account));
     lines
-}
-
-fn rated_line(
-    book: &PriceBook,
-    run: &RunId,
-    key: &GatherKey,
-    sums: &Gathered,
-) -> Result<RatedLine, ParkReason> {
-    // All of these were found when the piece was gathered from the same book.
-    let account = book.account(&key.account).expect("a gathered account is in the book");
-    let tariff = book.tariff(&key.tariff).expect("a gathered tariff is in the book");
-    let version = tariff.versions.iter().find(|version| version.id == key.tariff_version);
-    let rate = &version.expect("a gathered version is in its tariff").rates[key.rate_index];
-    let meter = book.meters.get(&key.meter).expect("a gathered meter is in the book");
-    let currency = tariff.currency.expect("a gathered tariff has a currency");
-    let term = PriceTerm { key, gathered: sums, meter, rate, currency };
-    let amount = model_of(rate).amount(&term)?;
-    let service_period = Period::new(sums.first, sums.last)
-        .map_err(|error| ParkReason::new(ParkCode::Overflow, error.to_string()))?;
-    let line = RatedLine {
-        line_id: line_id(key),
-        run: run.clone(),
-        account: key.account.clone(),
-        seller: account.seller.clone(),
-        project: key.project.clone(),
-        site: key.site.clone(),
-        resource: key.resource.clone(),
-        resource_kind: sums.resource_kind.clone(),
-        meter: key.meter.clone(),
-        service: key.service.clone(),
-        attributes: key.attributes.clone(),
-        tariff: key.tariff.clone(),
-        tariff_version: key.tariff_version.clone(),
-        agreement: key.agreement.clone(),
-        tax_category: key.tax_category.clone(),
-        aggregation: meter.aggregation,
-        quantity: sums.quantity,
-        scale: meter.scale,
-        seconds: sums.seconds,
-        price_nano: rate.price_nano,
-        unit: rate.unit.clone(),
-        per: rate.per,
-        per_seconds: key.per_seconds,
-        currency,
-        amount,
-        service_period,
-        intervals: sums.intervals,
-        estimated: key.estimated,
-    };
-    if convert::fits(&line) {
-        return Ok(line);
-    }
-    let text = format!("the amount of {} for meter `{}` is too large", key.resource, key.meter);
-    Err(ParkReason::new(ParkCode::Overflow, text))
-}
-
-/// Hex digits of a line's id: 96 bits, enough that lines of one run never meet.
-const LINE_ID_DIGITS: usize = 24;
-
-fn line_id(key: &GatherKey) -> String {
-    let mut id = canonical::sha256_hex(canonical::to_json(key));
-    id.truncate(LINE_ID_DIGITS);
-    id
 }
 
 fn hash(lines: &[RatedLine], parked: &[Parked], unassigned: &[Unassigned]) -> String {

@@ -11,7 +11,7 @@ use std::fmt;
 use ethnum::I256;
 use serde::{Deserialize, Serialize};
 
-use crate::{Currency, Money};
+use crate::{Currency, Fraction, Money};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
@@ -118,6 +118,22 @@ impl Amount {
             text.parse::<I256>().map_err(|_| AmountError::Text(text.chars().take(90).collect()))
         };
         Self::new(parse(numerator)?, parse(denominator)?, currency)
+    }
+
+    /// A number of major units.
+    pub fn from_fraction(value: Fraction, currency: Currency) -> Self {
+        Self { numerator: value.numerator(), denominator: value.denominator(), currency }
+    }
+
+    /// The amount as a number of major units.
+    pub fn fraction(&self) -> Result<Fraction, AmountError> {
+        checked_fraction(Fraction::new(self.numerator, self.denominator))
+    }
+
+    /// The amount times a number without a unit: a share, a factor, a number of units.
+    pub fn checked_mul(&self, factor: &Fraction) -> Result<Self, AmountError> {
+        let product = checked_fraction(self.fraction()?.checked_mul(factor))?;
+        Ok(Self::from_fraction(product, self.currency))
     }
 
     /// What rounded money is worth, exactly.
@@ -258,11 +274,15 @@ impl Amount {
 /// Nano-currency in one major unit.
 pub const NANO_PER_MAJOR: i64 = 1_000_000_000;
 
+fn checked_fraction(value: Option<Fraction>) -> Result<Fraction, AmountError> {
+    value.ok_or(AmountError::Overflow)
+}
+
 fn checked(value: Option<I256>) -> Result<I256, AmountError> {
     value.ok_or(AmountError::Overflow)
 }
 
-fn greatest_common_divisor(left: I256, right: I256) -> Result<I256, AmountError> {
+pub(crate) fn greatest_common_divisor(left: I256, right: I256) -> Result<I256, AmountError> {
     let mut a = checked(left.checked_abs())?;
     let mut b = checked(right.checked_abs())?;
     while b != I256::ZERO {

@@ -179,6 +179,7 @@ pub fn rated_lines() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("run"),
         text("line_id"),
+        text("kind"),
         text("account"),
         text("seller"),
         text("project"),
@@ -187,6 +188,7 @@ pub fn rated_lines() -> SchemaRef {
         text("resource_kind"),
         text("meter"),
         text("service"),
+        text("detail"),
         text("attributes"),
         text("tariff"),
         text("tariff_version"),

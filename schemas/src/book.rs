@@ -6,9 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::meter::MeterCatalogue;
+use crate::tariff::PriceSeries;
 use crate::{
-    Account, AccountId, FranchiseAgreement, OwnerRef, Party, PartyId, Site, SiteId, Tariff,
-    TariffId, TaxCategoryId,
+    Account, AccountId, FranchiseAgreement, Instant, OwnerRef, Party, PartyId, Site, SiteId,
+    Tariff, TariffId, TaxCategoryId,
 };
 
 /// A tax category with its rate.
@@ -20,6 +21,17 @@ pub struct TaxCategory {
     pub rate_ppm: u32,
     /// Why nothing is charged, where the rate is zero (BT-120).
     pub note: Option<String>,
+}
+
+/// What a host of a class is rated at, over `[valid_from, valid_to)`: MIPS of one vCPU and of one
+/// MHz, at 10^-6. The classes of a network are measured once, so that capacity is sold in one unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostClass {
+    pub class: String,
+    pub mips_per_vcpu_micro: Option<i64>,
+    pub mips_per_mhz_micro: Option<i64>,
+    pub valid_from: Option<Instant>,
+    pub valid_to: Option<Instant>,
 }
 
 /// What an interval without an end means, per source.
@@ -53,6 +65,11 @@ pub struct PriceBook {
     pub tax_categories: Vec<TaxCategory>,
     /// The first policy whose prefix matches is taken; without one, `until_stop`.
     pub sources: Vec<SourcePolicy>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<PriceSeries>,
+    /// In order of class and start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_classes: Vec<HostClass>,
 }
 
 impl PriceBook {
@@ -70,6 +87,10 @@ impl PriceBook {
 
     pub fn tariff(&self, id: &TariffId) -> Option<&Tariff> {
         self.tariffs.iter().find(|tariff| &tariff.id == id)
+    }
+
+    pub fn price_series(&self, id: &str) -> Option<&PriceSeries> {
+        self.series.iter().find(|series| series.id == id)
     }
 
     pub fn tax_category(&self, id: &TaxCategoryId) -> Option<&TaxCategory> {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Aggregation, AgreementId, Amount, MeterId, Money, PartyId, Per, Period, PriceUnit, ResourceId,
-    Rounding, TariffId, TariffVersionId, TaxCategoryId,
+    Aggregation, AgreementId, Amount, LineKind, MeterId, Money, PartyId, Per, Period, PriceUnit,
+    ResourceId, Rounding, TariffId, TariffVersionId, TaxCategoryId,
 };
 
 /// One party's part of a charge. Shares sum to the charge.
@@ -24,6 +24,8 @@ pub struct Share {
 pub struct Charge {
     /// Its place on the invoice, from 1.
     pub line: u32,
+    #[serde(default)]
+    pub kind: LineKind,
     pub service: String,
     pub description: String,
     pub resource: ResourceId,

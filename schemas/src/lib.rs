@@ -23,6 +23,7 @@ pub mod canonical;
 pub mod charge;
 pub mod currency;
 pub mod event;
+pub mod fraction;
 pub mod ids;
 pub mod interval;
 pub mod invoice;
@@ -44,14 +45,17 @@ pub use book::PriceBook;
 pub use charge::{Charge, Share};
 pub use currency::Currency;
 pub use event::{EventKind, Flow, Measurement, UsageEvent};
+pub use fraction::{Fraction, RoundTo};
 pub use ids::*;
 pub use interval::UsageInterval;
 pub use invoice::Invoice;
-pub use meter::{Aggregation, HoldClass, Meter, PriceUnit};
+pub use meter::{Aggregation, HoldClass, Measure, Meter, PriceUnit};
 pub use money::Money;
 pub use party::{Account, Address, OwnerRule, Party, PartyKind, Site};
 pub use period::{Period, PeriodError};
-pub use rated_line::RatedLine;
+pub use rated_line::{LineKind, RatedLine};
 pub use scope::Scope;
-pub use tariff::{Per, Rate, Tariff, TariffVersion};
+pub use tariff::{
+    Adjustment, AdjustmentKind, Fee, Per, Pool, PriceModel, Rate, Tariff, TariffVersion,
+};
 pub use time::Instant;

@@ -17,6 +17,63 @@ pub enum Aggregation {
     Sum,
 }
 
+/// How the usage of a period becomes the units that are priced.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "measure")]
+pub enum Measure {
+    /// Of what is held: quantity x seconds. Of what is consumed: the sum.
+    #[default]
+    Total,
+    /// Of what is consumed: the number of events. Of what is held: the number of holdings begun.
+    Count,
+    /// The highest quantity held, or consumed by one event.
+    Max,
+    /// The quantity held at the end, or consumed by the last event.
+    Latest,
+    /// The number of different values of an attribute (`None`: of resources) that were seen.
+    Unique { attribute: Option<String> },
+    /// The highest mean over windows of the period: quantity held x seconds, or consumed, over the
+    /// window's seconds.
+    Peak { window_seconds: i64 },
+    /// A percentile over the means of all windows of the period, in order, the nearest rank: the
+    /// 95th of 8,928 windows is the 8,482nd from below. Windows without usage count as zero.
+    Percentile { window_seconds: i64, percent: u32 },
+}
+
+impl Measure {
+    /// Whether the priced units are weighed by the time for which they were held.
+    pub fn is_total(&self) -> bool {
+        *self == Measure::Total
+    }
+}
+
+/// A meter whose usage is that of another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Derived {
+    pub of: MeterId,
+    /// Its quantity is multiplied by what this table says of the resource's class at each instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convert: Option<Conversion>,
+}
+
+/// Normalised compute: a factor by the class of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversion {
+    /// The attribute that names the host class.
+    pub attribute: String,
+    /// Which number of [`HostClass`](crate::book::HostClass).
+    pub factor: Factor,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Factor {
+    /// Rated MIPS of one vCPU.
+    MipsPerVcpu,
+    /// Rated MIPS of one MHz.
+    MipsPerMhz,
+}
+
 /// In which states of its resource a held quantity is billable, unless a tariff says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,6 +121,13 @@ pub struct Meter {
     pub hold: HoldClass,
     /// All units it may be sent, priced and shown in; the base unit is always the first.
     pub units: Vec<PriceUnit>,
+    #[serde(default, skip_serializing_if = "Measure::is_total")]
+    pub measure: Measure,
+    /// Over what `measure` is taken, where it is no sum; the units of several are added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<crate::tariff::Pool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derived: Option<Derived>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +179,9 @@ impl Meter {
             aggregation,
             hold,
             units,
+            measure: Measure::Total,
+            over: None,
+            derived: None,
         })
     }
 

@@ -61,14 +61,8 @@ fn rate(table: &mut Table<'_, '_>, log: &mut Log, context: &Context<'_>) -> Opti
     }
     let unit =
         if unit_given { price_unit(log, meter, &unit?)? } else { meter.units.first()?.clone() };
-    Some(Rate {
-        meter: meter.id.clone(),
-        conditions,
-        price_nano: price_nano?,
-        unit,
-        per: per?,
-        tax_category: tax?.value,
-    })
+    let linear = Rate::linear(meter.id.clone(), price_nano?, unit, per?, tax?.value);
+    Some(Rate { conditions, ..linear })
 }
 
 fn check_per(log: &mut Log, place: &Place, meter: &Meter, per: Per) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Datelike, Timelike};
 use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::meter::MeterCatalogue;
+use turnpike_schemas::tariff::Detail;
 use turnpike_schemas::{
     Aggregation, Instant, MeterId, Rounding, Tariff, TariffId, TariffVersion, TariffVersionId,
 };
@@ -50,7 +51,8 @@ pub(super) fn tariffs(
         table.finish(log);
         if let (Some(id), Some(name)) = (id, name) {
             let currency = currency.map(|at| at.value);
-            tariffs.push(Tariff { id: id.value, name: name.value, currency, rounding, versions });
+            let (id, name) = (id.value, name.value);
+            tariffs.push(Tariff { id, name, currency, rounding, base: None, versions });
         }
     }
     tariffs.sort_by(|a, b| a.id.cmp(&b.id));
@@ -112,7 +114,18 @@ fn version(
     let hold = hold(table, log, context);
     let (valid_from, span) = dated?;
     let id = if id_is_given { given?.value } else { version_id(log, table, tariff?, valid_from)? };
-    Some(TariffVersion { id, valid_from, valid_to: span.to, rates, included, hold })
+    Some(TariffVersion {
+        id,
+        valid_from,
+        valid_to: span.to,
+        rates,
+        included,
+        hold,
+        holding: BTreeMap::new(),
+        fees: Vec::new(),
+        adjustments: Vec::new(),
+        detail: Detail::default(),
+    })
 }
 
 /// The id of a version that gives none: the tariff's id and the start, as short as it is exact.

@@ -59,7 +59,18 @@ fn book(root: &mut Table<'_, '_>, log: &mut Log, places: &mut super::Places) -> 
     let accounts = check_account::accounts(root, log, &known, &tariffs);
     let agreements = check_agreement::agreements(root, log, &known, &meters, places);
     check_agreement::warn_without(log, &root.place, &known, &accounts, &agreements);
-    PriceBook { parties, sites, accounts, meters, tariffs, agreements, tax_categories, sources }
+    PriceBook {
+        parties,
+        sites,
+        accounts,
+        meters,
+        tariffs,
+        agreements,
+        tax_categories,
+        sources,
+        series: Vec::new(),
+        host_classes: Vec::new(),
+    }
 }
 
 fn sorted(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {

@@ -52,6 +52,8 @@ pub(crate) fn of(book: &PriceBook) -> BTreeMap<TermsKey, Terms> {
                 &version.rates,
                 &version.included,
                 &version.hold,
+                (&version.holding, &version.fees, &version.adjustments, version.detail),
+                &tariff.base,
             ));
             let terms = Terms { hash: canonical::sha256_hex(text), valid_to: version.valid_to };
             all.insert((TARIFF_VERSION, version.id.to_string()), terms);

@@ -98,6 +98,7 @@ fn charge(
         .collect();
     Charge {
         line,
+        kind: Default::default(),
         service: meter.service.clone(),
         description: meter.name.clone(),
         resource: ResourceId::new(format!("openstack/instance/i-{line}")).expect("resource"),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use turnpike_schemas::{Amount, Charge, Invoice, Per, RatedLine};
+use turnpike_schemas::{Amount, Charge, Invoice, LineKind, Per, RatedLine};
 
 use crate::tax;
 
@@ -53,6 +53,11 @@ pub(super) fn check_lines(invoice: &Invoice, lines: &[RatedLine], findings: &mut
 
 /// The amount of a rated line follows from its quantity and price, exactly.
 fn check_price(line: &RatedLine, findings: &mut Vec<String>) {
+    // Fees, adjustments and prices that change within the line have amounts that stand for
+    // themselves.
+    if line.kind != LineKind::Usage {
+        return;
+    }
     let seconds = if line.per == Per::Unit { 1 } else { line.per_seconds };
     let amount = 10_i128
         .checked_pow(line.scale)
@@ -87,6 +92,7 @@ fn check_terms(
             ("site", line.site == charge.site),
             ("resource", line.resource == charge.resource),
             ("meter", line.meter == charge.meter),
+            ("kind", line.kind == charge.kind),
             ("attributes", line.attributes == charge.attributes),
             ("tariff version", line.tariff_version == charge.tariff_version),
             ("agreement", line.agreement == charge.agreement),

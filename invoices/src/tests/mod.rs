@@ -86,19 +86,17 @@ fn agreement() -> FranchiseAgreement {
 
 fn tariff() -> Tariff {
     let os = BTreeMap::from([("os".to_owned(), "windows".to_owned())]);
-    let rate = |conditions| Rate {
-        meter: MeterId::new("vcpu").expect("id"),
-        conditions,
-        price_nano: 41_600_000,
-        unit: PriceUnit { name: "vCPU".to_owned(), base_units: 1 },
-        per: Per::Hour,
-        tax_category: TaxCategoryId::new("standard").expect("id"),
-    };
+    let meter = MeterId::new("vcpu").expect("id");
+    let unit = PriceUnit { name: "vCPU".to_owned(), base_units: 1 };
+    let tax = TaxCategoryId::new("standard").expect("id");
+    let linear = Rate::linear(meter, 41_600_000, unit, Per::Hour, tax);
+    let rate = |conditions| Rate { conditions, ..linear.clone() };
     Tariff {
         id: TariffId::new("list").expect("id"),
         name: "List".to_owned(),
         currency: None,
         rounding: Rounding::HalfAwayFromZero,
+        base: None,
         versions: vec![TariffVersion {
             id: TariffVersionId::new("list.2026-01").expect("id"),
             valid_from: instant("2026-01-01T00:00:00Z"),
@@ -106,6 +104,10 @@ fn tariff() -> Tariff {
             rates: vec![rate(os), rate(BTreeMap::new())],
             included: Default::default(),
             hold: BTreeMap::new(),
+            holding: BTreeMap::new(),
+            fees: vec![],
+            adjustments: vec![],
+            detail: Default::default(),
         }],
     }
 }
@@ -129,6 +131,8 @@ pub(super) fn book() -> PriceBook {
             tax_category("standard", "S", 200_000, None),
         ],
         sources: vec![],
+        series: vec![],
+        host_classes: vec![],
     }
 }
 
@@ -154,6 +158,7 @@ pub(super) fn line(id: &str) -> Line {
     Line(RatedLine {
         line_id: id.to_owned(),
         run: run(),
+        kind: Default::default(),
         account: AccountId::new("bakery").expect("id"),
         seller: PartyId::new("lyon").expect("id"),
         project: None,
@@ -162,6 +167,7 @@ pub(super) fn line(id: &str) -> Line {
         resource_kind: "instance".to_owned(),
         meter: MeterId::new("vcpu").expect("id"),
         service: "Compute".to_owned(),
+        detail: String::new(),
         attributes: BTreeMap::new(),
         tariff: TariffId::new("list").expect("id"),
         tariff_version: TariffVersionId::new("list.2026-01").expect("id"),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use turnpike_schemas::{
-    AccountId, AgreementId, Instant, MeterId, ResourceId, TariffId, TariffVersionId, TaxCategoryId,
+    AccountId, AgreementId, Fraction, Instant, MeterId, ResourceId, TariffId, TariffVersionId,
+    TaxCategoryId,
 };
 
 /// What is the same for all usage of one rated line, in the order in which lines are kept.
@@ -22,6 +23,12 @@ pub struct GatherKey {
     /// Which rate of the version.
     pub rate_index: usize,
     pub per_seconds: i64,
+    /// The local month, where units are counted by month and a run covers several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub month: Option<Instant>,
+    /// Start of the window, where each is priced alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Instant>,
     pub agreement: Option<AgreementId>,
     pub tax_category: TaxCategoryId,
     pub estimated: bool,
@@ -37,6 +44,19 @@ pub struct Gathered {
     pub first: Instant,
     pub last: Instant,
     pub intervals: i64,
+    /// Of prices that change with time, event or attributes: major units, summed piece by piece.
+    pub worth: Option<Fraction>,
+    /// Of prices that look at each event or each level alone: all of them, else none.
+    pub steps: Vec<Step>,
+}
+
+/// One event consumed (`start` is `end`), or one level held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step {
+    pub start: Instant,
+    pub end: Instant,
+    /// At the meter's scale; not weighed by time.
+    pub quantity: i128,
 }
 
 impl Gathered {
@@ -44,11 +64,17 @@ impl Gathered {
     pub fn add(&mut self, other: &Gathered) -> Option<()> {
         let quantity = self.quantity.checked_add(other.quantity)?;
         let seconds = self.seconds.checked_add(other.seconds)?;
+        let worth = match (&self.worth, &other.worth) {
+            (Some(own), Some(more)) => Some(own.checked_add(more)?),
+            (own, more) => own.or(*more),
+        };
         self.intervals = self.intervals.checked_add(other.intervals)?;
         self.quantity = quantity;
         self.seconds = seconds;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
+        self.worth = worth;
+        self.steps.extend_from_slice(&other.steps);
         Some(())
     }
 }

@@ -3,28 +3,24 @@
 //! `amount = quantity x price_nano / (unit x 10^scale x per_seconds x 10^9)`, exactly. The price per
 //! second is never computed: 0.0416 per hour has no finite one.
 
-use turnpike_schemas::Amount;
-
-use super::{Price, PriceTerm};
-use crate::parked::{ParkCode, ParkReason};
+use super::{Part, Price, PricePool};
+use crate::parked::ParkReason;
 
 pub struct PerUnit;
 
 impl Price for PerUnit {
-    fn amount(&self, term: &PriceTerm<'_>) -> Result<Amount, ParkReason> {
-        let too_large = || {
-            let text = format!(
-                "the amount of {} for meter `{}` is too large",
-                term.key.resource, term.key.meter
-            );
-            ParkReason::new(ParkCode::Overflow, text)
+    fn price(&self, pool: &PricePool<'_>) -> Result<Vec<Part>, ParkReason> {
+        let linear = |(index, item): (usize, &super::PoolItem<'_>)| {
+            let units = pool.difference(&item.high, &item.low)?;
+            let whole =
+                units.checked_mul(&turnpike_schemas::Fraction::whole(pool.divisor()?)).is_some_and(
+                    |quantity| quantity == turnpike_schemas::Fraction::whole(item.sums.quantity),
+                );
+            if whole {
+                return Part::whole(pool, index);
+            }
+            Part::units(pool, index, &units, pool.rate.price_nano, String::new())
         };
-        let divisor = 10_i128
-            .checked_pow(term.meter.scale)
-            .and_then(|scale| scale.checked_mul(i128::from(term.rate.unit.base_units)))
-            .and_then(|unit| unit.checked_mul(i128::from(term.key.per_seconds)))
-            .ok_or_else(too_large)?;
-        Amount::from_price(term.gathered.quantity, term.rate.price_nano, divisor, term.currency)
-            .map_err(|_| too_large())
+        pool.items.iter().enumerate().map(linear).collect()
     }
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use turnpike_rating::gather::{GatherKey, Harvest};
+use turnpike_rating::account::price_account;
+use turnpike_rating::gather::{GatherKey, Gathered, Harvest};
 use turnpike_rating::metering::{Fold, Metered, MeteredEvent};
-use turnpike_rating::price::{PriceTerm, model_of};
 use turnpike_rating::tariff_lookup::Lookup;
 use turnpike_schemas::book::OpenIntervals;
 use turnpike_schemas::event::{EventKind, Flow, Measurement, ResourceState, Window};
 use turnpike_schemas::{
-    AccountId, Amount, Instant, MeterId, OwnerRef, Period, PriceBook, ResourceId, UsageInterval,
+    AccountId, Amount, Instant, MeterId, OwnerRef, Period, PriceBook, ResourceId, RunId,
+    UsageInterval,
 };
 
 use crate::support::case;
@@ -174,20 +175,23 @@ fn rated(book: &PriceBook, intervals: &[UsageInterval], span: Period) -> Sums {
         harvest.add(&lookup, interval, &span, span.end());
     }
     assert!(harvest.parked.is_empty(), "parked: {:?}", harvest.parked);
-    let priced = harvest.gathered.iter().map(|(key, gathered)| {
-        let tariff = book.tariff(&key.tariff).unwrap();
-        let version = tariff.versions.iter().find(|v| v.id == key.tariff_version).unwrap();
-        let term = PriceTerm {
-            key,
-            gathered,
-            meter: book.meters.get(&key.meter).unwrap(),
-            rate: &version.rates[key.rate_index],
-            currency: tariff.currency.unwrap(),
-        };
-        let amount = model_of(term.rate).amount(&term).unwrap();
-        (key.clone(), (gathered.quantity, gathered.seconds, amount))
-    });
-    priced.collect()
+    let mut gathered: BTreeMap<AccountId, Vec<(GatherKey, Gathered)>> = BTreeMap::new();
+    for (key, sums) in harvest.gathered {
+        gathered.entry(key.account.clone()).or_default().push((key, sums));
+    }
+    let run = RunId::new("run-1").unwrap();
+    let mut priced = Sums::new();
+    for (id, items) in gathered {
+        let account = book.account(&id).unwrap();
+        for (key, sums) in items {
+            let alone = [(key.clone(), sums.clone())];
+            let lines = price_account(book, &run, account, &alone).unwrap();
+            let currency = account.currency.unwrap();
+            let amount = Amount::sum(lines.iter().map(|line| &line.amount), currency).unwrap();
+            priced.insert(key, (sums.quantity, sums.seconds, amount));
+        }
+    }
+    priced
 }
 
 fn added(mut sums: Sums, more: Sums) -> Sums {

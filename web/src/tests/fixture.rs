@@ -291,6 +291,7 @@ fn line(
     RatedLine {
         line_id: name.clone(),
         run: RunId::new(run).expect(run),
+        kind: Default::default(),
         account: account.id.clone(),
         seller: account.seller.clone(),
         project: Some(format!("project-of-{}", account.id)),
@@ -299,6 +300,7 @@ fn line(
         resource_kind: kind.to_owned(),
         meter: MeterId::new(meter).expect(meter),
         service: service.to_owned(),
+        detail: String::new(),
         attributes: BTreeMap::new(),
         tariff: account.tariffs[0].tariff.clone(),
         tariff_version: format!("{}.2026-01", account.tariffs[0].tariff).parse().expect("id"),

@@ -1,0 +1,90 @@
+//! From a priced part to a rated line.
+
+use turnpike_schemas::{Account, Period, RatedLine, RunId, canonical};
+
+use crate::convert;
+use crate::gather::GatherKey;
+use crate::parked::{ParkCode, ParkReason};
+use crate::price::{Part, PricePool};
+
+/// Hex digits of a line's id: 96 bits, enough that lines of one run never meet.
+const LINE_ID_DIGITS: usize = 24;
+
+/// The rated line of a part.
+pub(super) fn line_of(
+    run: &RunId,
+    account: &Account,
+    pool: &PricePool<'_>,
+    part: &Part,
+) -> Result<RatedLine, ParkReason> {
+    let item = &pool.items[part.item];
+    let (key, sums) = (item.key, item.sums);
+    let service_period = Period::new(sums.first, sums.last)
+        .map_err(|error| ParkReason::new(ParkCode::Overflow, error.to_string()))?;
+    let line = RatedLine {
+        line_id: line_id(key, &part.detail),
+        run: run.clone(),
+        kind: part.kind,
+        account: key.account.clone(),
+        seller: account.seller.clone(),
+        project: key.project.clone(),
+        site: key.site.clone(),
+        resource: key.resource.clone(),
+        resource_kind: sums.resource_kind.clone(),
+        meter: key.meter.clone(),
+        service: key.service.clone(),
+        detail: detail(pool, part),
+        attributes: key.attributes.clone(),
+        tariff: key.tariff.clone(),
+        tariff_version: key.tariff_version.clone(),
+        agreement: key.agreement.clone(),
+        tax_category: key.tax_category.clone(),
+        aggregation: pool.meter.aggregation,
+        quantity: part.quantity,
+        scale: part.scale,
+        seconds: sums.seconds,
+        price_nano: part.price_nano,
+        unit: part.unit.clone(),
+        per: part.per,
+        per_seconds: part.per_seconds,
+        currency: pool.currency,
+        amount: part.amount,
+        service_period,
+        intervals: sums.intervals,
+        estimated: key.estimated,
+    };
+    if convert::fits(&line) {
+        return Ok(line);
+    }
+    let text = format!("the amount of {} for meter `{}` is too large", key.resource, key.meter);
+    Err(ParkReason::new(ParkCode::Overflow, text))
+}
+
+/// The name of the rate, where it has one, and what the model says.
+fn detail(pool: &PricePool<'_>, part: &Part) -> String {
+    match (pool.rate.name.as_str(), part.detail.as_str()) {
+        ("", text) => text.to_owned(),
+        (name, "") => name.to_owned(),
+        (name, text) => format!("{name}: {text}"),
+    }
+}
+
+fn line_id(key: &GatherKey, detail: &str) -> String {
+    let mut text = canonical::to_json(key);
+    text.push_str(detail);
+    let mut id = canonical::sha256_hex(text);
+    id.truncate(LINE_ID_DIGITS);
+    id
+}
+
+/// The canonical order of an account's lines.
+pub(super) fn order(line: &RatedLine) -> impl Ord {
+    (
+        line.service.clone(),
+        line.project.clone(),
+        line.resource.clone(),
+        line.meter.clone(),
+        line.service_period,
+        line.line_id.clone(),
+    )
+}
