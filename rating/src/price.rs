@@ -5,9 +5,15 @@
 //! price up to `high` and the price up to `low`: the parts of all items add up to the price of the
 //! whole, however usage was cut, and each part stays with its resource and site.
 
+pub mod dynamic;
 mod graduated;
+pub mod hashmap;
+mod metered;
 mod part;
 mod per_unit;
+pub mod series;
+#[cfg(test)]
+mod tests;
 
 use turnpike_schemas::{Amount, Currency, Fraction, Meter, PriceModel, Rate};
 
@@ -66,6 +72,17 @@ impl PricePool<'_> {
             .ok_or_else(|| self.too_large("amount"))
     }
 
+    /// The part of an item's own units that is priced: less than 1 after an allowance.
+    pub fn share(&self, item: &PoolItem<'_>) -> Result<Fraction, ParkReason> {
+        let own = Fraction::ratio(item.sums.quantity, self.divisor()?);
+        let own = own.ok_or_else(|| self.too_large("usage"))?;
+        let priced = self.difference(&item.high, &item.low)?;
+        if own == priced || own.is_zero() {
+            return Ok(Fraction::ONE);
+        }
+        priced.checked_div(&own).ok_or_else(|| self.too_large("usage"))
+    }
+
     pub fn difference(&self, high: &Fraction, low: &Fraction) -> Result<Fraction, ParkReason> {
         high.checked_sub(low).ok_or_else(|| self.too_large("usage"))
     }
@@ -82,6 +99,9 @@ pub fn model_of(rate: &Rate) -> Result<&dyn Price, ParkReason> {
     match &rate.model {
         PriceModel::PerUnit => Ok(&PerUnit),
         PriceModel::Graduated(_) => Ok(&Graduated),
+        PriceModel::Series { .. } => Ok(&series::Series),
+        PriceModel::Dynamic(_) => Ok(&dynamic::Dynamic),
+        PriceModel::HashMap { .. } => Ok(&hashmap::HashMap),
         _ => {
             let text = format!("the price model of meter `{}` cannot be rated", rate.meter);
             Err(ParkReason::new(ParkCode::UnpricedMeter, text))
