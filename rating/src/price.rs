@@ -4,22 +4,36 @@
 //! Whatever is counted over a pool (tiers, packages, blocks) prices an item as the difference of the
 //! price up to `high` and the price up to `low`: the parts of all items add up to the price of the
 //! whole, however usage was cut, and each part stays with its resource and site.
+//!
+//! Corrections have negative units, and a pool may end below zero. Every price is odd: so many units
+//! less cost what so many units cost, with the other sign. A reversal cancels to zero in the same
+//! month, and in a later one too.
 
+mod blocks;
 pub mod dynamic;
+mod events;
 mod graduated;
+mod graduated_percentage;
 pub mod hashmap;
+mod held;
 mod metered;
+mod package;
 mod part;
 mod per_unit;
+mod percentage;
 pub mod series;
 #[cfg(test)]
 mod tests;
+mod tiers;
+mod volume;
+mod zero_usage;
 
-use turnpike_schemas::{Amount, Currency, Fraction, Meter, PriceModel, Rate};
+use turnpike_schemas::{Amount, Currency, Fraction, Meter, Per, PriceModel, Rate};
 
 pub use graduated::Graduated;
 pub use part::Part;
 pub use per_unit::PerUnit;
+pub use zero_usage::{flat_of_nothing, flat_of_nothing_text};
 
 use crate::gather::{GatherKey, Gathered};
 use crate::parked::{ParkCode, ParkReason};
@@ -46,6 +60,10 @@ pub struct PricePool<'a> {
     pub items: Vec<PoolItem<'a>>,
     /// All units of the series in its month, those of earlier and later tariff versions included.
     pub total: Fraction,
+    /// What the same series gathered under earlier and later versions of its rate: other pools price
+    /// it, but free events, levels held and fees due once look at the whole period.
+    pub before: Vec<&'a Gathered>,
+    pub after: Vec<&'a Gathered>,
 }
 
 impl PricePool<'_> {
@@ -56,6 +74,14 @@ impl PricePool<'_> {
             .and_then(|scale| scale.checked_mul(i128::from(self.rate.unit.base_units)))
             .and_then(|unit| unit.checked_mul(i128::from(self.per_seconds)))
             .ok_or_else(|| self.too_large("unit"))
+    }
+
+    /// What units are of, as a person says it: `GiB`, `vCPU hours`.
+    pub fn unit_text(&self) -> String {
+        match self.rate.per {
+            Per::Unit => self.rate.unit.name.clone(),
+            per => format!("{} {}s", self.rate.unit.name, per.as_str()),
+        }
     }
 
     pub fn too_large(&self, what: &str) -> ParkReason {
@@ -96,15 +122,26 @@ pub trait Price: Sync {
 
 /// The model of a rate.
 pub fn model_of(rate: &Rate) -> Result<&dyn Price, ParkReason> {
-    match &rate.model {
-        PriceModel::PerUnit => Ok(&PerUnit),
-        PriceModel::Graduated(_) => Ok(&Graduated),
-        PriceModel::Series { .. } => Ok(&series::Series),
-        PriceModel::Dynamic(_) => Ok(&dynamic::Dynamic),
-        PriceModel::HashMap { .. } => Ok(&hashmap::HashMap),
-        _ => {
-            let text = format!("the price model of meter `{}` cannot be rated", rate.meter);
-            Err(ParkReason::new(ParkCode::UnpricedMeter, text))
+    let (model, whole): (&dyn Price, bool) = match &rate.model {
+        PriceModel::PerUnit => (&PerUnit, true),
+        PriceModel::Graduated(tiers) => (&Graduated, !tiers.tiers.is_empty()),
+        PriceModel::Volume(tiers) => (&volume::Volume, !tiers.tiers.is_empty()),
+        PriceModel::Package(package) => (&package::Package, package.size_nano > 0),
+        PriceModel::Percentage(_) => (&percentage::Percentage, true),
+        PriceModel::GraduatedPercentage { tiers, .. } => {
+            (&graduated_percentage::GraduatedPercentage, !tiers.is_empty())
         }
+        PriceModel::Blocks { tiers, .. } => {
+            let sized = tiers.iter().all(|tier| tier.size_nano > 0);
+            (&blocks::Blocks, !tiers.is_empty() && sized)
+        }
+        PriceModel::Series { .. } => (&series::Series, true),
+        PriceModel::Dynamic(_) => (&dynamic::Dynamic, true),
+        PriceModel::HashMap { .. } => (&hashmap::HashMap, true),
+    };
+    if whole {
+        return Ok(model);
     }
+    let text = format!("the price model of meter `{}` has no tiers or sizes", rate.meter);
+    Err(ParkReason::new(ParkCode::UnpricedMeter, text))
 }

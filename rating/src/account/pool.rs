@@ -101,6 +101,8 @@ fn add_pools<'a>(items: &[Found<'a>], pools: &mut Vec<PricePool<'a>>) -> Result<
                 per_seconds: found.key.per_seconds,
                 items: Vec::new(),
                 total: Fraction::ZERO,
+                before: Vec::new(),
+                after: Vec::new(),
             };
             if let Some(before) = pools[first..].last() {
                 position = converted(&position, before, &pool)?;
@@ -119,6 +121,13 @@ fn add_pools<'a>(items: &[Found<'a>], pools: &mut Vec<PricePool<'a>>) -> Result<
     };
     for (pool, total) in pools[first..].iter_mut().zip(totals?) {
         pool.total = total;
+    }
+    let mut placed = 0;
+    for pool in &mut pools[first..] {
+        let own = placed..placed + pool.items.len();
+        pool.before = items[..own.start].iter().map(|found| found.sums).collect();
+        pool.after = items[own.end..].iter().map(|found| found.sums).collect();
+        placed = own.end;
     }
     Ok(())
 }

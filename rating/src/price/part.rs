@@ -77,6 +77,31 @@ impl Part {
         })
     }
 
+    /// So many packages, blocks or events at a price each.
+    pub fn counted(
+        pool: &PricePool<'_>,
+        item: usize,
+        count: i128,
+        price_nano: i64,
+        unit: &str,
+        detail: String,
+    ) -> Result<Self, ParkReason> {
+        let amount = Amount::from_price(count, price_nano, 1, pool.currency)
+            .map_err(|_| pool.too_large("amount"))?;
+        Ok(Self {
+            item,
+            kind: LineKind::Usage,
+            quantity: count,
+            scale: 0,
+            price_nano,
+            unit: PriceUnit { name: unit.to_owned(), base_units: 1 },
+            per: Per::Unit,
+            per_seconds: 1,
+            amount,
+            detail,
+        })
+    }
+
     /// An amount that no quantity explains: a flat fee, a lump.
     pub fn flat(
         pool: &PricePool<'_>,
