@@ -28,6 +28,9 @@ mod tiers;
 mod volume;
 mod zero_usage;
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use turnpike_schemas::{Amount, Currency, Fraction, Meter, Per, PriceModel, Rate};
 
 pub use graduated::Graduated;
@@ -60,13 +63,24 @@ pub struct PricePool<'a> {
     pub items: Vec<PoolItem<'a>>,
     /// All units of the series in its month, those of earlier and later tariff versions included.
     pub total: Fraction,
-    /// What the same series gathered under earlier and later versions of its rate: other pools price
-    /// it, but free events, levels held and fees due once look at the whole period.
-    pub before: Vec<&'a Gathered>,
-    pub after: Vec<&'a Gathered>,
+    /// All that the same series gathered, under earlier and later versions of its rate too, in order,
+    /// and which of it stands here. Other pools price the others, but free events, levels held and
+    /// fees due once look at the whole period. Empty: there is nothing else.
+    pub series: Arc<[&'a Gathered]>,
+    pub place: Range<usize>,
 }
 
-impl PricePool<'_> {
+impl<'a> PricePool<'a> {
+    /// What the series gathered before this pool's items.
+    pub fn before(&self) -> &[&'a Gathered] {
+        self.series.get(..self.place.start).unwrap_or_default()
+    }
+
+    /// What the series gathered after this pool's items.
+    pub fn after(&self) -> &[&'a Gathered] {
+        self.series.get(self.place.end..).unwrap_or_default()
+    }
+
     /// Smallest parts of the meter in one unit: base units, decimals and seconds.
     pub fn divisor(&self) -> Result<i128, ParkReason> {
         10_i128
@@ -82,6 +96,12 @@ impl PricePool<'_> {
             Per::Unit => self.rate.unit.name.clone(),
             per => format!("{} {}s", self.rate.unit.name, per.as_str()),
         }
+    }
+
+    /// What a part is, with its own numbers in brackets. Without them where each window is priced
+    /// alone: lines that say the same are one charge, rounded once.
+    fn detail(&self, role: String, numbers: &str) -> String {
+        if self.rate.window_seconds.is_some() { role } else { format!("{role} ({numbers})") }
     }
 
     pub fn too_large(&self, what: &str) -> ParkReason {

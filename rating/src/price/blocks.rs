@@ -8,7 +8,7 @@
 use turnpike_schemas::tariff::{BlockPolicy, BlockTier};
 use turnpike_schemas::{Fraction, PriceModel, RoundTo};
 
-use super::tiers::{counted, magnitude, units_text};
+use super::tiers::{magnitude, units_text};
 use super::{Part, Price, PricePool};
 use crate::parked::{ParkCode, ParkReason};
 
@@ -80,8 +80,8 @@ impl Span<'_> {
         more: &str,
     ) -> Result<Part, ParkReason> {
         let size = units_text(&Fraction::nano(self.tier.size_nano));
-        let what = counted(count, "block");
-        let detail = format!("Tier {}: {what} of {size}{more}", self.number);
+        let role = format!("Tier {}: blocks of {size}{more}", self.number);
+        let detail = pool.detail(role, &count.to_string());
         let unit = format!("block of {size} {}", pool.unit_text());
         Part::counted(pool, item, count, self.tier.price_nano, &unit, detail)
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use turnpike_schemas::tariff::Percentage;
 use turnpike_schemas::{Aggregation, Fraction, parse};
 
-use super::percentage::{free_text, percent_of};
+use super::percentage::percent_of;
 use super::tiers::{counted, magnitude};
 use super::{Part, PricePool};
 use crate::gather::{Gathered, Step};
@@ -21,7 +21,7 @@ use crate::parked::{ParkCode, ParkReason};
 
 pub(super) fn price(pool: &PricePool<'_>, terms: &Percentage) -> Result<Vec<Part>, ParkReason> {
     let mut events = Vec::new();
-    for sums in &pool.before {
+    for sums in pool.before() {
         add(pool, sums, None, &Fraction::ONE, &mut events)?;
     }
     for (index, item) in pool.items.iter().enumerate() {
@@ -197,19 +197,19 @@ impl Tally {
         let bounded = self.minimum != 0 || self.maximum != 0;
         if self.units.is_some() || self.free.is_some() || !bounded {
             let units = self.units.unwrap_or(Fraction::ZERO);
-            let free = free_text(&self.free.unwrap_or(Fraction::ZERO));
-            let detail = format!("{}{free}", percent_of(terms.rate_nano, &units));
+            let free = self.free.unwrap_or(Fraction::ZERO);
+            let detail = percent_of(pool, terms.rate_nano, &units, &free);
             parts.push(Part::units(pool, item, &units, terms.rate_nano, detail)?);
         }
         let prices = [
-            (self.fixed, Some(terms.fixed_nano), "fixed part"),
-            (self.minimum, terms.minimum_nano, "at the minimum"),
-            (self.maximum, terms.maximum_nano, "at the maximum"),
+            (self.fixed, Some(terms.fixed_nano), "Fixed part"),
+            (self.minimum, terms.minimum_nano, "Minimum"),
+            (self.maximum, terms.maximum_nano, "Maximum"),
         ];
         for (count, price, what) in prices {
             let Some(price) = price.filter(|price| count != 0 && *price != 0) else { continue };
             let each = parse::scaled_to_short_decimal(i128::from(price), 9);
-            let detail = format!("{}, {what} of {each}", counted(count, "event"));
+            let detail = pool.detail(format!("{what} of {each}"), &counted(count, "event"));
             parts.push(Part::counted(pool, item, count, price, "event", detail)?);
         }
         Ok(())

@@ -18,7 +18,7 @@ impl Price for Graduated {
         if held::applies(pool, terms.basis) {
             return held::graduated(pool, &terms.tiers);
         }
-        let mut parts = tiers::graduated(pool, &terms.tiers, &|_, _| String::new())?;
+        let mut parts = tiers::graduated(pool, &terms.tiers, &|tier, _| tier.text())?;
         parts.extend(zero_usage::first_flat(pool));
         Ok(parts)
     }

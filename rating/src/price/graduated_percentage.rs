@@ -4,7 +4,8 @@
 use turnpike_schemas::tariff::{PercentTier, Tier};
 use turnpike_schemas::{Fraction, PriceModel};
 
-use super::percentage::percent_of;
+use super::percentage::percent;
+use super::tiers::{Bounds, units_text};
 use super::{Part, Price, PricePool, tiers, zero_usage};
 use crate::parked::ParkReason;
 
@@ -16,8 +17,10 @@ impl Price for GraduatedPercentage {
             return Ok(Vec::new());
         };
         let tiers: Vec<Tier> = tiers.iter().map(to_tier).collect();
-        let text =
-            |tier: &Tier, units: &Fraction| format!(", {}", percent_of(tier.price_nano, units));
+        let text = |tier: &Bounds<'_>, units: &Fraction| {
+            let role = format!("{}, {}", tier.text(), percent(tier.tier.price_nano));
+            pool.detail(role, &format!("of {}", units_text(units)))
+        };
         let mut parts = tiers::graduated(pool, &tiers, &text)?;
         parts.extend(zero_usage::first_flat(pool));
         Ok(parts)

@@ -27,7 +27,7 @@ pub(super) fn applies(pool: &PricePool<'_>, basis: TierBasis) -> bool {
 /// The highest level of the whole period, in price units.
 pub(super) fn peak(pool: &PricePool<'_>) -> Result<Fraction, ParkReason> {
     let own = pool.items.iter().map(|item| item.sums);
-    let all = pool.before.iter().copied().chain(own).chain(pool.after.iter().copied());
+    let all = pool.before().iter().copied().chain(own).chain(pool.after().iter().copied());
     let highest = highest(all).ok_or_else(|| pool.too_large("level"))?;
     Fraction::ratio(highest, level_divisor(pool)?).ok_or_else(|| pool.too_large("level"))
 }
@@ -94,7 +94,7 @@ pub(super) fn graduated(pool: &PricePool<'_>, tiers: &[Tier]) -> Result<Vec<Part
     let highest_own = Fraction::ratio(highest(own()).ok_or_else(too_large)?, level_divisor(pool)?);
     tiers::reached(pool, tiers, &highest_own.ok_or_else(too_large)?)?;
     let mut sweep = Sweep::new(pool, &bounds)?;
-    let before = highest(pool.before.iter().copied()).and_then(|most| most.checked_mul(NANO));
+    let before = highest(pool.before().iter().copied()).and_then(|most| most.checked_mul(NANO));
     let before = before.ok_or_else(too_large)?;
     for (entered, (start, _)) in sweep.entered.iter_mut().zip(&sweep.bounds) {
         *entered = before > *start;

@@ -6,7 +6,7 @@
 use turnpike_schemas::tariff::Package as Terms;
 use turnpike_schemas::{Fraction, PriceModel};
 
-use super::tiers::{counted, units_text};
+use super::tiers::units_text;
 use super::{Part, Price, PricePool};
 use crate::parked::ParkReason;
 
@@ -32,8 +32,8 @@ impl Price for Package {
                 .checked_sub(packages(&item.low)?)
                 .ok_or_else(|| pool.too_large("number of packages"))?;
             let units = units_text(&pool.difference(&item.high, &item.low)?);
-            let what = counted(count, "package");
-            let detail = format!("{what} of {size}, {units} units{free}");
+            let numbers = format!("{count} for {units} units{free}");
+            let detail = pool.detail(format!("Packages of {size}"), &numbers);
             parts.push(Part::counted(pool, index, count, pool.rate.price_nano, &unit, detail)?);
         }
         Ok(parts)

@@ -26,6 +26,12 @@ pub struct Part {
 }
 
 impl Part {
+    /// What sets the part apart from others of its item: the detail without this item's numbers, so
+    /// that the lines of a later run, with more usage, are known as the same.
+    pub fn role(&self) -> &str {
+        self.detail.split_once(" (").map_or(self.detail.as_str(), |(role, _)| role)
+    }
+
     /// The whole of an item at one price.
     pub fn whole(pool: &PricePool<'_>, item: usize) -> Result<Self, ParkReason> {
         let sums = pool.items[item].sums;

@@ -29,7 +29,7 @@ fn share(pool: &PricePool<'_>, terms: &Terms) -> Result<Vec<Part>, ParkReason> {
         let units = pool.difference(&paid(&item.high)?, &paid(&item.low)?)?;
         let all = pool.difference(&item.high, &item.low)?;
         let unpaid = pool.difference(&all, &units)?;
-        let detail = format!("{}{}", percent_of(terms.rate_nano, &units), free_text(&unpaid));
+        let detail = percent_of(pool, terms.rate_nano, &units, &unpaid);
         parts.push(Part::units(pool, index, &units, terms.rate_nano, detail)?);
     }
     Ok(parts)
@@ -43,13 +43,18 @@ fn paid(units: &Fraction, free: &Fraction) -> Option<Fraction> {
     Some(units.checked_sub(free)?.max(Fraction::ZERO))
 }
 
-/// `1.3 % of 550`.
-pub(super) fn percent_of(rate_nano: i64, units: &Fraction) -> String {
-    let percent = parse::scaled_to_short_decimal(i128::from(rate_nano), 7);
-    format!("{percent} % of {}", units_text(units))
+/// `1.3 % (of 550, 250 free)`.
+pub(super) fn percent_of(
+    pool: &PricePool<'_>,
+    rate_nano: i64,
+    units: &Fraction,
+    free: &Fraction,
+) -> String {
+    let free = if free.is_zero() { String::new() } else { format!(", {} free", units_text(free)) };
+    pool.detail(percent(rate_nano), &format!("of {}{free}", units_text(units)))
 }
 
-/// `, 150 free`.
-pub(super) fn free_text(free: &Fraction) -> String {
-    if free.is_zero() { String::new() } else { format!(", {} free", units_text(free)) }
+/// `1.3 %`.
+pub(super) fn percent(rate_nano: i64) -> String {
+    format!("{} %", parse::scaled_to_short_decimal(i128::from(rate_nano), 7))
 }

@@ -78,12 +78,11 @@ impl Bounds<'_> {
     }
 }
 
-/// Every item's units at the price of the tier in which each falls. `text` adds to a tier's name
-/// what is said of its units.
+/// Every item's units at the price of the tier in which each falls. `text` says what a part is.
 pub(super) fn graduated(
     pool: &PricePool<'_>,
     tiers: &[Tier],
-    text: &dyn Fn(&Tier, &Fraction) -> String,
+    text: &dyn Fn(&Bounds<'_>, &Fraction) -> String,
 ) -> Result<Vec<Part>, ParkReason> {
     let last = pool.items.last().map_or(pool.total, |item| item.high);
     within(pool, tiers, &last)?;
@@ -97,7 +96,7 @@ pub(super) fn graduated(
             let times = tier.entered(&item.high) - tier.entered(&item.low);
             parts.extend(tier.flat(pool, index, times)?);
             if !units.is_zero() {
-                let detail = format!("{}{}", tier.text(), text(tier.tier, &units));
+                let detail = text(tier, &units);
                 parts.push(Part::units(pool, index, &units, tier.tier.price_nano, detail)?);
             }
         }

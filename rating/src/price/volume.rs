@@ -21,7 +21,7 @@ impl Price for Volume {
         let tier = tiers::reached(pool, &terms.tiers, &reach)?;
         let mut parts = Vec::with_capacity(pool.items.len() + 1);
         // Later versions of the rate go on with a period whose fee is on a line already.
-        if pool.before.is_empty() && !pool.items.is_empty() && !reach.is_zero() {
+        if pool.before().is_empty() && !pool.items.is_empty() && !reach.is_zero() {
             parts.extend(tier.flat(pool, 0, if reach.is_negative() { -1 } else { 1 })?);
         }
         if !held || reach.is_zero() {

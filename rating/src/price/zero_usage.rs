@@ -35,7 +35,7 @@ fn first(rate: &Rate) -> Option<Tier> {
 
 /// The same where there was usage and it came to nothing: once, on the first item of the period.
 pub(super) fn first_flat(pool: &PricePool<'_>) -> Option<Part> {
-    if !pool.total.is_zero() || !pool.before.is_empty() || pool.items.is_empty() {
+    if !pool.total.is_zero() || !pool.before().is_empty() || pool.items.is_empty() {
         return None;
     }
     let amount = flat_of_nothing(pool.rate, pool.currency)?;

@@ -51,9 +51,9 @@ fn packages_telescope_over_items() {
     let sums = [consumed(0, &[(0, 121 * ONE)]), consumed(1, &[(0, 3 * ONE)])];
     let (rate, meter) = (package("10", "5", RoundTo::Up, "100"), meter(Aggregation::Sum));
     let parts = priced(&pool(&rate, &meter, 1, &sums)).expect("priced");
-    assert_eq!(parts[0].detail, "12 packages of 10, 121 units, the first 5 free");
+    assert_eq!(parts[0].detail, "Packages of 10 (12 for 121 units, the first 5 free)");
     assert_eq!((parts[0].quantity, &*parts[0].unit.name), (12, "package of 10 unit"));
-    assert_eq!(parts[1].detail, "0 packages of 10, 3 units, the first 5 free");
+    assert_eq!(parts[1].detail, "Packages of 10 (0 for 3 units, the first 5 free)");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn packages_of_what_is_held_name_their_time() {
     let parts = priced(&pool(&rate, &meter, 3_600, &sums)).expect("priced");
     assert_eq!(total(&parts), decimal("4"));
     assert_eq!(parts[0].unit.name, "package of 10 unit hours");
-    assert_eq!(parts[0].detail, "2 packages of 10, about 12.001111111 units");
+    assert_eq!(parts[0].detail, "Packages of 10 (2 for about 12.001111111 units)");
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn blocks_round_up_within_each_tier() {
     let told: Vec<(usize, &str)> =
         parts.iter().map(|part| (part.item, part.detail.as_str())).collect();
     let expected = [
-        (0, "Tier 1: 10 blocks of 100"),
-        (0, "Tier 2: 5 blocks of 1000"),
-        (1, "Tier 2: 0 blocks of 1000"),
+        (0, "Tier 1: blocks of 100 (10)"),
+        (0, "Tier 2: blocks of 1000 (5)"),
+        (1, "Tier 2: blocks of 1000 (0)"),
     ];
     assert_eq!(told, expected);
 }
@@ -141,6 +141,18 @@ fn a_share_of_money_leaves_free_units_out() {
     let sums = [consumed(0, &[(0, 400 * ONE)]), consumed(1, &[(0, 400 * ONE)])];
     let (rate, meter) = (of("1.3", Some("250")), meter(Aggregation::Sum));
     let parts = priced(&pool(&rate, &meter, 1, &sums)).expect("priced");
-    assert_eq!(parts[0].detail, "1.3 % of 150, 250 free");
-    assert_eq!(parts[1].detail, "1.3 % of 400");
+    assert_eq!(parts[0].detail, "1.3 % (of 150, 250 free)");
+    assert_eq!(parts[1].detail, "1.3 % (of 400)");
+}
+
+#[test]
+fn windows_priced_alone_say_the_same() {
+    let mut rate = package("10", "0", RoundTo::Up, "1");
+    rate.window_seconds = Some(3_600);
+    let meter = meter(Aggregation::Sum);
+    let detail = |units: i128| {
+        let sums = [consumed(0, &[(0, units * ONE)])];
+        priced(&pool(&rate, &meter, 1, &sums)).expect("priced").remove(0).detail
+    };
+    assert_eq!((detail(9), detail(15)), ("Packages of 10".to_owned(), "Packages of 10".to_owned()));
 }

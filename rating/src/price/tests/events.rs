@@ -103,10 +103,10 @@ fn the_parts_of_a_percentage_say_what_they_are() {
     let parts = priced(&pool(&rate, &meter, 1, &sums)).expect("priced");
     let told: Vec<&str> = parts.iter().map(|part| part.detail.as_str()).collect();
     let expected = [
-        "1.3 % of 550, 250 free",
-        "2 events, fixed part of 2",
-        "1 event, at the minimum of 2.5",
-        "1 event, at the maximum of 100",
+        "1.3 % (of 550, 250 free)",
+        "Fixed part of 2 (2 events)",
+        "Minimum of 2.5 (1 event)",
+        "Maximum of 100 (1 event)",
     ];
     assert_eq!(told, expected);
     assert_eq!(total(&parts), decimal("113.65"));
@@ -119,7 +119,7 @@ fn free_events_of_an_earlier_version_are_used_up() {
     let before = [consumed(0, &[(0, 5 * ONE)])];
     let own = [consumed(1, &[(1, 7 * ONE), (2, 9 * ONE)])];
     let mut later = pool(&rate, &meter, 1, &own);
-    later.before = before.iter().map(|(_, sums)| sums).collect();
+    among(&mut later, &before, &[]);
     assert_eq!(total(&priced(&later).expect("priced")), decimal("0.9"));
 }
 

@@ -97,15 +97,15 @@ fn the_highest_level_is_that_of_the_whole_period() {
     let own = [held(0, &[(0, 15 * DAY, 100 * ONE)])];
     let other = [held(1, &[(15 * DAY, MONTH, 300 * ONE)])];
     let mut first = pool(&rate, &meter, MONTH, &own);
-    first.after = other.iter().map(|(_, sums)| sums).collect();
+    among(&mut first, &[], &other);
     assert_eq!(total(&priced(&first).expect("priced")), decimal("75"));
     let mut last = pool(&rate, &meter, MONTH, &other);
-    last.before = own.iter().map(|(_, sums)| sums).collect();
+    among(&mut last, &own, &[]);
     assert_eq!(total(&priced(&last).expect("priced")), decimal("75"));
     // Graduated: the first tier's fee was due under the version before.
     let rate = graduated();
     let mut last = pool(&rate, &meter, MONTH, &own);
-    last.before = own.iter().map(|(_, sums)| sums).collect();
+    among(&mut last, &own, &[]);
     let parts = priced(&last).expect("priced");
     assert!(parts.iter().all(|part| part.kind == LineKind::Usage), "{parts:?}");
 }

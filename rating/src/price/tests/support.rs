@@ -1,6 +1,7 @@
 //! Pools made by hand.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use turnpike_schemas::tariff::{BlockTier, PercentTier, Tier, TierBasis, Tiers, ZeroUsage};
 use turnpike_schemas::{
@@ -122,8 +123,8 @@ pub fn pool<'a>(rate: &'a Rate, meter: &'a Meter, per: i64, sums: &'a [Sum]) -> 
         per_seconds: per,
         items: Vec::new(),
         total: Fraction::ZERO,
-        before: Vec::new(),
-        after: Vec::new(),
+        series: Arc::default(),
+        place: 0..0,
     };
     let divisor = pool.divisor().expect("divisor");
     for (key, sums) in sums {
@@ -135,14 +136,22 @@ pub fn pool<'a>(rate: &'a Rate, meter: &'a Meter, per: i64, sums: &'a [Sum]) -> 
     pool
 }
 
+/// The pool among what other versions of its rate gathered.
+pub fn among<'a>(pool: &mut PricePool<'a>, before: &'a [Sum], after: &'a [Sum]) {
+    let own: Vec<&Gathered> = pool.items.iter().map(|item| item.sums).collect();
+    pool.place = before.len()..before.len() + own.len();
+    let others = |sums: &'a [Sum]| sums.iter().map(|(_, sums)| sums);
+    pool.series = others(before).chain(own).chain(others(after)).collect();
+}
+
 pub fn priced(pool: &PricePool<'_>) -> Result<Vec<Part>, ParkReason> {
     let parts = model_of(pool.rate)?.price(pool)?;
     for part in &parts {
         explains_itself(part);
     }
     let names: std::collections::BTreeSet<_> =
-        parts.iter().map(|part| (part.item, &part.detail)).collect();
-    assert_eq!(names.len(), parts.len(), "the details of an item's parts differ: {parts:?}");
+        parts.iter().map(|part| (part.item, part.role())).collect();
+    assert_eq!(names.len(), parts.len(), "the roles of an item's parts differ: {parts:?}");
     Ok(parts)
 }
 

@@ -94,7 +94,7 @@ fn graduated_percentages_add_their_tiers() {
     let sums = [consumed(0, &[(0, 12 * ONE)])];
     let (rate, meter) = (percent(), meter(Aggregation::Sum));
     let parts = priced(&pool(&rate, &meter, 1, &sums)).expect("priced");
-    assert_eq!(parts[3].detail, "Tier 2: above 10, 2.5 % of 2");
+    assert_eq!(parts[3].detail, "Tier 2: above 10, 2.5 % (of 2)");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn later_versions_go_on_where_earlier_ones_stopped() {
     let before = [consumed(0, &[(0, 60 * ONE)])];
     let own = [consumed(1, &[(5, 30 * ONE)])];
     let mut later = pool(&rate, &meter, 1, &own);
-    later.before = before.iter().map(|(_, sums)| sums).collect();
+    among(&mut later, &before, &[]);
     for item in &mut later.items {
         item.low = decimal("60");
         item.high = decimal("90");
