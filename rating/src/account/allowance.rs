@@ -2,12 +2,13 @@
 //!
 //! Of the units counted so far, as many are free as the allowance reaches; an item's free units are
 //! the difference, so that an allowance that earlier usage has taken in part goes on where that
-//! stopped. What is free stands on a line of its own at price 0.
+//! stopped. What is free stands on a line of its own at price 0. Where the price changes within an
+//! item (a series, a price named by events), its free units are worth its mean price.
 
 use std::collections::BTreeMap;
 
 use turnpike_schemas::{
-    AdjustmentKind, Fraction, LineKind, MeterId, PriceBook, PriceUnit, RatedLine, RunId,
+    AdjustmentKind, Fraction, LineKind, PriceBook, PriceUnit, RatedLine, RunId,
 };
 
 use super::adjust::kind_word;
@@ -18,7 +19,10 @@ use super::scope::covers_usage;
 use super::terms::{Series, Terms};
 use crate::gather::{GatherKey, Gathered};
 use crate::parked::{ParkCode, ParkReason};
-use crate::price::{Part, PricePool};
+use crate::price::{Part, PoolItem, PricePool};
+
+/// Decimals that the quantity of a line may have beyond its meter's.
+const DECIMALS_MORE: u32 = 9;
 
 /// Free usage of an item, in smallest parts of its meter, by allowance.
 #[derive(Debug, Default)]
@@ -40,8 +44,22 @@ impl<'a> Free<'a> {
             .ok_or_else(overflow)
     }
 
-    pub fn has(&self, key: &GatherKey) -> bool {
-        self.0.contains_key(key)
+    /// A priced part of an item as it is after allowances: nothing where they have taken all of it,
+    /// and where its amount stands for itself, with the quantity that is left.
+    pub fn left(&self, part: Part, item: &PoolItem<'_>) -> Result<Option<Part>, ParkReason> {
+        if !self.0.contains_key(item.key) {
+            return Ok(Some(part));
+        }
+        if item.low == item.high && part.amount.is_zero() {
+            return Ok(None);
+        }
+        if part.kind != LineKind::Metered || part.quantity != item.sums.quantity {
+            return Ok(Some(part));
+        }
+        let left = Fraction::whole(part.quantity).checked_sub(&self.parts(item.key)?);
+        let (quantity, more) =
+            left.and_then(|left| left.to_scaled(0, DECIMALS_MORE)).unwrap_or((part.quantity, 0));
+        Ok(Some(Part { quantity, scale: part.scale + more, ..part }))
     }
 
     /// Takes every allowance off what was gathered.
@@ -110,9 +128,6 @@ impl<'a> Free<'a> {
             if units.is_zero() {
                 continue;
             }
-            if found.is_priced_by_piece() {
-                return Err(by_piece(&adjustment.name, &found.key.meter));
-            }
             let parts = units.checked_mul(&divisor).ok_or_else(overflow)?;
             self.0.entry(found.key).or_default().push(Taken { name: &adjustment.name, parts });
         }
@@ -138,11 +153,6 @@ impl<'a> Free<'a> {
         }
         Ok(found)
     }
-}
-
-/// Whether a priced part says nothing because allowances have taken its whole item.
-pub(super) fn is_empty(part: &Part) -> bool {
-    part.kind == LineKind::Usage && part.quantity == 0 && part.amount.is_zero()
 }
 
 /// Units that an allowance has counted, and those of them that were free.
@@ -179,14 +189,6 @@ fn divisor(found: &Found<'_>, unit: &PriceUnit) -> Result<Fraction, ParkReason> 
         .and_then(|unit| unit.checked_mul(i128::from(found.key.per_seconds)))
         .map(Fraction::whole)
         .ok_or_else(overflow)
-}
-
-fn by_piece(name: &str, meter: &MeterId) -> ParkReason {
-    let text = format!(
-        "allowance `{name}` cannot be taken off meter `{meter}`: its price is worked out event by \
-         event"
-    );
-    ParkReason::new(ParkCode::UnpricedMeter, text)
 }
 
 #[cfg(test)]

@@ -105,12 +105,12 @@ fn priced<'a>(
         for (index, line) in free.lines(run, account, pool)? {
             priced.push(of_item(index, line));
         }
-        for part in &model_of(pool.rate)?.price(pool)? {
-            if allowance::is_empty(part) && free.has(pool.items[part.item].key) {
-                continue;
+        for part in model_of(pool.rate)?.price(pool)? {
+            let index = part.item;
+            if let Some(part) = free.left(part, &pool.items[index])? {
+                let line = lines::line_of(run, account, pool, &part, part.role())?;
+                priced.push(of_item(index, line));
             }
-            priced
-                .push(of_item(part.item, lines::line_of(run, account, pool, part, &part.detail)?));
         }
     }
     Ok(priced)

@@ -3,6 +3,7 @@
 //! two rounded totals and the rounding of the whole is never exceeded.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use turnpike_schemas::{
     Currency, Fraction, Instant, Meter, MeterId, Pool, PriceBook, Rate, TariffVersion,
@@ -60,11 +61,6 @@ impl<'a> Found<'a> {
             Pool::Site => self.key.site.as_deref(),
             Pool::Resource => Some(self.key.resource.as_str()),
         }
-    }
-
-    /// Whether its amount is worked out of the events alone, so that single units have no price.
-    pub fn is_priced_by_piece(&self) -> bool {
-        self.sums.worth.is_some() || !self.sums.steps.is_empty()
     }
 }
 
@@ -129,6 +125,8 @@ fn add_pools<'a>(
                 per_seconds: found.key.per_seconds,
                 items: Vec::new(),
                 total: Fraction::ZERO,
+                series: Arc::default(),
+                place: 0..0,
             };
             if let Some(before) = pools[first..].last() {
                 position = converted(&position, before, &pool)?;
@@ -142,7 +140,8 @@ fn add_pools<'a>(
             .and_then(|parts| parts.checked_div(&Fraction::whole(pool.divisor().ok()?)))
             .and_then(|units| position.checked_add(&units))
             .ok_or_else(overflow)?;
-        let (low, rounded) = (rounded(found, &position)?, rounded(found, &high)?);
+        let low = round_units(found.rate, &position)?;
+        let rounded = round_units(found.rate, &high)?;
         pool.items.push(PoolItem { key: found.key, sums: found.sums, low, high: rounded });
         position = high;
     }
@@ -154,18 +153,16 @@ fn add_pools<'a>(
     for (pool, total) in pools[first..].iter_mut().zip(totals?) {
         pool.total = total;
     }
-    Ok(())
-}
-
-fn rounded(found: &Found<'_>, units: &Fraction) -> Result<Fraction, ParkReason> {
-    if found.rate.round_units.is_some() && found.is_priced_by_piece() {
-        let text = format!(
-            "the units of meter `{}` cannot be rounded: its price is worked out event by event",
-            found.meter.id
-        );
-        return Err(ParkReason::new(ParkCode::UnpricedMeter, text));
+    if pools.len() - first > 1 {
+        let series: Arc<[&Gathered]> = items.iter().map(|found| found.sums).collect();
+        let mut placed = 0;
+        for pool in &mut pools[first..] {
+            pool.place = placed..placed + pool.items.len();
+            pool.series = Arc::clone(&series);
+            placed = pool.place.end;
+        }
     }
-    round_units(found.rate, units)
+    Ok(())
 }
 
 /// The units of a pool so far, as the rate rounds them.

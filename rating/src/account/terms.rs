@@ -7,15 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use turnpike_schemas::tariff::{Tiers, ZeroUsage};
 use turnpike_schemas::{
-    Account, Currency, Instant, Period, PriceBook, PriceModel, Rate, Tariff, TariffId,
-    TariffVersion,
+    Account, Currency, Instant, Period, PriceBook, Rate, Tariff, TariffId, TariffVersion,
 };
 
 use super::chain::{Link, chain};
 use crate::gather::{GatherKey, Gathered};
 use crate::parked::{ParkCode, ParkReason};
+use crate::price::flat_of_nothing_nano;
 use crate::tariff_lookup::Lookup;
 
 /// Time in which the same price lists apply.
@@ -224,12 +223,6 @@ fn asks_for_more(version: &TariffVersion) -> bool {
 /// The flat fee that is due without usage, where there is one. Nobody knows the members of a
 /// smaller pool than the account before they use anything.
 pub(super) fn first_flat(rate: &Rate) -> Option<i64> {
-    let (PriceModel::Graduated(Tiers { tiers, zero_usage, .. })
-    | PriceModel::Volume(Tiers { tiers, zero_usage, .. })) = &rate.model
-    else {
-        return None;
-    };
     let alone = rate.pool == turnpike_schemas::Pool::Account && rate.window_seconds.is_none();
-    let flat = tiers.first().map(|tier| tier.flat_nano).filter(|flat| *flat != 0);
-    flat.filter(|_| alone && *zero_usage == ZeroUsage::FirstFlat)
+    flat_of_nothing_nano(rate).filter(|_| alone)
 }

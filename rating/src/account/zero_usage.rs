@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use turnpike_schemas::{Fraction, Instant, LineKind, MeterId, Period};
+use turnpike_schemas::{Fraction, Instant, LineKind, MeterId, Period, Rate};
 
 use super::Stage;
 use super::entry::Entry;
@@ -12,7 +12,7 @@ use super::pool::series_name;
 use super::scope::Origin;
 use super::terms::first_flat;
 use crate::parked::{ParkCode, ParkReason};
-use crate::price::PricePool;
+use crate::price::{PricePool, flat_of_nothing_text};
 
 /// Adds the flat fees of rates in force whose units of a month are none.
 pub(super) fn add<'a>(
@@ -43,7 +43,7 @@ pub(super) fn add<'a>(
                     subject: Subject::account(stage)?,
                     meter: rate.meter.clone(),
                     service: meter.service.clone(),
-                    detail: detail(&rate.name),
+                    detail: detail(rate),
                     attributes: rate.conditions.clone(),
                     tax_category: rate.tax_category.clone(),
                     price: (flat, "month"),
@@ -71,9 +71,9 @@ pub(super) fn add<'a>(
     Ok(())
 }
 
-fn detail(rate: &str) -> String {
-    let text = "Tier 1, flat fee without usage";
-    if rate.is_empty() { text.to_owned() } else { format!("{rate}: {text}") }
+fn detail(rate: &Rate) -> String {
+    let text = format!("{} without usage", flat_of_nothing_text(rate));
+    if rate.name.is_empty() { text } else { format!("{}: {text}", rate.name) }
 }
 
 /// The series that have usage, by month. Usage that comes to nothing is the price model's.

@@ -84,11 +84,21 @@ fn an_allowance_of_another_unit_counts_in_it() {
 }
 
 #[test]
-fn a_price_by_event_parks_an_allowance() {
-    let world = World::new().per_call("1").adjust("Free", allowance("10"));
-    let world = world.used_of("4", |_, sums| sums.worth = Some(Fraction::ONE));
-    let reason = world.rated().expect_err("parks");
-    assert!(reason.text.contains("`Free`") && reason.text.contains("`calls`"), "{reason}");
+fn free_units_of_a_changing_price_are_worth_its_mean() {
+    let series = PriceModel::Series { series: "spot".to_owned() };
+    let world = || {
+        let rate = Rate { model: series.clone(), ..rate("calls", "0") };
+        World::new().rate(rate).adjust("Free", allowance("10"))
+    };
+    let worth = |worth: i128| {
+        move |_: &mut GatherKey, sums: &mut Gathered| sums.worth = Some(Fraction::whole(worth))
+    };
+    world().used_of("4", worth(8)).costs("0");
+    let partly = world().used_of("4", worth(8)).used_of("10", worth(5));
+    partly.costs("2");
+    let quantity: i128 =
+        partly.lines().iter().map(|line| line.quantity * 10_i128.pow(6 - line.scale)).sum();
+    assert_eq!((quantity, partly.lines().len()), (14_000_000, 3));
 }
 
 #[test]

@@ -3,17 +3,19 @@
 
 use serde_json::Value;
 use turnpike_schemas::RoundTo;
-use turnpike_schemas::tariff::DayCount;
+use turnpike_schemas::tariff::{BlockPolicy, BlockTier, DayCount};
 
 use super::fees::capacity;
 use super::*;
 
 /// The kinds that belong to the account stage, and how each is rated.
-const KINDS: [(&str, fn(&Value)); 21] = [
+const KINDS: [(&str, fn(&Value)); 23] = [
     ("minimum_commitment", minimum_commitment),
     ("charge_minimum_true_up", charge_minimum),
     ("subscription_proration", subscription),
     ("unit_min", unit_minimum),
+    ("volume", volume_plain),
+    ("volume_min", volume_minimum),
     ("graduated_min", graduated_minimum),
     ("graduated_max", graduated_maximum),
     ("graduated", graduated_plain),
@@ -194,6 +196,29 @@ fn graduated_plain(case: &Value) {
     expect(case, &if units == "0" { world } else { world.used(units) });
 }
 
+fn volume_of(case: &Value) -> Rate {
+    let rate = tiers_of(case);
+    let PriceModel::Graduated(tiers) = rate.model else { panic!("tiers") };
+    Rate { model: PriceModel::Volume(tiers), ..rate }
+}
+
+fn volume_plain(case: &Value) {
+    let world = World::new().rate(volume_of(case));
+    let units = text(&case["input"], "units");
+    expect(case, &if units == "0" { world } else { world.used(units) });
+}
+
+fn volume_minimum(case: &Value) {
+    let world = World::new().rate(volume_of(case));
+    let world = world.adjust("Least", minimum(text(&case["params"], "minimum"), BY_DAY));
+    let units = text(&case["input"], "units");
+    let world = if units == "0" { world } else { world.used(units) };
+    expect(case, &world);
+    let lines = world.lines();
+    let missing = adjustments(&lines)[0].amount.to_decimal_text(2);
+    assert_eq!(missing, text(&case["expected"], "commitment"));
+}
+
 fn usage_discount(case: &Value) {
     let input = &case["input"];
     let world = World::new().per_call("1");
@@ -342,27 +367,20 @@ fn capacity_overage(case: &Value) {
     expect(case, &world.used(text(&case["input"], "units")));
 }
 
-/// Blocks of one unit, of whole units: the same as tiers.
 fn base_plus_consumable(case: &Value) {
     let params = &case["params"];
-    let mut bound = 0;
-    let bounds: Vec<(String, &str)> = params["tiers"]
-        .as_array()
-        .expect("tiers")
-        .iter()
-        .map(|tier| {
-            assert_eq!(text(tier, "block_size"), "1");
-            let most = tier["max_blocks"].as_str().map(|most| most.parse::<i64>().expect("blocks"));
-            let up_to = most.map_or(String::new(), |most| {
-                bound += most;
-                bound.to_string()
-            });
-            (up_to, text(tier, "price_per_block"))
-        })
-        .collect();
-    let tiers: Vec<_> = bounds.iter().map(|(up_to, price)| (up_to.as_str(), *price, "0")).collect();
-    let world = World::new().rate(graduated(&tiers, ZeroUsage::Free));
-    let world = world.fee("Base", text(params, "base"), BY_DAY);
+    let tier = |tier: &Value| BlockTier {
+        size_nano: nano(text(tier, "block_size")),
+        price_nano: nano(text(tier, "price_per_block")),
+        blocks_max: tier["max_blocks"].as_str().map(|most| most.parse().expect("blocks")),
+    };
+    let tiers = params["tiers"].as_array().expect("tiers").iter().map(tier).collect();
+    let policy = match text(params, "policy") {
+        "TOP_TIER" => BlockPolicy::TopTier,
+        _ => BlockPolicy::AllTiers,
+    };
+    let blocks = Rate { model: PriceModel::Blocks { policy, tiers }, ..rate("calls", "0") };
+    let world = World::new().rate(blocks).fee("Base", text(params, "base"), BY_DAY);
     expect(case, &world.used(text(&case["input"], "units")));
 }
 

@@ -238,4 +238,7 @@ fn a_first_tier_is_due_without_usage_where_the_tariff_says_so() {
     World::new().rate(tiers(ZeroUsage::FirstFlat)).next_version("2026-01-09").costs("2");
     let quarter = World::new().rate(tiers(ZeroUsage::FirstFlat));
     quarter.period("2026-01-01", "2026-04-01").costs("6");
+    // All of its usage is free, so that no unit falls into the tier.
+    let world = World::new().rate(tiers(ZeroUsage::FirstFlat));
+    world.adjust("Free", allowance("5")).used("5").costs("2");
 }

@@ -16,8 +16,14 @@ impl Numbers {
 /// Adjustments that are counted over the pool: their sums know only the total.
 fn pooled(numbers: &mut Numbers) -> World {
     let tiers = [("10", "2", "1"), ("40", "1.5", "0"), ("", "0.7", "3")];
-    let mut world = World::new().rate(graduated(&tiers, ZeroUsage::FirstFlat));
-    world = world.fee("Support", "5", BY_DAY);
+    let mut rate = graduated(&tiers, ZeroUsage::FirstFlat);
+    if let (PriceModel::Graduated(tiers), 0) = (&rate.model, numbers.next(2)) {
+        rate.model = PriceModel::Volume(tiers.clone());
+    }
+    if numbers.next(3) == 0 {
+        rate = rounded(rate, "7", turnpike_schemas::RoundTo::Up);
+    }
+    let mut world = World::new().rate(rate).fee("Support", "5", BY_DAY);
     for place in 0..numbers.next(5) {
         let amount = (numbers.next(120) + 1).to_string();
         let kind = match numbers.next(7) {
