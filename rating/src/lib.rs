@@ -17,6 +17,7 @@
 //! - There is no clock: `as_of` is an argument.
 
 pub mod account;
+pub mod breakdown;
 pub mod convert;
 pub mod engine;
 pub mod error;
@@ -25,12 +26,15 @@ pub mod gather;
 pub mod metering;
 pub mod parked;
 pub mod price;
+pub mod quote;
 pub mod request;
 pub mod run;
 pub mod tariff_lookup;
 
+pub use breakdown::{BreakdownStep, breakdown};
 pub use error::RatingError;
 pub use explain::{ExplainedInterval, explain};
 pub use parked::{ParkReason, Parked, Unassigned};
+pub use quote::{Quote, QuoteBook, QuoteError, QuoteFor, ToldUsage};
 pub use request::{RatingProgress, RatingRequest, Window};
 pub use run::{RatingOutcome, RunInputs, rate, store};

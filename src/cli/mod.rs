@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod adapters;
+mod amounts;
 mod bench_duplicates;
 mod book;
 mod check_event;
@@ -18,6 +19,7 @@ mod invoice;
 mod key;
 mod man;
 mod produce;
+mod quote;
 mod rate;
 mod serve;
 mod simulate;
@@ -85,6 +87,7 @@ enum Command {
     Compact(compact::Compact),
     Rate(rate::Rate),
     Invoice(invoice::Invoice),
+    Quote(quote::Quote),
     Explain(explain::Explain),
     Verify(verify::Verify),
     Book(book::Book),
@@ -162,6 +165,7 @@ async fn dispatch(command: Command, app: &App) -> anyhow::Result<()> {
         Command::Compact(command) => Box::pin(command.run(app)).await,
         Command::Rate(command) => Box::pin(command.run(app)).await,
         Command::Invoice(command) => Box::pin(command.run(app)).await,
+        Command::Quote(command) => Box::pin(command.run(app)).await,
         Command::Explain(command) => Box::pin(command.run(app)).await,
         Command::Verify(command) => Box::pin(command.run(app)).await,
         Command::Book(command) => command.run(app).await,
@@ -271,6 +275,10 @@ mod tests {
         );
         check("turnpike inventory import", false);
         check("turnpike inventory missing", true);
+        check("turnpike quote --tariff standard --use vcpu=4 --use volume=1TiB,for=2d", true);
+        check("turnpike quote --account a --events events.jsonl --period 2026-10", true);
+        check("turnpike quote --use vcpu=4", false);
+        check("turnpike quote --tariff t --events a.jsonl --use vcpu=4", false);
         check("turnpike check-event", true);
         check("turnpike check-event - --system native", true);
         check("turnpike frobnicate", false);

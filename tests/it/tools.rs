@@ -1,0 +1,3 @@
+//! The tools around prices: what they say is what a run says.
+
+mod quote;
