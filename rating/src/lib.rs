@@ -18,7 +18,9 @@
 
 pub mod account;
 pub mod breakdown;
+pub mod compare;
 pub mod convert;
+pub mod difference;
 pub mod engine;
 pub mod error;
 pub mod explain;
@@ -32,6 +34,8 @@ pub mod run;
 pub mod tariff_lookup;
 
 pub use breakdown::{BreakdownStep, breakdown};
+pub use compare::{Comparison, Terms, compare};
+pub use difference::{AccountDifference, LineDifference, Side, SideKey, difference};
 pub use error::RatingError;
 pub use explain::{ExplainedInterval, explain};
 pub use parked::{ParkReason, Parked, Unassigned};

@@ -6,6 +6,7 @@ mod bench_duplicates;
 mod book;
 mod check_event;
 mod compact;
+mod compare;
 mod completions;
 mod config;
 mod dead_letters;
@@ -88,6 +89,7 @@ enum Command {
     Rate(rate::Rate),
     Invoice(invoice::Invoice),
     Quote(quote::Quote),
+    Compare(compare::Compare),
     Explain(explain::Explain),
     Verify(verify::Verify),
     Book(book::Book),
@@ -166,6 +168,7 @@ async fn dispatch(command: Command, app: &App) -> anyhow::Result<()> {
         Command::Rate(command) => Box::pin(command.run(app)).await,
         Command::Invoice(command) => Box::pin(command.run(app)).await,
         Command::Quote(command) => Box::pin(command.run(app)).await,
+        Command::Compare(command) => Box::pin(command.run(app)).await,
         Command::Explain(command) => Box::pin(command.run(app)).await,
         Command::Verify(command) => Box::pin(command.run(app)).await,
         Command::Book(command) => command.run(app).await,
@@ -251,6 +254,14 @@ mod tests {
         check("turnpike rate --period 2026-10 --from 2026-10-01T00:00:00Z", false);
         check("turnpike rate --from 2026-10-01T00:00:00Z --to 2026-10-02T00:00:00Z", true);
         check("turnpike rate --from 2026-10-01T00:00:00Z", false);
+        check("turnpike rate --period 2026-08 --through 2026-10 --against latest", true);
+        check("turnpike rate --period 2026-08 --against run_1", true);
+        check("turnpike rate --through 2026-10", false);
+        check("turnpike compare --period 2026-10 --tariff a=b --site x=y --account c", true);
+        check("turnpike compare --runs run_1 run_2", true);
+        check("turnpike compare --runs run_1", false);
+        check("turnpike compare --period 2026-10 --tariff a", false);
+        check("turnpike compare --tariff a=b", false);
         check("turnpike rate", false);
         check("turnpike ingest --from file:events.jsonl", true);
         check("turnpike ingest", false);
