@@ -17,6 +17,7 @@ use crate::gather::{GatherKey, Gathered, Harvest};
 use crate::metering::{FOLD_VERSION, Metered};
 use crate::parked::{Parked, Unassigned};
 use crate::request::{MonthRange, RatingProgress, RatingRequest};
+use crate::tariff_lookup::Lookup;
 
 #[cfg(test)]
 mod tests;
@@ -173,7 +174,7 @@ fn assemble(
         }
         harvest.merge(result.harvest);
     }
-    let lines = priced(book, &request.run, &mut harvest);
+    let lines = priced(&Lookup::new(book, &periods), &request.run, &mut harvest);
     let parked = harvest.parked();
     let unassigned: Vec<Unassigned> = harvest.unassigned.into_values().collect();
     RatingOutcome {
@@ -196,10 +197,11 @@ fn assemble(
     }
 }
 
-/// Prices all that was gathered for accounts that are not parked. An account whose amounts fail is
-/// parked whole: no line of it is kept.
-pub(crate) fn priced(book: &PriceBook, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
-    let mut by_account: BTreeMap<AccountId, Vec<(GatherKey, Gathered)>> = BTreeMap::new();
+/// Prices every account of the run that is not parked: what was gathered for it, and what is due
+/// without usage. An account whose amounts fail is parked whole: no line of it is kept.
+pub(crate) fn priced(lookup: &Lookup<'_>, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
+    let mut by_account: BTreeMap<AccountId, Vec<(GatherKey, Gathered)>> =
+        lookup.periods.keys().map(|id| (id.clone(), Vec::new())).collect();
     for (key, sums) in std::mem::take(&mut harvest.gathered) {
         by_account.entry(key.account.clone()).or_default().push((key, sums));
     }
@@ -208,8 +210,8 @@ pub(crate) fn priced(book: &PriceBook, run: &RunId, harvest: &mut Harvest) -> Ve
         if harvest.parked.contains_key(&id) {
             continue;
         }
-        let account = book.account(&id).expect("a gathered account is in the book");
-        match price_account(book, run, account, &gathered) {
+        let account = lookup.book.account(&id).expect("an account of the run is in the book");
+        match price_account(lookup, run, account, &gathered) {
             Ok(priced) => lines.extend(priced),
             Err(reason) => harvest.park_id(id, reason),
         }
