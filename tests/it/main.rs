@@ -17,3 +17,4 @@ mod properties;
 mod support;
 mod tidy;
 mod tls;
+mod tools;
