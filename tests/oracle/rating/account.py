@@ -54,7 +54,7 @@ class Account:
         return terms
 
     def priced(self, piece):
-        early = piece["start"] < self.calendar.start
+        early = not self.calendar.start <= piece["start"] < self.calendar.end
         held = piece["seconds"] is not None
         if piece["quantity"] == 0 or piece["seconds"] == 0:
             return
@@ -112,7 +112,7 @@ class Account:
     # --- Holding times
 
     def held_long_enough(self, pieces):
-        first = self.calendar.start
+        first, last = self.calendar.start, self.calendar.end
         by_holder = {}
         for piece in pieces:
             if piece["end"] is not None:
@@ -120,9 +120,10 @@ class Account:
         for (_, meter), own in by_holder.items():
             for holding in measures.holdings(own):
                 self.begun.setdefault(meter, []).append(holding[0]["start"])
-                now = next((piece["terms"] for piece in holding if piece["start"] >= first), None)
-                if now is not None and meter in now.holding:
-                    measures.lengthen(holding, first, *now.holding[meter])
+                inside = [piece for piece in holding if first <= piece["start"] < last]
+                now = holding[0]["terms"].holding.get(meter)
+                if inside and now is not None and holding[-1]["ended"]:
+                    measures.lengthen(holding, inside, first, last, *now)
         return [piece for piece in pieces if not piece["early"]]
 
     # --- Items and their places in their pools
@@ -295,18 +296,23 @@ class Account:
                     self.lines.append(Line(flat, terms, rate.meter, service, rate.name))
 
     def fees(self, pieces):
+        monthly = {}
         once = set()
         for start, end, terms in self.epochs():
             for fee in terms.fees:
-                if fee.get("every", "month") == "once":
-                    due = self.comes_into_force(terms, start) and fee["name"] not in once
+                if fee.get("every", "month") == "month":
+                    monthly.setdefault(fee["name"], []).append((start, end, terms, fee))
+                elif fee["name"] not in once:
                     once.add(fee["name"])
-                    ratio = Fraction(1 if due else 0)
-                else:
-                    ratio = self.ratio(fee.get("proration"), start, end)
-                amount = self.fee_amount(fee, pieces) * ratio
-                if amount:
-                    self.lines.append(Line(amount, terms, service=fee["service"], fee=True))
+                    if self.comes_into_force(terms, start):
+                        self.fee(fee, terms, self.fee_amount(fee, pieces))
+        for spells in monthly.values():
+            for (_, _, terms, fee), part in zip(spells, self.parts(spells)):
+                self.fee(fee, terms, self.fee_amount(fee, pieces) * part)
+
+    def fee(self, fee, terms, amount):
+        if amount:
+            self.lines.append(Line(amount, terms, service=fee["service"], fee=True))
 
     def comes_into_force(self, terms, start):
         """Whether the account is not on this tariff just before."""
@@ -330,18 +336,34 @@ class Account:
         units = self.book.meters[meter][4]
         return sum((piece["units"] * units[piece["rate"].unit] for piece in pieces), Fraction(0))
 
-    def ratio(self, proration, start, end):
-        if isinstance(proration, str):
-            proration = {"by": proration}
-        proration = proration or {"by": "second"}
-        if proration["by"] == "none":
-            return Fraction(1)
-        if proration["by"] == "second":
-            return Fraction(end - start, self.calendar.seconds)
-        midnights = self.calendar.midnights
-        days = sum(1 for first, last in zip(midnights, midnights[1:]) if first < end and last > start)
-        of = 30 if proration.get("count") == "thirty" else len(midnights) - 1
-        ratio = Fraction(days, of)
+    def parts(self, spells):
+        """Of a monthly price, what is due for each time in which a version of it is in force."""
+        parts, counted = [], 0
+        for number, (start, end, _, row) in enumerate(spells):
+            proration = row.get("proration", {"by": "second"})
+            by = proration if isinstance(proration, str) else proration["by"]
+            if by == "none":
+                parts.append(Fraction(1 if number == 0 else 0))
+            elif by == "second":
+                parts.append(Fraction(end - start, self.calendar.seconds))
+            else:
+                proration = {} if isinstance(proration, str) else proration
+                # A day begun is a whole one; one that two share is the first's.
+                first = max(counted, self.day_of(start))
+                counted = max(first, self.day_of(end - 1) + 1)
+                parts.append(self.days_share(first, counted, proration))
+        return parts
+
+    def day_of(self, at):
+        return sum(1 for midnight in self.calendar.midnights[1:] if midnight <= at)
+
+    def days_share(self, first, last, proration):
+        days = len(self.calendar.midnights) - 1
+        if proration.get("count") == "thirty":
+            # The whole month is the whole price: the 31st costs nothing, the last of February more.
+            first, last = (30 if day == days else min(day, 30) for day in (first, last))
+            days = 30
+        ratio = Fraction(last - first, days)
         if "decimals" in proration:
             step = Fraction(1, 10 ** proration["decimals"])
             ratio = models.to_step(ratio, (step, proration.get("rounding", "half-away-from-zero")))
@@ -361,41 +383,44 @@ class Account:
         return all(value in row[key] for key, value in values.items() if row.get(key))
 
     def adjust(self):
+        listed = {}
         for start, end, terms in self.epochs():
             for row in terms.adjustments:
-                if row["adjust"] == "allowance":
-                    continue
-                lines = [line for line in self.lines
-                         if line.terms.key == terms.key and self.bears_on(row, line)]
-                pools = {}
-                for line in lines:
+                if row["adjust"] != "allowance":
+                    spells = listed.setdefault((row["name"], row["adjust"]), [])
+                    spells.append((start, end, terms, row))
+        for spells in listed.values():
+            pools, row = {}, spells[0][3]
+            for line in self.lines:
+                own = next((own for _, _, terms, own in spells if terms.key == line.terms.key), None)
+                if own is not None and self.bears_on(own, line):
                     window = line.window if row.get("windows") else None
                     key = (line.member(row.get("pool", "account")), window)
-                    pools.setdefault(key, []).append(line)
-                if row.get("pool", "account") == "account" and not row.get("windows"):
-                    pools.setdefault((None, None), [])
-                for own in pools.values():
-                    ratio = self.ratio(row.get("proration"), start, end)
-                    self.adjust_pool(row, terms, own, ratio)
+                    pools.setdefault(key, []).append((line, own))
+            if row.get("pool", "account") == "account" and not row.get("windows"):
+                pools.setdefault((None, None), [])
+            for own in pools.values():
+                self.adjust_pool(row, spells, own)
 
-    def adjust_pool(self, row, terms, lines, ratio):
+    def adjust_pool(self, row, spells, found):
+        lines = [line for line, _ in found]
         total = sum((line.amount for line in lines), Fraction(0))
         kind = row["adjust"]
         if kind == "discount":
-            due = total * (1 - prices.share(row["percent"]))
+            due = sum((line.amount * (1 - prices.share(own["percent"])) for line, own in found),
+                      Fraction(0))
         elif kind == "credit":
             due = total - min(total, Fraction(row["amount"]))
-        elif kind == "minimum":
-            due = max(total, Fraction(row["amount"]) * ratio)
-        elif kind == "maximum":
-            due = min(total, Fraction(row["amount"]) * ratio)
         else:
-            due = self.committed(row, total, Fraction(row["amount"]) * ratio)
+            amount = sum((Fraction(own["amount"]) * part for (_, _, _, own), part in zip(
+                spells, self.parts(spells))), Fraction(0))
+            due = (max(total, amount) if kind == "minimum" else min(total, amount)
+                   if kind == "maximum" else self.committed(row, total, amount))
         if due == total:
             return
         if not lines:
-            self.lines.append(Line(due, terms, kind="adjustment"))
-        self.place(lines, due, total, terms)
+            self.lines.append(Line(due, spells[0][2], kind="adjustment"))
+        self.place(found, due, total)
 
     def committed(self, row, total, amount):
         over = max(Fraction(0), total - amount) * Fraction(row.get("overage", 1))
@@ -404,12 +429,15 @@ class Account:
             return over
         return over + (amount if row.get("true_up") else covered)
 
-    def place(self, lines, due, total, terms):
-        """What is taken off or added stands beside the lines it bears on, in proportion: later steps
-        that bear on all of them see the same sums."""
-        for line in lines:
-            part = (due - total) * (line.amount / total if total else Fraction(1, len(lines)))
-            more = Line(part, terms, line.meter, line.service, line.rate, None, line.window,
+    def place(self, found, due, total):
+        """What is taken off or added stands beside the lines it bears on, so that later steps that
+        bear on all of them see the same sums. A discount stands with each line of its own."""
+        for line, own in found:
+            if own["adjust"] == "discount":
+                part = -line.amount * prices.share(own["percent"])
+            else:
+                part = (due - total) * (line.amount / total if total else Fraction(1, len(found)))
+            more = Line(part, line.terms, line.meter, line.service, line.rate, None, line.window,
                         line.fee, "adjustment")
             more.resource, more.project, more.site = line.resource, line.project, line.site
             self.lines.append(more)

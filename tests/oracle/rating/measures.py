@@ -67,15 +67,15 @@ def holdings(pieces):
     return found
 
 
-def lengthen(holding, first, minimum, step):
-    """Adds to the last piece of a holding what it is billed beyond its seconds in the month."""
-    inside = [piece for piece in holding if piece["start"] >= first]
-    if not inside:
-        return
-    seconds = sum(piece["seconds"] for piece in inside)
-    billed = seconds
-    if holding[0]["start"] >= first:
-        billed = max(billed, minimum)
-    if step > 1:
-        billed = -(-billed // step) * step
-    inside[-1]["seconds"] += billed - seconds
+def lengthen(holding, inside, first, last, minimum, step):
+    """Adds to the last piece of a holding in the month what it is billed beyond its seconds: in the
+    month in which it begins, what all of it falls short of the minimum; in that in which it ends, the
+    step begun, counted from its start or the month's. Where both bear on one month the longer counts."""
+    start, end = holding[0]["start"], holding[-1]["end"]
+    more = 0
+    if start >= first:
+        more = max(0, minimum - (end - start))
+    if end <= last and step > 1:
+        seconds = end - max(start, first)
+        more = max(more, -(-seconds // step) * step - seconds)
+    inside[-1]["seconds"] += more

@@ -92,11 +92,11 @@ class Usage:
     def __init__(self, book, account, label, as_of):
         self.book, self.account = book, account
         self.calendar = known_calendar(account["time_zone"], label)
-        self.until = min(self.calendar.end, as_of)
+        self.until, self.as_of = min(self.calendar.end, as_of), as_of
         self.pieces = []
         inside = {cut for cut in self.all_cuts()
                   if self.calendar.start <= cut <= self.calendar.end}
-        # What was held before the month is needed too: a holding may have begun there.
+        # What was held around the month is needed too: a holding may have begun before.
         self.cuts = sorted(inside | book.cuts(account))
 
     def all_cuts(self):
@@ -141,11 +141,11 @@ class Usage:
         about = {"resource": resource, "kind": resource.split("/")[1]}
         for begin, end, holding in metered.stretches:
             first = begin // MICRO
-            last = until if end is None else min(end // MICRO, until)
+            last = self.as_of if end is None else min(end // MICRO, self.as_of)
             edges = [first, *between(self.cuts, first, last), last]
             for a, b in zip(edges, edges[1:]):
                 if a < b:
-                    self.held(about, a, b, holding, b - a, begin)
+                    self.held(about, a, b, holding, b - a, begin, end is not None or b < last)
         for at, seconds, holding in metered.aggregated:
             if start <= at // MICRO < until:
                 self.held(about, at // MICRO, None, holding, seconds, at)
@@ -153,11 +153,12 @@ class Usage:
             if start <= at // MICRO < until and self.ours(holding["owner"], at // MICRO):
                 self.piece(about, at // MICRO, None, holding, meter, quantity, None, at)
 
-    def held(self, about, start, end, holding, seconds, begin):
+    def held(self, about, start, end, holding, seconds, begin, ended=True):
         if not self.ours(holding["owner"], start):
             return
         for meter, quantity in holding["held"].items():
-            self.piece(about, start, end, holding, meter, quantity, seconds, begin)
+            self.piece({**about, "ended": ended}, start, end, holding, meter, quantity, seconds,
+                       begin)
 
     def piece(self, about, start, end, holding, meter, quantity, seconds, micros):
         self.pieces.append({
