@@ -10,7 +10,9 @@ use turnpike_rating::gather::{GatherKey, Gathered, Harvest};
 use turnpike_rating::tariff_lookup::Lookup;
 use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::interval::Holder;
-use turnpike_schemas::tariff::{PriceModel, Tier, Tiers, UnitRounding};
+use turnpike_schemas::tariff::{
+    BlockPolicy, BlockTier, Package, PriceModel, Tier, TierBasis, Tiers, UnitRounding, ZeroUsage,
+};
 use turnpike_schemas::{
     Aggregation, Amount, Instant, MeterId, OwnerRef, Period, PriceBook, ResourceId, RoundTo, RunId,
     UsageInterval,
@@ -89,7 +91,7 @@ fn nano() -> impl Strategy<Value = i64> {
     prop_oneof![Just(0), 1..=1_000_i64, 1..=5_000_000_000_i64]
 }
 
-fn graduated() -> impl Strategy<Value = PriceModel> {
+fn tiers() -> impl Strategy<Value = Tiers> {
     let bounds = prop::collection::btree_set(1..4_000_000_000_000_i64, 0..4);
     (bounds, prop::collection::vec((nano(), nano()), 5)).prop_map(|(bounds, prices)| {
         let bounds = bounds.into_iter().map(Some).chain([None]);
@@ -98,12 +100,45 @@ fn graduated() -> impl Strategy<Value = PriceModel> {
             price_nano,
             flat_nano,
         });
-        PriceModel::Graduated(Tiers {
-            tiers: tiers.collect(),
-            basis: turnpike_schemas::tariff::TierBasis::Total,
-            zero_usage: turnpike_schemas::tariff::ZeroUsage::Free,
-        })
+        Tiers { tiers: tiers.collect(), basis: TierBasis::Total, zero_usage: ZeroUsage::Free }
     })
+}
+
+fn blocks() -> impl Strategy<Value = PriceModel> {
+    let tier = (1..90_000_000_000_i64, nano(), prop::option::of(1..40_i64));
+    let policy = prop::sample::select(vec![BlockPolicy::AllTiers, BlockPolicy::TopTier]);
+    (policy, prop::collection::vec(tier, 1..4)).prop_map(|(policy, tiers)| {
+        let last = tiers.len() - 1;
+        let tier = |(at, (size_nano, price_nano, blocks_max))| BlockTier {
+            size_nano,
+            price_nano,
+            // Only the last tier is open.
+            blocks_max: if at == last { None } else { Some(Option::unwrap_or(blocks_max, 7)) },
+        };
+        PriceModel::Blocks { policy, tiers: tiers.into_iter().enumerate().map(tier).collect() }
+    })
+}
+
+fn package() -> impl Strategy<Value = PriceModel> {
+    let rounding = prop::sample::select(vec![
+        RoundTo::Up,
+        RoundTo::Down,
+        RoundTo::HalfAwayFromZero,
+        RoundTo::HalfEven,
+    ]);
+    (1..90_000_000_000_i64, nano(), rounding).prop_map(|(size_nano, free_nano, rounding)| {
+        PriceModel::Package(Package { size_nano, free_nano, rounding })
+    })
+}
+
+fn model() -> impl Strategy<Value = PriceModel> {
+    prop_oneof![
+        1 => Just(PriceModel::PerUnit),
+        3 => tiers().prop_map(PriceModel::Graduated),
+        2 => tiers().prop_map(PriceModel::Volume),
+        2 => package(),
+        3 => blocks(),
+    ]
 }
 
 proptest! {
@@ -111,10 +146,11 @@ proptest! {
 
     #[test]
     fn a_pool_costs_the_same_however_its_usage_is_cut(
-        model in prop_oneof![Just(PriceModel::PerUnit), graduated()],
+        model in model(),
+        rounded in any::<bool>(),
         parts in prop::collection::vec((1..900_000_i64, 0..RESOURCES), 1..9),
     ) {
-        let book = book(model, false);
+        let book = book(model, rounded);
         let whole: i64 = parts.iter().map(|(bytes, _)| bytes).sum();
         let cut: Vec<UsageInterval> = parts
             .iter()

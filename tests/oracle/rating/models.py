@@ -149,8 +149,11 @@ def price_at(points, second):
 def hashmap(row, project, attributes, quantity, in_force):
     """What a quantity costs: groups add up. Within a group the dearest flat price of a unit counts,
     factors multiply, and of thresholds the highest that is reached."""
+    groups = {}
+    for cost in row["costs"]:
+        groups.setdefault(cost.get("group", ""), []).append(cost)
     return sum((group_cost(group, project, attributes, quantity, in_force)
-                for group in row["groups"].values()), Fraction(0))
+                for group in groups.values()), Fraction(0))
 
 
 def group_cost(costs, project, attributes, quantity, in_force):
@@ -164,7 +167,8 @@ def group_cost(costs, project, attributes, quantity, in_force):
         if key not in chosen or "project" in cost:
             chosen[key] = cost
     for (field, value, level), cost in chosen.items():
-        number, is_flat = Fraction(cost["cost"]), cost.get("type", "flat") == "flat"
+        is_flat = "cost" in cost
+        number = Fraction(cost["cost"] if is_flat else cost["factor"])
         if level is not None:
             seen = quantity if field is None else number_of(attributes.get(field))
             if seen is not None and seen >= Fraction(level) and (

@@ -181,18 +181,19 @@ class Maker:
 
     def model_hashmap(self, held):
         self.attributes["flavor"] = ["small", "large", "huge"]
-        groups = {}
+        costs = []
         for group in self.random.sample(["g1", "g2"], self.random.randint(1, 2)):
-            costs = [{"cost": self.random.choice(PRICES), "type": "flat"}]
+            costs.append({"group": group, "cost": self.random.choice(PRICES)})
             for value in self.random.sample(["small", "large"], self.random.randint(0, 2)):
-                costs.append({"field": "flavor", "value": value, "type": self.pick("flat", "rate"),
-                              "cost": self.pick("0.5", "1.2", "3")})
-            if not held:
-                for level in self.random.sample(["1", "10", "50.5"], self.random.randint(0, 2)):
-                    costs.append({"at_least": level, "type": self.pick("flat", "rate"),
-                                  "cost": self.pick("0.9", "0.5", "2")})
-            groups[group] = costs
-        return {"model": "hashmap", "groups": groups}
+                costs.append({"group": group, "field": "flavor", "value": value,
+                              self.pick("cost", "factor"): self.pick("0.5", "1.2", "3")})
+            for level in self.random.sample(["1", "10", "50.5"], self.random.randint(0, 2)):
+                costs.append({"group": group, "at_least": level,
+                              self.pick("cost", "factor"): self.pick("0.9", "0.5", "2")})
+            if self.random.random() < 0.3:
+                costs.append({"group": group, "field": "flavor", "value": "huge", "cost": "7.5",
+                              "project": self.random.choice(self.projects)})
+        return {"model": "hashmap", "costs": costs}
 
     def rate(self, meter, model=None):
         held = meter in HELD
@@ -212,23 +213,18 @@ class Maker:
                                       "to": self.pick("up", "down", "half-away-from-zero")}
         return row
 
+    def hours(self, days):
+        """Never a whole day: the rate after it is reached."""
+        start = self.pick("09:00", "22:30", "02:15", "00:00")
+        return {"days": days, "from": start,
+                "to": self.pick("12:00", "06:00", "03:00", *(["24:00"] * (start != "00:00")))}
+
     def rates(self, meter):
         """A rate that always applies, and perhaps some before it that do not."""
         last = self.rate(meter)
         if "zero_usage" in last:
             return [last]
         before = []
-        if self.may("conditions", 0.25):
-            self.attributes["flavor"] = ["small", "large", "huge"]
-            before.append({**self.rate(meter), "where": {"flavor": self.pick("small", "large")}})
-        if self.may("places", 0.1):
-            before.append({**self.rate(meter), "site": "s1"})
-        if self.may("times", 0.25):
-            times = [{"days": self.pick("mon-fri", "sat-sun", "mon-sun", "fri-mon"),
-                      "from": self.pick("09:00", "22:30", "02:15", "00:00"),
-                      "to": self.pick("12:00", "06:00", "03:00", "24:00")}
-                     for _ in range(self.random.randint(1, 2))]
-            before.append({**self.rate(meter), "times": times})
         if self.may("matrix", 0.15):
             self.attributes["flavor"] = ["small", "large", "huge"]
             self.attributes["tier"] = ["gold", "silver"]
@@ -236,6 +232,15 @@ class Maker:
                       for flavor in ("small", "large") for tier in ("gold", "silver")]
             before.append({**self.rate(meter, {"model": "matrix", "by": ["flavor", "tier"],
                                                "prices": prices})})
+        if self.may("conditions", 0.25):
+            self.attributes["flavor"] = ["small", "large", "huge"]
+            before.append({**self.rate(meter), "where": {"flavor": self.pick("small", "large")}})
+        if self.may("places", 0.1):
+            before.append({**self.rate(meter), "site": "s1"})
+        if self.may("times", 0.25):
+            times = [self.hours(days) for days in self.pick(
+                ["mon-fri"], ["mon-sun"], ["fri-mon"], ["mon-fri", "sat-sun"])]
+            before.append({**self.rate(meter), "times": times})
         for row in before:
             row.pop("zero_usage", None)
         named = [*before, last]
@@ -270,8 +275,11 @@ class Maker:
             held = [meter for meter in self.meters if meter in HELD]
             if held:
                 step = self.pick(1, 60, 3600)
-                row["holding"] = {self.random.choice(held): {
-                    "minimum": f"{step * self.pick(0, 1, 10)}s", "step": f"{step}s"}}
+                time = {"minimum": f"{step * self.pick(2, 10)}s"} if self.random.random() < 0.6 else {}
+                if step > 1:
+                    time["step"] = f"{step}s"
+                if time:
+                    row["holding"] = {self.random.choice(held): time}
         return row
 
     def fees(self):
@@ -307,6 +315,7 @@ class Maker:
             if kind == "commitment":
                 row.update(overage=self.pick("1", "2", "0.8"), true_up=self.pick(True, False),
                            prepaid=self.pick(True, False))
+                row["true_up"] &= not row["prepaid"]
             found.append(row)
         return found
 

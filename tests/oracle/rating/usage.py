@@ -176,7 +176,6 @@ def second_of(text):
 
 def costs_cuts(row):
     found = set()
-    for group in row.get("groups", {}).values():
-        for cost in group:
-            found |= {second_of(cost.get("valid_from")), second_of(cost.get("valid_to"))}
+    for cost in row["costs"]:
+        found |= {second_of(cost.get("valid_from")), second_of(cost.get("valid_to"))}
     return found - {None}
