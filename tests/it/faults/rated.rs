@@ -277,7 +277,7 @@ fn f53_currencies_of_any_precision() {
 #[test]
 fn f55_an_account_that_is_half_of_everything() {
     row("F55", "one account has half of all events: memory is bounded, others do not wait", || {
-        let events = usize::try_from(scaled(1_000_000, 40_000)).unwrap();
+        let events = usize::try_from(scaled(1_000_000, 20_000)).unwrap();
         let even = half(events, 50);
         let hot = half(events, 2);
         let ratio = hot.0.as_secs_f64() / even.0.as_secs_f64().max(0.2);
@@ -304,6 +304,12 @@ fn half(events: usize, of: usize) -> (Duration, u64) {
     }
     let turnpike = install(&book(&text), &lines);
     turnpike.ok(&["compact"]);
+    // The better of two, since other tests run beside this one.
+    let [first, second] = [0, 1].map(|_| timed(&turnpike));
+    (first.0.min(second.0), first.1.max(second.1))
+}
+
+fn timed(turnpike: &Turnpike) -> (Duration, u64) {
     let began = Instant::now();
     let mut running = Running::start(turnpike.command(RATE));
     let mut peak = 0;

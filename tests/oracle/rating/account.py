@@ -30,7 +30,6 @@ class Account:
         self.book, self.account, self.usage = book, account, usage
         self.calendar = usage.calendar
         self.lines = []
-        self.begun = {}
 
     def rated(self):
         """Exact lines of the month."""
@@ -119,7 +118,7 @@ class Account:
                 by_holder.setdefault((piece["resource"], piece["meter"]), []).append(piece)
         for (_, meter), own in by_holder.items():
             for holding in measures.holdings(own):
-                self.begun.setdefault(meter, []).append(holding[0]["start"])
+                holding[0]["begins"] = True
                 inside = [piece for piece in holding if first <= piece["start"] < last]
                 now = holding[0]["terms"].holding.get(meter)
                 if inside and now is not None and holding[-1]["ended"]:
@@ -257,10 +256,7 @@ class Account:
         held = piece["seconds"] is not None
         position, parts = Fraction(0), []
         for _, own in sorted(groups.items(), key=lambda group: str(group[0])):
-            begun = sum(1 for start in self.begun.get(piece["meter"], [])
-                        if start >= self.calendar.start)
-            parts.append(measures.measured(measure, own, self.calendar, self.usage.until, held,
-                                           begun))
+            parts.append(measures.measured(measure, own, self.calendar, self.usage.until, held))
         for own, part in zip(groups.values(), parts):
             low, high, whole = (models.to_step(value, rate.rounding)
                                 for value in (position, position + part, sum(parts)))

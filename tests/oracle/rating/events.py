@@ -19,6 +19,7 @@ class Life:
         self.kind = self.random.choice(["instance", "instance", "bucket"])
         self.project = self.random.choice(maker.projects)
         self.site = self.random.choice(["s1", "s2"])
+        self.region = self.random.choice(["north", "south"])
         self.attributes = {name: self.random.choice(values)
                            for name, values in maker.attributes.items()}
         self.lines = []
@@ -44,7 +45,8 @@ class Life:
     def send(self, kind, time, data, correction=None):
         """Who it is about is said with every event, so that no order of arrival matters."""
         about = {"resource": {"kind": self.kind, "id": self.id},
-                 "owner": f"o-{self.maker.name}", "project": self.project, "site": self.site}
+                 "owner": f"o-{self.maker.name}", "project": self.project, "site": self.site,
+                 "region": self.region}
         name = f"{self.id}-{len(self.lines)}"
         if correction:
             data = {**data, "correction": correction}

@@ -18,11 +18,11 @@ def steps(pieces):
     return found
 
 
-def measured(measure, pieces, calendar, until, held, begun):
-    """The units of a measure over some usage; `begun` are the starts of holdings in the month."""
+def measured(measure, pieces, calendar, until, held):
+    """The units of a measure over some usage of a month."""
     kind = measure["measure"]
     if kind == "count":
-        return Fraction(begun if held else len(pieces))
+        return Fraction(sum(1 for piece in pieces if piece.get("begins") or not held))
     if kind == "unique":
         name = measure.get("attribute")
         seen = {piece["resource"] if name is None else piece["attributes"].get(name)

@@ -132,10 +132,15 @@ class Book:
         self.toml = tomllib.loads(path.read_text())
         self.meters, self.measures = dict(wire.METERS), {}
         for row in self.toml.get("meter", []):
-            units = {row["unit"]: 1, **row.get("units", {})}
-            self.meters[row["id"]] = (row["service"], row.get("scale", 0), row["aggregation"],
-                                      row.get("hold", "existing"), units)
             self.measures[row["id"]] = row
+            # What is not said of a meter of another one is as it is there.
+            service, scale, aggregation, hold, units = self.meters.get(
+                row.get("of"), ("", 0, None, "existing", {}))
+            if "unit" in row:
+                units = {row["unit"]: 1, **row.get("units", {})}
+            self.meters[row["id"]] = (row.get("service", service), row.get("scale", scale),
+                                      row.get("aggregation", aggregation), row.get("hold", hold),
+                                      units)
         self.series = {row["id"]: [(second(at), Fraction(price)) for at, price in row["points"]]
                        for row in self.toml.get("series", [])}
         self.classes = self.toml.get("host_class", [])

@@ -23,6 +23,22 @@ CURRENCIES = ["EUR", "EUR", "JPY", "KWD", "CLF"]
 HELD = {"vcpu": ["vCPU"], "memory": ["GiB", "MB"], "volume": ["GiB", "TB", "byte"],
         "public-ip": ["address"]}
 SUMS = {"egress": ["GB", "GiB", "MB"], "requests": ["request", "1000 requests"]}
+# Meters of another one: (of, measure and its settings, unit where it is its own).
+MEASURED = {
+    "egress-p95": ("egress", {"measure": "percentile", "percent": 95, "window": "1h"}, None),
+    "egress-peak": ("egress", {"measure": "peak", "window": "6h"}, None),
+    "egress-max": ("egress", {"measure": "max", "over": "project"}, None),
+    "requests-count": ("requests", {"measure": "count"}, "event"),
+    "requests-latest": ("requests", {"measure": "latest", "over": "resource"}, None),
+    "vcpu-max": ("vcpu", {"measure": "max"}, None),
+    "vcpu-p50": ("vcpu", {"measure": "percentile", "percent": 50, "window": "1h", "over": "project"},
+                 None),
+    "vcpu-count": ("vcpu", {"measure": "count"}, "holding"),
+    "vcpu-latest": ("vcpu", {"measure": "latest"}, None),
+    "volume-peak": ("volume", {"measure": "peak", "window": "1h", "over": "site"}, None),
+    "volume-unique": ("volume", {"measure": "unique"}, "resource"),
+    "requests-unique": ("requests", {"measure": "unique", "attribute": "flavor"}, "flavor"),
+}
 PRICES = ["0.0416", "0.05", "0.0052", "12", "0.3", "0.000000001", "0.07", "1.5", "0", "0.123456789"]
 FLATS = ["0", "2", "10", "0.35"]
 STATES = ["active", "active", "active", "paused", "stopped", "suspended", "shelved"]
@@ -195,6 +211,30 @@ class Maker:
                               "project": self.random.choice(self.projects)})
         return {"model": "hashmap", "costs": costs}
 
+    def measured(self):
+        """A rate of a meter that is another measure of one that is used."""
+        known = [name for name, (of, _, _) in MEASURED.items() if of in self.meters]
+        if not known or not self.may("measures", 0.3):
+            return []
+        self.levels = True
+        name = self.random.choice(known)
+        of, _, unit = MEASURED[name]
+        held = of in HELD
+        model = self.random.choice([self.model_per_unit, self.model_package, self.model_graduated,
+                                    self.model_volume])(held)
+        model.pop("zero_usage", None)
+        if unit == "flavor":
+            self.attributes["flavor"] = ["small", "large", "huge"]
+        return [{"meter": name, "unit": unit or self.random.choice((HELD if held else SUMS)[of]),
+                 "per": "unit", "tax": "none", **model}]
+
+    def sold_as_mips(self):
+        if "vcpu" not in self.meters or not self.may("derived", 0.3):
+            return []
+        self.attributes["host_class"] = ["gen1", "gen2"]
+        return [{"meter": "sold-mips", "unit": "MIPS", "per": self.pick("hour", "month"),
+                 "tax": "none", "price": self.pick("0.00001", "0.000000001")}]
+
     def rate(self, meter, model=None):
         held = meter in HELD
         row = {"meter": meter, "unit": self.random.choice((HELD if held else SUMS)[meter]),
@@ -236,7 +276,8 @@ class Maker:
             self.attributes["flavor"] = ["small", "large", "huge"]
             before.append({**self.rate(meter), "where": {"flavor": self.pick("small", "large")}})
         if self.may("places", 0.1):
-            before.append({**self.rate(meter), "site": "s1"})
+            before.append({**self.rate(meter), **self.pick({"site": "s1"}, {"kind": "bucket"},
+                                                           {"region": "north"})})
         if self.may("times", 0.25):
             times = [self.hours(days) for days in self.pick(
                 ["mon-fri"], ["mon-sun"], ["fri-mon"], ["mon-fri", "sat-sun"])]
@@ -260,8 +301,8 @@ class Maker:
         elif row.get("model") == "graduated" and "by" not in row and self.random.random() < 0.5:
             row["tiers"] = self.tiers(row["meter"] in HELD)
             row.pop("zero_usage", None)
-        units = (HELD if row["meter"] in HELD else SUMS)[row["meter"]]
-        if row.get("model", "per-unit") in ("per-unit", "graduated") and "by" not in row:
+        units = {**HELD, **SUMS}.get(row["meter"])
+        if units and row.get("model", "per-unit") in ("per-unit", "graduated") and "by" not in row:
             row["unit"] = self.random.choice(units)
         return row
 
@@ -343,7 +384,9 @@ class Maker:
             start = self.inside()
             cuts = [cut for cut in cuts if cut > start]
         edges = [start, *cuts, None]
-        rates = [row for meter in meters for row in self.rates(meter)]
+        rates = [row for meter in meters for row in self.rates(meter)] + self.sold_as_mips()
+        if not cuts and whole:
+            rates += self.measured()
         fees = self.fees() if not cuts and whole else []
         text = ""
         holding = {}
@@ -415,6 +458,41 @@ rate = "0%"
 """
 
 
+CLASSES = """[[host_class]]
+class = "gen1"
+mips_per_vcpu = "9000"
+
+[[host_class]]
+class = "gen2"
+mips_per_vcpu = "12000.5"
+valid_to = "2026-10-17T11:22:33Z"
+
+[[host_class]]
+class = "gen2"
+mips_per_vcpu = "13000"
+valid_from = "2026-10-17T11:22:33Z"
+
+[[meter]]
+id = "sold-mips"
+name = "MIPS"
+unit = "MIPS"
+scale = 9
+of = "vcpu"
+convert = { attribute = "host_class", factor = "mips-per-vcpu" }
+"""
+
+
+def head():
+    found = [HEAD]
+    if "derived" in chosen():
+        found.append(CLASSES)
+    if "measures" in chosen():
+        for name, (of, settings, unit) in MEASURED.items():
+            own = {"unit": unit} if unit else {}
+            found.append(table("meter", {"id": name, "name": name, "of": of, **settings, **own}))
+    return found
+
+
 def write(seed, number, folder, only=None):
     """A folder with book.toml, events.jsonl and case.toml of so many accounts, or of only one."""
     import events
@@ -429,7 +507,7 @@ def write(seed, number, folder, only=None):
         extra += [table("series", row) for row in maker.series]
         lines += events.of(maker)
     random.Random(f"order/{seed}").shuffle(lines)
-    (folder / "book.toml").write_text("\n".join([HEAD, *extra, *tariffs, *accounts]))
+    (folder / "book.toml").write_text("\n".join([*head(), *extra, *tariffs, *accounts]))
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n")
     end = usage.known_calendar("UTC", label).end
     (folder / "case.toml").write_text(
