@@ -297,7 +297,8 @@ class Account:
         for start, end, terms in self.epochs():
             for fee in terms.fees:
                 if fee.get("every", "month") == "month":
-                    monthly.setdefault(fee["name"], []).append((start, end, terms, fee))
+                    key = (terms.tariff["id"], fee["name"])
+                    monthly.setdefault(key, []).append((start, end, terms, fee))
                 elif fee["name"] not in once:
                     once.add(fee["name"])
                     if self.comes_into_force(terms, start):
@@ -383,8 +384,8 @@ class Account:
         for start, end, terms in self.epochs():
             for row in terms.adjustments:
                 if row["adjust"] != "allowance":
-                    spells = listed.setdefault((row["name"], row["adjust"]), [])
-                    spells.append((start, end, terms, row))
+                    key = (terms.tariff["id"], row["name"], row["adjust"])
+                    listed.setdefault(key, []).append((start, end, terms, row))
         for spells in listed.values():
             pools, row = {}, spells[0][3]
             for line in self.lines:

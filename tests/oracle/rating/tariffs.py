@@ -348,9 +348,9 @@ class Maker:
                           "pool": self.pick("account", "project")})
         if self.may("adjustments", 0.3):
             found.append({"name": "Discount", "adjust": "discount", "percent": self.pick("10%", "33.3%")})
-        if one and self.may("adjustments", 0.2):
+        if self.may("adjustments", 0.2):
             found.append({"name": "Welcome", "adjust": "credit", "amount": self.pick("5", "100")})
-        if one and self.may("adjustments", 0.35):
+        if self.may("adjustments", 0.35):
             kind = self.pick("minimum", "maximum", "commitment")
             row = {"name": kind.title(), "adjust": kind, "amount": self.pick("10", "250", "0.5")}
             if kind == "commitment":
@@ -387,33 +387,43 @@ class Maker:
         rates = [row for meter in meters for row in self.rates(meter)] + self.sold_as_mips()
         if not cuts and whole:
             rates += self.measured()
-        fees = self.fees() if not cuts and whole else []
-        text = ""
-        holding = {}
+        fees = self.fees() if whole else []
+        adjustments = self.adjustments(rates, not cuts) if whole else []
+        text, holding, detail = "", {}, "resource"
         for number, (first, last) in enumerate(zip(edges, edges[1:])):
             version = self.version(first, last)
             if number == 0:
-                holding = version.get("holding", {})
-            elif holding:
-                version["holding"] = holding
+                holding, detail = version.get("holding", {}), version.get("detail", detail)
+                if detail != "resource":
+                    for row in adjustments:
+                        row.pop("pool", None)
             else:
                 version.pop("holding", None)
-            if number:
+                version.pop("detail", None)
                 rates = [self.changed(row) for row in rates]
-            holding_bans = set(holding)
-            given = [row for row in rates]
-            for row in given:
-                if row["meter"] in holding_bans:
+                fees, adjustments = ([self.dearer(row) for row in rows]
+                                     for rows in (fees, adjustments))
+            if holding:
+                version["holding"] = holding
+            if detail != "resource":
+                version["detail"] = detail
+            for row in rates:
+                if row["meter"] in holding:
                     row.pop("window", None)
             text += table("tariff.version", version)
-            text += "".join(table("tariff.version.rate", row) for row in given)
+            text += "".join(table("tariff.version.rate", row) for row in rates)
             text += "".join(table("tariff.version.fee", row) for row in fees)
-            adjustments = self.adjustments(given, not cuts) if whole else []
-            if version.get("detail", "resource") != "resource":
-                for row in adjustments:
-                    row.pop("pool", None)
             text += "".join(table("tariff.version.adjustment", row) for row in adjustments)
         return text
+
+    def dearer(self, row):
+        """A fee or an adjustment in a later version."""
+        row = dict(row)
+        if "amount" in row and row.get("adjust") != "credit" and self.random.random() < 0.4:
+            row["amount"] = self.pick("20", "0.75", "300")
+        if "percent" in row and self.random.random() < 0.4:
+            row["percent"] = "5%"
+        return row
 
     def account(self):
         row = {"id": f"a-{self.name}", "name": f"Account {self.name}", "seller": "acme",
