@@ -6,6 +6,7 @@ mod bad_input;
 mod clients;
 mod corrections;
 mod dead_letters;
+mod exact;
 mod faults;
 mod fuzz;
 mod golden;

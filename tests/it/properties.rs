@@ -1,7 +1,9 @@
 //! Properties: what holds for any amounts, any lives of resources and any order of arrival.
 
+mod calendar;
 mod hash;
 mod metering;
+mod tiers;
 
 use proptest::prelude::*;
 use turnpike_schemas::agreement::PPM;
