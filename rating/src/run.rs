@@ -160,6 +160,7 @@ fn assemble(
 /// Prices all that was gathered for accounts that are not parked. An account whose amounts fail is
 /// parked whole: no line of it is kept.
 pub(crate) fn priced(book: &PriceBook, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
+    harvest.resolve();
     let mut by_account: BTreeMap<AccountId, Vec<(GatherKey, Gathered)>> = BTreeMap::new();
     for (key, sums) in std::mem::take(&mut harvest.gathered) {
         by_account.entry(key.account.clone()).or_default().push((key, sums));

@@ -11,6 +11,7 @@
 mod lines;
 mod pool;
 
+pub(crate) use pool::series_name;
 use turnpike_schemas::{Account, PriceBook, RatedLine, RunId};
 
 use crate::gather::{GatherKey, Gathered};

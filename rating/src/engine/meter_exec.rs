@@ -242,9 +242,12 @@ impl<'a> Worker<'a> {
         };
         let policy = self.task.book.open_intervals(&source);
         let (harvest, lookup, task) = (&mut self.result.harvest, &self.lookup, self.task);
-        fold.finish(task.until, policy, &mut |interval: UsageInterval| {
-            harvest.add(lookup, &interval, &task.span, task.until);
+        // What has no end yet goes on past what is rated.
+        let beyond = task.until.plus_seconds(lookup.after_seconds()).unwrap_or(Instant::MAX);
+        fold.finish(beyond, policy, &mut |interval: UsageInterval| {
+            harvest.add_open(lookup, &interval, &task.span, task.until);
         });
+        harvest.close_resource();
     }
 
     fn finish(mut self) -> BucketResult {
