@@ -1,5 +1,6 @@
 //! Properties: what holds for any amounts, any lives of resources and any order of arrival.
 
+mod gather;
 mod hash;
 mod metering;
 
