@@ -22,7 +22,7 @@ pub(super) fn line_of(
     let service_period = Period::new(sums.first, sums.last)
         .map_err(|error| ParkReason::new(ParkCode::Overflow, error.to_string()))?;
     let line = RatedLine {
-        line_id: line_id(key, &part.detail),
+        line_id: line_id(key, part.role()),
         run: run.clone(),
         kind: part.kind,
         account: key.account.clone(),
@@ -69,9 +69,9 @@ fn detail(pool: &PricePool<'_>, part: &Part) -> String {
     }
 }
 
-fn line_id(key: &GatherKey, detail: &str) -> String {
+fn line_id(key: &GatherKey, role: &str) -> String {
     let mut text = canonical::to_json(key);
-    text.push_str(detail);
+    text.push_str(role);
     let mut id = canonical::sha256_hex(text);
     id.truncate(LINE_ID_DIGITS);
     id

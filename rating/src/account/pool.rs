@@ -1,6 +1,7 @@
 //! Which usage is priced together, and at which place in its pool each item stands.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use turnpike_schemas::{
     Fraction, Instant, Meter, MeterId, Pool, PriceBook, Rate, Tariff, TariffVersion,
@@ -101,6 +102,8 @@ fn add_pools<'a>(items: &[Found<'a>], pools: &mut Vec<PricePool<'a>>) -> Result<
                 per_seconds: found.key.per_seconds,
                 items: Vec::new(),
                 total: Fraction::ZERO,
+                series: Arc::default(),
+                place: 0..0,
             };
             if let Some(before) = pools[first..].last() {
                 position = converted(&position, before, &pool)?;
@@ -119,6 +122,15 @@ fn add_pools<'a>(items: &[Found<'a>], pools: &mut Vec<PricePool<'a>>) -> Result<
     };
     for (pool, total) in pools[first..].iter_mut().zip(totals?) {
         pool.total = total;
+    }
+    if pools.len() - first > 1 {
+        let series: Arc<[&Gathered]> = items.iter().map(|found| found.sums).collect();
+        let mut placed = 0;
+        for pool in &mut pools[first..] {
+            pool.place = placed..placed + pool.items.len();
+            pool.series = Arc::clone(&series);
+            placed = pool.place.end;
+        }
     }
     Ok(())
 }

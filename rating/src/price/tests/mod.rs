@@ -1,7 +1,14 @@
 //! Price models against cases of other systems and worked examples of our own.
 
+mod cases;
 mod cloudkitty;
+mod counted;
+mod events;
 mod hashmap;
+mod held;
+mod properties;
+mod support;
+mod tiers;
 
 use std::path::PathBuf;
 
@@ -10,8 +17,8 @@ use turnpike_schemas::{Fraction, parse};
 
 /// Cases that lie beside the project. A checkout alone has none.
 fn cases_beside(name: &str) -> Option<Vec<Value>> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases").join(name);
-    let Ok(text) = std::fs::read_to_string(&root) else {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases").join(name);
+    let Ok(text) = std::fs::read_to_string(&path) else {
         println!("skipped: {name} does not lie beside the project");
         return None;
     };
@@ -29,4 +36,9 @@ fn decimal(text: &str) -> Fraction {
 /// `12.5` as an integer of 10^-9.
 fn nano(text: &str) -> i64 {
     parse::decimal_to_scaled(text, 9).expect(text)
+}
+
+/// `12.5` as a quantity of the meter that [`support`] makes.
+fn quantity(text: &str) -> i128 {
+    nano(text).into()
 }
