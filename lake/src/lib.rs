@@ -26,6 +26,7 @@
 mod append;
 mod checkpoint;
 mod checksum;
+mod choice;
 mod commit;
 mod compact;
 mod corrections;
