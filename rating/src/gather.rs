@@ -39,7 +39,7 @@ use piece::Piece;
 use price::Context;
 
 /// What gathering makes of the intervals of one or more buckets.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Harvest {
     pub gathered: BTreeMap<GatherKey, Gathered>,
     /// The first reason (in canonical order) for each account that cannot be priced.

@@ -112,7 +112,7 @@ pub async fn rate_views(
 }
 
 fn view_outcome(view: &View, run: &RunId, mut harvest: Harvest) -> ViewOutcome {
-    let lines = priced(&view.book, run, &mut harvest);
+    let lines = priced(&Lookup::new(&view.book, &view.periods), run, &mut harvest);
     let parked = harvest.parked();
     ViewOutcome { lines, parked, unassigned: harvest.unassigned.into_values().collect() }
 }
@@ -130,16 +130,7 @@ async fn task_of(
     let earliest = views.iter().min_by_key(|view| view.span.start());
     let reach = earliest.map(|view| view.span).filter(|reach| reach.start() < span.start());
     let range = MonthRange::of(&request.window, &reach.unwrap_or(span));
-    let stored = snapshot.state(bucket, range.first, FOLD_VERSION).await?;
-    let (opening_month, opening) = match stored {
-        Some((month, batches)) => (month, convert::states_from_batches(&batches)?),
-        None => {
-            let first = snapshot.months().first().copied().unwrap_or(range.first);
-            (first.min(range.first), Vec::new())
-        }
-    };
-    let opening: BTreeMap<ResourceId, Metered> =
-        opening.into_iter().map(|known| (known.holder.resource.clone(), known)).collect();
+    let (opening_month, opening) = opening_of(snapshot, bucket, range.first).await?;
     Ok(MeterTask {
         bucket,
         masked: snapshot.masked().await?,
@@ -153,6 +144,24 @@ async fn task_of(
         views,
         result: Mutex::new(BucketResult::default()),
     })
+}
+
+/// What is known of a bucket before the rows that have to be read, and from which month on those are.
+pub(crate) async fn opening_of(
+    snapshot: &LakeSnapshot,
+    bucket: u32,
+    first: i32,
+) -> Result<(i32, BTreeMap<ResourceId, Metered>), RatingError> {
+    let stored = snapshot.state(bucket, first, FOLD_VERSION).await?;
+    let (month, known) = match stored {
+        Some((month, batches)) => (month, convert::states_from_batches(&batches)?),
+        None => {
+            let earliest = snapshot.months().first().copied().unwrap_or(first);
+            (earliest.min(first), Vec::new())
+        }
+    };
+    let by_id = known.into_iter().map(|known| (known.holder.resource.clone(), known));
+    Ok((month, by_id.collect()))
 }
 
 fn assemble(
@@ -207,14 +216,16 @@ pub(crate) fn priced(lookup: &Lookup<'_>, run: &RunId, harvest: &mut Harvest) ->
         by_account.entry(key.account.clone()).or_default().push((key, sums));
     }
     let mut lines = Vec::new();
-    for (id, gathered) in by_account {
-        if harvest.parked.contains_key(&id) {
+    // What a look-up has worked out may not outlive the sums that it is asked about.
+    let lookup = Lookup::new(lookup.book, lookup.periods);
+    for (id, gathered) in &by_account {
+        if harvest.parked.contains_key(id) {
             continue;
         }
-        let account = lookup.book.account(&id).expect("an account of the run is in the book");
-        match price_account(lookup, run, account, &gathered) {
+        let account = lookup.book.account(id).expect("an account of the run is in the book");
+        match price_account(&lookup, run, account, gathered) {
             Ok(priced) => lines.extend(priced),
-            Err(reason) => harvest.park_id(id, reason),
+            Err(reason) => harvest.park_id(id.clone(), reason),
         }
     }
     lines
