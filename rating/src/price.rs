@@ -36,7 +36,7 @@ use turnpike_schemas::{Amount, Currency, Fraction, Meter, Per, PriceModel, Rate}
 pub use graduated::Graduated;
 pub use part::Part;
 pub use per_unit::PerUnit;
-pub use zero_usage::{flat_of_nothing, flat_of_nothing_text};
+pub use zero_usage::{flat_of_nothing, flat_of_nothing_nano, flat_of_nothing_text};
 
 use crate::gather::{GatherKey, Gathered};
 use crate::parked::{ParkCode, ParkReason};

@@ -116,7 +116,7 @@ fn rated(book: &PriceBook, intervals: &[UsageInterval]) -> Vec<String> {
     for interval in intervals {
         harvest.add(&lookup, interval, &span, span.end());
     }
-    let lines = priced(book, &RunId::new("run").expect("id"), &mut harvest);
+    let lines = priced(&lookup, &RunId::new("run").expect("id"), &mut harvest);
     let lines = lines.iter().map(|line| {
         let version = line.tariff_version.as_str();
         format!("{version} {} {} {}", line.seconds, line.quantity, line.amount)

@@ -9,8 +9,13 @@ use super::{Part, PricePool};
 
 /// The flat fee of the first tier, of a rate that charges it even for no usage at all.
 pub fn flat_of_nothing(rate: &Rate, currency: Currency) -> Option<Amount> {
-    let tier = first(rate)?;
-    Some(Amount::from_fraction(Fraction::nano(tier.flat_nano), currency))
+    let flat_nano = flat_of_nothing_nano(rate)?;
+    Some(Amount::from_fraction(Fraction::nano(flat_nano), currency))
+}
+
+/// The same in nano-currency.
+pub fn flat_of_nothing_nano(rate: &Rate) -> Option<i64> {
+    first(rate).map(|tier| tier.flat_nano)
 }
 
 /// How the line of [`flat_of_nothing`] explains itself.
