@@ -7,6 +7,7 @@
 
 mod meter_exec;
 mod plan;
+mod view;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use datafusion::prelude::SessionConfig;
 
 pub use meter_exec::{BucketResult, MeterExec, MeterTask};
 pub use plan::meter_bucket;
+pub use view::View;
 
 use crate::error::RatingError;
 

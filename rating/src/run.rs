@@ -11,7 +11,7 @@ use turnpike_schemas::{AccountId, Period, PriceBook, RatedLine, ResourceId, RunI
 
 use crate::account::price_account;
 use crate::convert;
-use crate::engine::{self, BucketResult, MeterTask};
+use crate::engine::{self, BucketResult, MeterTask, View};
 use crate::error::RatingError;
 use crate::gather::{GatherKey, Gathered, Harvest};
 use crate::metering::{FOLD_VERSION, Metered};
@@ -60,16 +60,37 @@ pub async fn rate(
     request: &RatingRequest,
     progress: &(dyn Fn(RatingProgress) + Send + Sync),
 ) -> Result<RatingOutcome, RatingError> {
+    Ok(rate_views(snapshot, book, Vec::new(), request, progress).await?.0)
+}
+
+/// What usage comes to in another view.
+#[derive(Debug)]
+pub struct ViewOutcome {
+    pub lines: Vec<RatedLine>,
+    pub parked: Vec<Parked>,
+    pub unassigned: Vec<Unassigned>,
+}
+
+/// [`rate`], with other views of the same usage, which is metered once.
+pub async fn rate_views(
+    snapshot: &LakeSnapshot,
+    book: &PriceBook,
+    views: Vec<View>,
+    request: &RatingRequest,
+    progress: &(dyn Fn(RatingProgress) + Send + Sync),
+) -> Result<(RatingOutcome, Vec<ViewOutcome>), RatingError> {
     let periods = request.periods(&book.accounts)?;
     let span = request.span(&periods)?;
     let session = engine::session(request.batch_rows, request.memory_bytes)?;
     let (book_shared, periods_shared) = (Arc::new(book.clone()), Arc::new(periods.clone()));
+    let views = Arc::new(views);
     let done = Mutex::new(RatingProgress { buckets_done: 0, buckets: snapshot.buckets(), rows: 0 });
     let buckets = stream::iter(0..snapshot.buckets()).map(|bucket| {
         let (session, done) = (&session, &done);
         let (book, periods) = (Arc::clone(&book_shared), Arc::clone(&periods_shared));
+        let views = Arc::clone(&views);
         async move {
-            let task = task_of(snapshot, bucket, book, periods, span, request).await?;
+            let task = task_of(snapshot, bucket, book, periods, span, views, request).await?;
             let result = engine::meter_bucket(session, snapshot, task).await?;
             let mut now = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             now.buckets_done += 1;
@@ -78,9 +99,22 @@ pub async fn rate(
             Ok::<BucketResult, RatingError>(result)
         }
     });
-    let results: Vec<BucketResult> =
+    let mut results: Vec<BucketResult> =
         buckets.buffer_unordered(request.threads.max(1)).try_collect().await?;
-    Ok(assemble(snapshot, book, request, periods, results))
+    let mut harvests: Vec<Harvest> = views.iter().map(|_| Harvest::default()).collect();
+    for result in &mut results {
+        harvests.iter_mut().zip(result.views.drain(..)).for_each(|(all, own)| all.merge(own));
+    }
+    let viewed = views.iter().zip(harvests);
+    let outcomes = viewed.map(|(view, harvest)| view_outcome(view, &request.run, harvest));
+    let outcomes = outcomes.collect();
+    Ok((assemble(snapshot, book, request, periods, results), outcomes))
+}
+
+fn view_outcome(view: &View, run: &RunId, mut harvest: Harvest) -> ViewOutcome {
+    let lines = priced(&view.book, run, &mut harvest);
+    let parked = harvest.parked();
+    ViewOutcome { lines, parked, unassigned: harvest.unassigned.into_values().collect() }
 }
 
 async fn task_of(
@@ -89,9 +123,13 @@ async fn task_of(
     book: Arc<PriceBook>,
     periods: Arc<BTreeMap<AccountId, Period>>,
     span: Period,
+    views: Arc<Vec<View>>,
     request: &RatingRequest,
 ) -> Result<MeterTask, RatingError> {
-    let range = MonthRange::of(&request.window, &span);
+    // The calendars of a view's accounts may begin the month earlier.
+    let earliest = views.iter().min_by_key(|view| view.span.start());
+    let reach = earliest.map(|view| view.span).filter(|reach| reach.start() < span.start());
+    let range = MonthRange::of(&request.window, &reach.unwrap_or(span));
     let stored = snapshot.state(bucket, range.first, FOLD_VERSION).await?;
     let (opening_month, opening) = match stored {
         Some((month, batches)) => (month, convert::states_from_batches(&batches)?),
@@ -112,6 +150,7 @@ async fn task_of(
         months: MonthRange { first: opening_month, last: range.last },
         state_months: range.state_months(opening_month, request.as_of),
         opening,
+        views,
         result: Mutex::new(BucketResult::default()),
     })
 }
@@ -161,6 +200,7 @@ fn assemble(
 /// Prices every account of the run that is not parked: what was gathered for it, and what is due
 /// without usage. An account whose amounts fail is parked whole: no line of it is kept.
 pub(crate) fn priced(lookup: &Lookup<'_>, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
+    harvest.resolve();
     let mut by_account: BTreeMap<AccountId, Vec<(GatherKey, Gathered)>> =
         lookup.periods.keys().map(|id| (id.clone(), Vec::new())).collect();
     for (key, sums) in std::mem::take(&mut harvest.gathered) {

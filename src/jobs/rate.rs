@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use turnpike_books::{Books, ParkedRecord, RunRecord, RunStatus, UnassignedRecord};
+use turnpike_ingest::kill;
 use turnpike_lake::Lake;
 use turnpike_rating::{Parked, RatingOutcome, RatingProgress, RatingRequest, Unassigned, Window};
 use turnpike_schemas::{AccountId, Amount, Currency, Instant, RatedLine, RunId};
@@ -34,6 +35,7 @@ pub async fn rate(
     let run = RunId::new(new_id("run", now)).context("naming the run")?;
     let book = books.price_book().await.context("reading the price book")?;
     let snapshot = lake.snapshot().await.context("reading the tables")?;
+    kill::at("rate_after_read");
     let rating = &app.settings.rating;
     let request = RatingRequest {
         threads: threads(&app.settings),
@@ -45,11 +47,13 @@ pub async fn rate(
     let outcome = app
         .on_engine(async move {
             let outcome = turnpike_rating::rate(&snapshot, &book, &request, &progress).await?;
+            kill::at("rate_before_publish");
             turnpike_rating::store(&target, &outcome).await?;
             Ok(outcome)
         })
         .await
         .with_context(|| format!("rating {}", window.label()))?;
+    kill::at("rate_before_record");
     let record = record_of(&outcome, window, as_of, now)?;
     let parked: Vec<ParkedRecord> = outcome.parked.iter().map(parked_record).collect();
     let unassigned: Vec<UnassignedRecord> =

@@ -1,7 +1,10 @@
 //! Properties: what holds for any amounts, any lives of resources and any order of arrival.
 
+mod calendar;
+mod gather;
 mod hash;
 mod metering;
+mod tiers;
 
 use proptest::prelude::*;
 use turnpike_schemas::agreement::PPM;

@@ -33,7 +33,7 @@ pub async fn meter_bucket(
 ) -> Result<BucketResult, RatingError> {
     let bucket = task.bucket;
     let (from, to) = (task.months.first, task.months.last);
-    let files = snapshot.runs(bucket, from, to);
+    let files = snapshot.checked_runs(bucket, from, to).await?;
     let tail = snapshot.tail(bucket, from, to).await?;
     let wrap = |error| engine_error(bucket, error);
     let task = Arc::new(task);
