@@ -83,7 +83,7 @@ fn total(book: &PriceBook, usage: &[UsageInterval]) -> Amount {
     assert!(harvest.parked.is_empty(), "parked: {:?}", harvest.parked);
     let gathered: Vec<(GatherKey, Gathered)> = harvest.gathered.into_iter().collect();
     let run = RunId::new("run-1").unwrap();
-    let lines = price_account(book, &run, account, &gathered).unwrap();
+    let lines = price_account(&lookup, &run, account, &gathered).unwrap();
     Amount::sum(lines.iter().map(|line| &line.amount), account.currency.unwrap()).unwrap()
 }
 
