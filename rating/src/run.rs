@@ -200,6 +200,7 @@ fn assemble(
 /// Prices every account of the run that is not parked: what was gathered for it, and what is due
 /// without usage. An account whose amounts fail is parked whole: no line of it is kept.
 pub(crate) fn priced(lookup: &Lookup<'_>, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
+    harvest.resolve();
     let mut by_account: BTreeMap<AccountId, Vec<(GatherKey, Gathered)>> =
         lookup.periods.keys().map(|id| (id.clone(), Vec::new())).collect();
     for (key, sums) in std::mem::take(&mut harvest.gathered) {

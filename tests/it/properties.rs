@@ -1,6 +1,7 @@
 //! Properties: what holds for any amounts, any lives of resources and any order of arrival.
 
 mod calendar;
+mod gather;
 mod hash;
 mod metering;
 mod tiers;

@@ -29,6 +29,7 @@ mod tests;
 mod true_up;
 mod zero_usage;
 
+pub(crate) use pool::series_name;
 use turnpike_schemas::{Account, RatedLine, RunId};
 
 use crate::gather::{GatherKey, Gathered};

@@ -252,11 +252,17 @@ impl<'a> Worker<'a> {
         let policy = self.task.book.open_intervals(&source);
         let (harvest, lookup, task) = (&mut self.result.harvest, &self.lookup, self.task);
         let views = &mut self.views;
+        // What has no end yet goes on past what is rated.
+        let after =
+            views.iter().map(Gatherer::after_seconds).fold(lookup.after_seconds(), i64::max);
         let until = task.views.iter().map(|view| view.until).fold(task.until, Instant::max);
-        fold.finish(until, policy, &mut |interval: UsageInterval| {
-            harvest.add(lookup, &interval, &task.span, task.until);
-            views.iter_mut().for_each(|view| view.take(&interval));
+        let beyond = until.plus_seconds(after).unwrap_or(Instant::MAX);
+        fold.finish(beyond, policy, &mut |interval: UsageInterval| {
+            harvest.add_open(lookup, &interval, &task.span, task.until);
+            views.iter_mut().for_each(|view| view.take_open(&interval));
         });
+        harvest.close_resource();
+        views.iter_mut().for_each(Gatherer::close_resource);
     }
 
     fn finish(mut self) -> BucketResult {

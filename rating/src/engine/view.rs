@@ -46,15 +46,36 @@ impl<'a> Gatherer<'a> {
         Self { view, lookup, harvest: Harvest::default(), last: None }
     }
 
+    /// Seconds past what is rated that intervals without an end have to reach.
+    pub(super) fn after_seconds(&self) -> i64 {
+        self.lookup.after_seconds()
+    }
+
     pub(super) fn take(&mut self, interval: &UsageInterval) {
         let View { span, until, .. } = self.view;
-        match self.holder(&interval.holder) {
+        match self.moved(interval) {
             None => self.harvest.add(&self.lookup, interval, span, *until),
-            Some(holder) => {
-                let moved = UsageInterval { holder, ..interval.clone() };
-                self.harvest.add(&self.lookup, &moved, span, *until);
-            }
+            Some(moved) => self.harvest.add(&self.lookup, &moved, span, *until),
         }
+    }
+
+    /// [`Gatherer::take`] of what has no end yet.
+    pub(super) fn take_open(&mut self, interval: &UsageInterval) {
+        let View { span, until, .. } = self.view;
+        match self.moved(interval) {
+            None => self.harvest.add_open(&self.lookup, interval, span, *until),
+            Some(moved) => self.harvest.add_open(&self.lookup, &moved, span, *until),
+        }
+    }
+
+    pub(super) fn close_resource(&mut self) {
+        self.harvest.close_resource();
+    }
+
+    /// The interval where it is taken to have been elsewhere.
+    fn moved(&mut self, interval: &UsageInterval) -> Option<UsageInterval> {
+        let holder = self.holder(&interval.holder)?;
+        Some(UsageInterval { holder, ..interval.clone() })
     }
 
     /// The holder where it is taken to be elsewhere.

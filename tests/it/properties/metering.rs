@@ -174,6 +174,7 @@ fn rated(book: &PriceBook, intervals: &[UsageInterval], span: Period) -> Sums {
     for interval in intervals {
         harvest.add(&lookup, interval, &span, span.end());
     }
+    harvest.resolve();
     assert!(harvest.parked.is_empty(), "parked: {:?}", harvest.parked);
     let mut gathered: BTreeMap<AccountId, Vec<(GatherKey, Gathered)>> = BTreeMap::new();
     for (key, sums) in harvest.gathered {

@@ -80,6 +80,7 @@ fn total(book: &PriceBook, usage: &[UsageInterval]) -> Amount {
     for interval in usage {
         harvest.add(&lookup, interval, &span, span.end());
     }
+    harvest.resolve();
     assert!(harvest.parked.is_empty(), "parked: {:?}", harvest.parked);
     let gathered: Vec<(GatherKey, Gathered)> = harvest.gathered.into_iter().collect();
     let run = RunId::new("run-1").unwrap();
