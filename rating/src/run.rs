@@ -112,7 +112,8 @@ pub async fn rate_views(
 }
 
 fn view_outcome(view: &View, run: &RunId, mut harvest: Harvest) -> ViewOutcome {
-    let lines = priced(&view.book, run, &mut harvest);
+    let lookup = Lookup::new(&view.book, &view.periods);
+    let lines = priced(&lookup, run, &mut harvest);
     let parked = harvest.parked();
     ViewOutcome { lines, parked, unassigned: harvest.unassigned.into_values().collect() }
 }
