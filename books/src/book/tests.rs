@@ -1,3 +1,6 @@
+mod mistakes;
+mod tariffs;
+
 use super::*;
 
 const NETWORK: &str = include_str!("../../fixtures/network.toml");

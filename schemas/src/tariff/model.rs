@@ -25,7 +25,11 @@ pub enum PriceModel {
     /// A share of an amount of money that the meter measures, event by event.
     Percentage(Percentage),
     /// Each unit of an amount of money at the share of the tier in which it falls.
-    GraduatedPercentage { tiers: Vec<PercentTier> },
+    GraduatedPercentage {
+        tiers: Vec<PercentTier>,
+        #[serde(default)]
+        zero_usage: ZeroUsage,
+    },
     /// Blocks of units, rounded up within each tier.
     Blocks { policy: BlockPolicy, tiers: Vec<BlockTier> },
     /// The price of a series at each second.
