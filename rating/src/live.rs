@@ -199,7 +199,6 @@ impl LiveBill {
             return Ok(Vec::new());
         }
         let gathered: Vec<_> = harvest.gathered.into_iter().collect();
-        let lookup = Lookup::new(&self.book, &periods);
         Ok(placements(&lookup, account, &gathered).unwrap_or_default())
     }
 

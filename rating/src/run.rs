@@ -112,7 +112,8 @@ pub async fn rate_views(
 }
 
 fn view_outcome(view: &View, run: &RunId, mut harvest: Harvest) -> ViewOutcome {
-    let lines = priced(&Lookup::new(&view.book, &view.periods), run, &mut harvest);
+    let lookup = Lookup::new(&view.book, &view.periods);
+    let lines = priced(&lookup, run, &mut harvest);
     let parked = harvest.parked();
     ViewOutcome { lines, parked, unassigned: harvest.unassigned.into_values().collect() }
 }
@@ -216,16 +217,14 @@ pub(crate) fn priced(lookup: &Lookup<'_>, run: &RunId, harvest: &mut Harvest) ->
         by_account.entry(key.account.clone()).or_default().push((key, sums));
     }
     let mut lines = Vec::new();
-    // What a look-up has worked out may not outlive the sums that it is asked about.
-    let lookup = Lookup::new(lookup.book, lookup.periods);
-    for (id, gathered) in &by_account {
-        if harvest.parked.contains_key(id) {
+    for (id, gathered) in by_account {
+        if harvest.parked.contains_key(&id) {
             continue;
         }
-        let account = lookup.book.account(id).expect("an account of the run is in the book");
-        match price_account(&lookup, run, account, gathered) {
+        let account = lookup.book.account(&id).expect("an account of the run is in the book");
+        match price_account(lookup, run, account, &gathered) {
             Ok(priced) => lines.extend(priced),
-            Err(reason) => harvest.park_id(id.clone(), reason),
+            Err(reason) => harvest.park_id(id, reason),
         }
     }
     lines

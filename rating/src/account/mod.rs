@@ -40,8 +40,8 @@ use allowance::Free;
 use terms::Terms;
 
 /// What the steps after pricing work with.
-struct Stage<'s, 'a> {
-    lookup: &'s Lookup<'a>,
+struct Stage<'s, 'l, 'a> {
+    lookup: &'s Lookup<'l>,
     run: &'s RunId,
     terms: &'s Terms<'a>,
     gathered: &'a [(GatherKey, Gathered)],
@@ -56,10 +56,10 @@ struct Priced<'a> {
 }
 
 /// Prices an account of the run: what was gathered for it, and what is due without usage.
-pub fn price_account<'a>(
-    lookup: &Lookup<'a>,
+pub fn price_account<'l: 'a, 'a>(
+    lookup: &Lookup<'l>,
     run: &RunId,
-    account: &'a Account,
+    account: &'l Account,
     gathered: &'a [(GatherKey, Gathered)],
 ) -> Result<Vec<RatedLine>, ParkReason> {
     let terms = Terms::of(lookup, account)?;
@@ -95,9 +95,9 @@ pub struct Placement {
 }
 
 /// The places that [`price_account`] prices usage at, for whoever explains them.
-pub fn placements<'a>(
-    lookup: &Lookup<'a>,
-    account: &'a Account,
+pub fn placements<'l: 'a, 'a>(
+    lookup: &Lookup<'l>,
+    account: &'l Account,
     gathered: &'a [(GatherKey, Gathered)],
 ) -> Result<Vec<Placement>, ParkReason> {
     let terms = Terms::of(lookup, account)?;
@@ -115,8 +115,8 @@ pub fn placements<'a>(
 }
 
 /// What is free, and the pools of what is not.
-fn counted<'a>(
-    lookup: &Lookup<'a>,
+fn counted<'l: 'a, 'a>(
+    lookup: &Lookup<'l>,
     account: &Account,
     terms: Option<&Terms<'a>>,
     gathered: &'a [(GatherKey, Gathered)],

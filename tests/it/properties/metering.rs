@@ -186,7 +186,6 @@ fn rated(book: &PriceBook, intervals: &[UsageInterval], span: Period) -> Sums {
         let account = book.account(&id).unwrap();
         for (key, sums) in items {
             let alone = [(key.clone(), sums.clone())];
-            let lookup = Lookup::new(book, &periods);
             let lines = price_account(&lookup, &run, account, &alone).unwrap();
             let currency = account.currency.unwrap();
             let amount = Amount::sum(lines.iter().map(|line| &line.amount), currency).unwrap();
