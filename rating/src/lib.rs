@@ -21,6 +21,7 @@ pub mod convert;
 pub mod engine;
 pub mod error;
 pub mod explain;
+mod fast;
 pub mod gather;
 pub mod metering;
 pub mod parked;

@@ -72,6 +72,8 @@ pub struct RatingRequest {
     pub batch_rows: usize,
     /// Memory that the engine may take before it spills, in bytes.
     pub memory_bytes: usize,
+    /// For checks: nothing goes the short way.
+    pub general_only: bool,
 }
 
 impl RatingRequest {
@@ -84,6 +86,7 @@ impl RatingRequest {
             threads: 2,
             batch_rows: 8_192,
             memory_bytes: 512 << 20,
+            general_only: false,
         }
     }
 

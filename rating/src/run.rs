@@ -1,22 +1,22 @@
 //! A rating run: meter every bucket, gather, price per account, and hash the result.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use turnpike_lake::{Lake, LakeSnapshot};
-use turnpike_schemas::{AccountId, Period, PriceBook, RatedLine, ResourceId, RunId, canonical};
+use turnpike_schemas::{AccountId, Period, PriceBook, RatedLine, RunId, canonical};
 
 use crate::account::price_account;
 use crate::convert;
-use crate::engine::{self, BucketResult, MeterTask};
+use crate::engine::{self, Found, Job};
 use crate::error::RatingError;
-use crate::gather::{GatherKey, Gathered, Harvest};
+use crate::fast::Tally;
+use crate::gather::{self, GatherKey, Gathered, Harvest};
 use crate::metering::{FOLD_VERSION, Metered};
 use crate::parked::{Parked, Unassigned};
-use crate::request::{MonthRange, RatingProgress, RatingRequest};
+use crate::request::{RatingProgress, RatingRequest};
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +47,8 @@ pub struct RatingOutcome {
     pub periods: BTreeMap<AccountId, Period>,
     pub rows: u64,
     pub events: u64,
+    /// Events that went the short way.
+    pub short_events: u64,
     pub intervals: u64,
     /// Per month start and bucket: what is known there, to be stored ([`store`]).
     pub states: BTreeMap<i32, BTreeMap<u32, Vec<Metered>>>,
@@ -61,58 +63,17 @@ pub async fn rate(
 ) -> Result<RatingOutcome, RatingError> {
     let periods = request.periods(&book.accounts)?;
     let span = request.span(&periods)?;
-    let session = engine::session(request.batch_rows, request.memory_bytes)?;
-    let (book_shared, periods_shared) = (Arc::new(book.clone()), Arc::new(periods.clone()));
-    let done = Mutex::new(RatingProgress { buckets_done: 0, buckets: snapshot.buckets(), rows: 0 });
-    let buckets = stream::iter(0..snapshot.buckets()).map(|bucket| {
-        let (session, done) = (&session, &done);
-        let (book, periods) = (Arc::clone(&book_shared), Arc::clone(&periods_shared));
-        async move {
-            let task = task_of(snapshot, bucket, book, periods, span, request).await?;
-            let result = engine::meter_bucket(session, snapshot, task).await?;
-            let mut now = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            now.buckets_done += 1;
-            now.rows += result.rows;
-            progress(*now);
-            Ok::<BucketResult, RatingError>(result)
-        }
-    });
-    let results: Vec<BucketResult> =
-        buckets.buffer_unordered(request.threads.max(1)).try_collect().await?;
-    Ok(assemble(snapshot, book, request, periods, results))
-}
-
-async fn task_of(
-    snapshot: &LakeSnapshot,
-    bucket: u32,
-    book: Arc<PriceBook>,
-    periods: Arc<BTreeMap<AccountId, Period>>,
-    span: Period,
-    request: &RatingRequest,
-) -> Result<MeterTask, RatingError> {
-    let range = MonthRange::of(&request.window, &span);
-    let stored = snapshot.state(bucket, range.first, FOLD_VERSION).await?;
-    let (opening_month, opening) = match stored {
-        Some((month, batches)) => (month, convert::states_from_batches(&batches)?),
-        None => {
-            let first = snapshot.months().first().copied().unwrap_or(range.first);
-            (first.min(range.first), Vec::new())
-        }
-    };
-    let opening: BTreeMap<ResourceId, Metered> =
-        opening.into_iter().map(|known| (known.holder.resource.clone(), known)).collect();
-    Ok(MeterTask {
-        bucket,
-        masked: snapshot.masked().await?,
-        book,
-        periods,
+    let job = Job {
+        snapshot: snapshot.clone(),
+        session: engine::session(request.batch_rows, request.memory_bytes)?,
+        book: Arc::new(book.clone()),
+        periods: Arc::new(periods.clone()),
         span,
-        until: span.end().min(request.as_of),
-        months: MonthRange { first: opening_month, last: range.last },
-        state_months: range.state_months(opening_month, request.as_of),
-        opening,
-        result: Mutex::new(BucketResult::default()),
-    })
+        request: request.clone(),
+        masked: snapshot.masked().await?,
+    };
+    let found = engine::meter_all(job, progress).await?;
+    Ok(assemble(snapshot, book, request, periods, found))
 }
 
 fn assemble(
@@ -120,20 +81,11 @@ fn assemble(
     book: &PriceBook,
     request: &RatingRequest,
     periods: BTreeMap<AccountId, Period>,
-    results: Vec<BucketResult>,
+    found: Found,
 ) -> RatingOutcome {
-    let mut harvest = Harvest::default();
-    let mut states: BTreeMap<i32, BTreeMap<u32, Vec<Metered>>> = BTreeMap::new();
-    let (mut rows, mut events) = (0_u64, 0_u64);
-    for result in results {
-        rows += result.rows;
-        events += result.events;
-        // Buckets open at different months: one that began later knows nothing of earlier starts.
-        for (month, known) in result.states {
-            states.entry(month).or_default().insert(result.bucket, known);
-        }
-        harvest.merge(result.harvest);
-    }
+    let Found { mut harvest, tallies, rows, events, short_events, states } = found;
+    add_tallies(book, &tallies, &mut harvest);
+    drop(tallies);
     let lines = priced(book, &request.run, &mut harvest);
     let parked = harvest.parked();
     let unassigned: Vec<Unassigned> = harvest.unassigned.into_values().collect();
@@ -152,8 +104,25 @@ fn assemble(
         periods,
         rows,
         events,
+        short_events,
         intervals: harvest.intervals,
         states,
+    }
+}
+
+/// Adds what went the short way.
+fn add_tallies(book: &PriceBook, tallies: &[Tally], harvest: &mut Harvest) {
+    for tally in tallies {
+        harvest.intervals += tally.intervals;
+        let mut too_large: Vec<GatherKey> = tally.overflows.clone();
+        for (number, account) in (0_u32..).zip(&book.accounts) {
+            let gathered = &mut harvest.gathered;
+            tally.of_account(number, account, gathered, |key| too_large.push(key.clone()));
+        }
+        for key in too_large {
+            let reason = gather::overflow(&key);
+            harvest.park_id(key.account, reason);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod hash;
 mod metering;
+mod short_way;
 
 use proptest::prelude::*;
 use turnpike_schemas::agreement::PPM;
