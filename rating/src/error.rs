@@ -23,6 +23,8 @@ pub enum RatingError {
     Window(#[from] PeriodError),
     #[error("the stored metering state of {resource} cannot be read: {problem}")]
     State { resource: String, problem: String },
+    #[error("summing rated lines")]
+    Sum(#[from] turnpike_schemas::amount::AmountError),
     #[error("the run was cancelled")]
     Cancelled(#[source] tokio::task::JoinError),
     #[error("an id of a stored line")]

@@ -5,24 +5,22 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use turnpike_lake::{Lake, LakeSnapshot};
+use turnpike_lake::{Lake, LakeSnapshot, RatedLinesWriter};
 use turnpike_schemas::{AccountId, Period, PriceBook, RatedLine, RunId, canonical};
 
-use crate::account::price_account;
 use crate::convert;
 use crate::engine::{self, Found, Job};
 use crate::error::RatingError;
-use crate::fast::Tally;
-use crate::gather::{self, GatherKey, Gathered, Harvest};
 use crate::metering::{FOLD_VERSION, Metered};
 use crate::parked::{Parked, Unassigned};
+use crate::pricing::{KeptLines, LineSink, LineTotals, Pricing};
 use crate::request::{RatingProgress, RatingRequest};
 
 #[cfg(test)]
 mod tests;
 
 /// Version of what rating computes: part of a run's inputs.
-pub const CODE_VERSION: &str = "1";
+pub const CODE_VERSION: &str = "2";
 
 /// What a run was computed from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +35,9 @@ pub struct RunInputs {
 #[derive(Debug)]
 pub struct RatingOutcome {
     pub run: RunId,
-    /// In canonical order.
+    /// In canonical order; none where they were handed over ([`rate_into`]).
     pub lines: Vec<RatedLine>,
+    pub totals: LineTotals,
     pub parked: Vec<Parked>,
     pub unassigned: Vec<Unassigned>,
     /// SHA-256 over the lines, parked and unassigned usage, without the run's id.
@@ -61,100 +60,100 @@ pub async fn rate(
     request: &RatingRequest,
     progress: &(dyn Fn(RatingProgress) + Send + Sync),
 ) -> Result<RatingOutcome, RatingError> {
+    let kept = Arc::new(KeptLines::default());
+    let mut outcome = rate_into(snapshot, book, request, progress, kept.clone()).await?;
+    let kept = Arc::into_inner(kept).expect("the run has ended and gave its lines up");
+    outcome.lines = kept.into_lines();
+    Ok(outcome)
+}
+
+/// Rates a window and hands its lines over instead of keeping them: the outcome has none.
+pub async fn rate_into(
+    snapshot: &LakeSnapshot,
+    book: &PriceBook,
+    request: &RatingRequest,
+    progress: &(dyn Fn(RatingProgress) + Send + Sync),
+    sink: Arc<dyn LineSink>,
+) -> Result<RatingOutcome, RatingError> {
     let periods = request.periods(&book.accounts)?;
     let span = request.span(&periods)?;
+    let book = Arc::new(book.clone());
     let job = Job {
         snapshot: snapshot.clone(),
         session: engine::session(request.batch_rows, request.memory_bytes)?,
-        book: Arc::new(book.clone()),
+        book: Arc::clone(&book),
         periods: Arc::new(periods.clone()),
         span,
         request: request.clone(),
         masked: snapshot.masked().await?,
     };
     let found = engine::meter_all(job, progress).await?;
-    Ok(assemble(snapshot, book, request, periods, found))
+    let inputs = RunInputs {
+        raw_version: snapshot.raw_version(),
+        usage_version: snapshot.usage_version(),
+        book_hash: book.hash(),
+        code_version: CODE_VERSION.to_owned(),
+    };
+    let request = request.clone();
+    let task = tokio::task::spawn_blocking(move || {
+        let mut outcome = priced_outcome(&book, &request, inputs, found, &*sink)?;
+        outcome.periods = periods;
+        Ok(outcome)
+    });
+    match task.await {
+        Ok(outcome) => outcome,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => Err(RatingError::Cancelled(error)),
+    }
 }
 
-fn assemble(
-    snapshot: &LakeSnapshot,
+fn priced_outcome(
     book: &PriceBook,
     request: &RatingRequest,
-    periods: BTreeMap<AccountId, Period>,
+    inputs: RunInputs,
     found: Found,
-) -> RatingOutcome {
+    sink: &dyn LineSink,
+) -> Result<RatingOutcome, RatingError> {
     let Found { mut harvest, tallies, rows, events, short_events, states } = found;
-    add_tallies(book, &tallies, &mut harvest);
-    drop(tallies);
-    let lines = priced(book, &request.run, &mut harvest);
+    let pricing =
+        Pricing { book, run: &request.run, tallies: &tallies, threads: request.threads, sink };
+    let (totals, digests) = pricing.price(&mut harvest)?;
     let parked = harvest.parked();
     let unassigned: Vec<Unassigned> = harvest.unassigned.into_values().collect();
-    RatingOutcome {
+    Ok(RatingOutcome {
         run: request.run.clone(),
-        hash: hash(&lines, &parked, &unassigned),
-        lines,
+        hash: hash(&digests, &parked, &unassigned),
+        lines: Vec::new(),
+        totals,
         parked,
         unassigned,
-        inputs: RunInputs {
-            raw_version: snapshot.raw_version(),
-            usage_version: snapshot.usage_version(),
-            book_hash: book.hash(),
-            code_version: CODE_VERSION.to_owned(),
-        },
-        periods,
+        inputs,
+        periods: BTreeMap::new(),
         rows,
         events,
         short_events,
         intervals: harvest.intervals,
         states,
-    }
+    })
 }
 
-/// Adds what went the short way.
-fn add_tallies(book: &PriceBook, tallies: &[Tally], harvest: &mut Harvest) {
-    for tally in tallies {
-        harvest.intervals += tally.intervals;
-        let mut too_large: Vec<GatherKey> = tally.overflows.clone();
-        for (number, account) in (0_u32..).zip(&book.accounts) {
-            let gathered = &mut harvest.gathered;
-            tally.of_account(number, account, gathered, |key| too_large.push(key.clone()));
-        }
-        for key in too_large {
-            let reason = gather::overflow(&key);
-            harvest.park_id(key.account, reason);
-        }
-    }
+/// The lines of what was gathered, for tests.
+#[cfg(test)]
+pub(crate) fn priced(
+    book: &PriceBook,
+    run: &RunId,
+    harvest: &mut crate::gather::Harvest,
+) -> Vec<RatedLine> {
+    let sink = KeptLines::default();
+    let pricing = Pricing { book, run, tallies: &[], threads: 1, sink: &sink };
+    pricing.price(harvest).expect("amounts add up");
+    sink.into_lines()
 }
 
-/// Prices all that was gathered for accounts that are not parked. An account whose amounts fail is
-/// parked whole: no line of it is kept.
-pub(crate) fn priced(book: &PriceBook, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
-    let mut by_account: BTreeMap<AccountId, Vec<(GatherKey, Gathered)>> = BTreeMap::new();
-    for (key, sums) in std::mem::take(&mut harvest.gathered) {
-        by_account.entry(key.account.clone()).or_default().push((key, sums));
-    }
-    let mut lines = Vec::new();
-    for (id, gathered) in by_account {
-        if harvest.parked.contains_key(&id) {
-            continue;
-        }
-        let account = book.account(&id).expect("a gathered account is in the book");
-        match price_account(book, run, account, &gathered) {
-            Ok(priced) => lines.extend(priced),
-            Err(reason) => harvest.park_id(id, reason),
-        }
-    }
-    lines
-}
-
-fn hash(lines: &[RatedLine], parked: &[Parked], unassigned: &[Unassigned]) -> String {
-    let nameless = RunId::new("-").expect("a dash is a slug");
+/// The hash of a run: over the digest of each account's lines, in order, and what was not billed.
+fn hash(digests: &[u8], parked: &[Parked], unassigned: &[Unassigned]) -> String {
     let mut digest = Sha256::new();
-    for line in lines {
-        let line = RatedLine { run: nameless.clone(), ..line.clone() };
-        digest.update(canonical::to_json(&line));
-        digest.update(b"\n");
-    }
+    digest.update(digests);
     digest.update(canonical::to_json(parked));
     digest.update(canonical::to_json(unassigned));
     hex::encode(digest.finalize())
@@ -164,6 +163,48 @@ fn hash(lines: &[RatedLine], parked: &[Parked], unassigned: &[Unassigned]) -> St
 /// result: a run without them is complete.
 pub async fn store(lake: &Lake, outcome: &RatingOutcome) -> Result<(), RatingError> {
     lake.put_rated_lines(&outcome.run, convert::lines_to_batch(&outcome.lines)?).await?;
+    store_states(lake, outcome).await
+}
+
+/// Rates a window and stores what it comes to, line by line as it is priced; `kept` gets all lines as
+/// well. Until the one commit at the end nobody sees any of it.
+pub async fn rate_and_store(
+    lake: &Lake,
+    snapshot: &LakeSnapshot,
+    book: &PriceBook,
+    request: &RatingRequest,
+    progress: &(dyn Fn(RatingProgress) + Send + Sync),
+    keeps_lines: bool,
+) -> Result<RatingOutcome, RatingError> {
+    let kept = keeps_lines.then(KeptLines::default);
+    let sink = Arc::new(StoredLines { writer: lake.rated_lines_writer(&request.run), kept });
+    let mut outcome = rate_into(snapshot, book, request, progress, sink.clone()).await?;
+    let sink = Arc::into_inner(sink).expect("the run has ended and gave its lines up");
+    sink.writer.commit().await?;
+    outcome.lines = sink.kept.map(KeptLines::into_lines).unwrap_or_default();
+    store_states(lake, &outcome).await?;
+    Ok(outcome)
+}
+
+/// Writes lines to files that no commit names yet.
+struct StoredLines {
+    writer: RatedLinesWriter,
+    kept: Option<KeptLines>,
+}
+
+impl LineSink for StoredLines {
+    fn take(&self, part: usize, lines: Vec<RatedLine>) -> Result<(), RatingError> {
+        if !lines.is_empty() {
+            self.writer.add(part, &convert::lines_to_batch(&lines)?)?;
+        }
+        match &self.kept {
+            Some(kept) => kept.take(part, lines),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn store_states(lake: &Lake, outcome: &RatingOutcome) -> Result<(), RatingError> {
     for (month, buckets) in &outcome.states {
         let raw_version = outcome.inputs.raw_version;
         let batches = buckets

@@ -42,7 +42,7 @@ impl Rate {
         let books = app.books().await?;
         let bar = progress::units("rating", u64::from(lake.buckets()));
         let shown = bar.clone();
-        let report = jobs::rate(app, &lake, &books, window, as_of, move |progress| {
+        let report = jobs::rate_stored(app, &lake, &books, window, as_of, move |progress| {
             shown.set_position(u64::from(progress.buckets_done));
         })
         .await;

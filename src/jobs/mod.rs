@@ -11,7 +11,7 @@ mod rate;
 
 pub use finalize::{FinalizeReport, finalize};
 pub use invoice::{DraftReport, draft, draft_lines, drafts, lines_of, window_of};
-pub use rate::{RateReport, rate};
+pub use rate::{RateReport, rate, rate_stored};
 
 use turnpike_schemas::Instant;
 use uuid::{NoContext, Timestamp, Uuid};

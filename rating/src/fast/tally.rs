@@ -111,6 +111,14 @@ impl Tally {
         self.single.sort_unstable_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
     }
 
+    /// How many sums there are for an account.
+    pub(crate) fn sums_of(&self, number: u32) -> usize {
+        let shared = self.shared.get(number as usize).map_or(0, Vec::len);
+        let from = self.single.partition_point(|single| single.0 < number);
+        let to = self.single.partition_point(|single| single.0 <= number);
+        shared + to - from
+    }
+
     /// What gathering would have found for an account.
     pub(crate) fn of_account(
         &self,
