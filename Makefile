@@ -13,9 +13,10 @@ SEED ?= 1
 CYCLES ?= 100
 ROW ?=
 SECONDS ?= 60
+CASES ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check bench gates faults soak fuzz fmt fmt-check clippy deny kafka kafka-stop
+.PHONY: help build demo test check bench gates faults soak oracle fuzz fmt fmt-check clippy deny kafka kafka-stop
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -44,6 +45,9 @@ faults: ## every row of the fault matrix, and a table of what became of each (RO
 
 soak: ## kill -9 in a loop (SEED=n CYCLES=n), then the oracle: lost, doubled, mispriced events
 	TURNPIKE_SOAK_SEED=$(SEED) TURNPIKE_SOAK_CYCLES=$(CYCLES) scripts/test faults::kill_cycles --nocapture
+
+oracle: ## CASES random tariffs and usages, rated here and by an independent program (tests/oracle/README.md)
+	TURNPIKE_ORACLE_SEED=$(SEED) TURNPIKE_ORACLE_CASES=$(CASES) cargo test --workspace --locked --test it -- exact:: --nocapture
 
 fuzz: ## damaged input for the decoder and every adapter, SECONDS for each (fuzz/README.md)
 	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) cargo test --workspace --locked --test it -- fuzz:: --nocapture

@@ -1,5 +1,6 @@
 //! What can go wrong with the books, whose fault it is and whether to try again.
 
+use chrono::NaiveDate;
 use turnpike_schemas::{AccountId, InvoiceId, Period, RunId};
 
 use crate::book::Mistake;
@@ -96,6 +97,11 @@ pub enum FinalizeError {
     AlreadyInvoiced { account: AccountId, period: Period, number: String },
     #[error("series {series} belongs to `{owner}`, so `{seller}` cannot number invoices in it")]
     SeriesTaken { series: String, owner: String, seller: String },
+    #[error(
+        "series {series} holds an invoice of {last} already, so none of {issue_date} can follow: is \
+         the clock right?"
+    )]
+    IssueDate { series: String, last: NaiveDate, issue_date: NaiveDate },
     #[error(
         "{kind} `{id}` of this draft does not stand in the newest book with the same terms: rate \
          and draft again"

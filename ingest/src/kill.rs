@@ -14,6 +14,9 @@ pub const POINTS: [&str; 5] =
 /// Further points, which only a submission by HTTP passes, after all others.
 pub const HTTP_POINTS: [&str; 1] = ["before_answer"];
 
+/// The points of a rating run: nothing is read, nothing is stored, stored but not recorded.
+pub const RATE_POINTS: [&str; 3] = ["rate_after_read", "rate_before_publish", "rate_before_record"];
+
 struct Kill {
     point: String,
     pass: u64,

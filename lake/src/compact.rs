@@ -247,8 +247,8 @@ async fn run_job(usage: &Arc<Table>, job: Job) -> Result<(Vec<Run>, DataFile), L
     match job {
         Job::New(file) => Ok((Vec::new(), parquet_file::write(usage, file).await?)),
         Job::Merge { bucket, month, runs } => {
-            let paths: Vec<_> = runs.iter().map(|run| usage.path_of(&run.file)).collect();
-            let parts = parquet_file::read_all("usage", paths, None).await?;
+            let files = runs.iter().map(|run| run.file.clone()).collect();
+            let parts = parquet_file::read_all(usage, files).await?;
             let file = blocking(move || {
                 let merged = order::merge(&parts.concat()).map_err(rows_failed)?;
                 new_run(bucket, month, merged).map_err(rows_failed)

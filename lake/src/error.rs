@@ -71,6 +71,8 @@ pub enum LakeError {
         #[source]
         source: Cause,
     },
+    #[error("file {} of table {table} is not what was written: restore it from a backup", path.display())]
+    Checksum { table: &'static str, path: PathBuf },
     #[error("the key index of table usage is damaged: {reason}")]
     KeyIndex { reason: String },
     #[error("a background task of {operation} ended early")]
@@ -94,6 +96,7 @@ impl LakeError {
             Self::Damaged { .. }
             | Self::Diverged { .. }
             | Self::Rows { .. }
+            | Self::Checksum { .. }
             | Self::KeyIndex { .. }
             | Self::Task { .. } => Fault::Internal,
         }

@@ -25,6 +25,7 @@
 
 mod append;
 mod checkpoint;
+mod checksum;
 mod commit;
 mod compact;
 mod corrections;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use arrow::array::RecordBatch;
@@ -18,10 +19,10 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
-use crate::LakeError;
 use crate::data_file::DataFile;
 use crate::disk::{Disk, Publish};
 use crate::log::Table;
+use crate::{LakeError, checksum};
 
 /// Rows decoded at once: large enough that the kernels' fixed costs vanish.
 const READ_ROWS: usize = 32_768;
@@ -83,13 +84,15 @@ fn write_now(
         source: source.into(),
     };
     disk.write(path, Publish::Create, |file| file.write_all(&bytes)).map_err(failed)?;
+    let mut tags = file.tags;
+    tags.extend([checksum::tag(&bytes)]);
     Ok(DataFile {
         path: file.path,
         bytes: bytes.len() as i64,
         rows: rows as i64,
         modified: modified_millis(path).map_err(failed)?,
         partition: file.partition,
-        tags: file.tags,
+        tags,
     })
 }
 
@@ -207,15 +210,19 @@ pub(crate) fn read_failed(table: &'static str, path: &Path, source: ParquetError
     LakeError::Rows { operation: "read", table, source: source.into() }
 }
 
-/// Reads several files, each whole, one after another on a thread that may wait.
+/// Reads files of a table, each whole and as it was written, one after another on a thread that may
+/// wait.
 pub(crate) async fn read_all(
-    table: &'static str,
-    paths: Vec<PathBuf>,
-    columns: Option<&'static [&'static str]>,
+    table: &Table,
+    files: Vec<Arc<DataFile>>,
 ) -> Result<Vec<Vec<RecordBatch>>, LakeError> {
-    tokio::task::spawn_blocking(move || {
-        paths.iter().map(|path| read(table, path, columns)).collect()
-    })
-    .await
-    .map_err(|source| LakeError::Task { operation: "read", source: source.into() })?
+    let (name, folder) = (table.spec.name, table.folder.clone());
+    let checked = move |file: Arc<DataFile>| {
+        let path = folder.join(&file.path);
+        checksum::check(name, &path, &file)?;
+        read(name, &path, None)
+    };
+    tokio::task::spawn_blocking(move || files.into_iter().map(checked).collect())
+        .await
+        .map_err(|source| LakeError::Task { operation: "read", source: source.into() })?
 }

@@ -97,18 +97,18 @@ impl Drop for RatedLinesWriter {
 
 /// The lines of a run in the order they were stored; none where the run is not known.
 pub(crate) async fn read(table: &Table, run: &RunId) -> Result<Vec<RecordBatch>, LakeError> {
-    let paths = {
+    let files = {
         let state = table.refreshed().await?;
         let of_run = |value: Option<&Option<String>>| {
             value.is_some_and(|value| value.as_deref() == Some(run.as_str()))
         };
         let files = state.files.values().filter(|file| of_run(file.partition.get(RUN)));
-        let mut paths = files.map(|file| table.path_of(file)).collect::<Vec<_>>();
+        let mut files = files.cloned().collect::<Vec<_>>();
         // Parts are numbered in their names.
-        paths.sort_unstable();
-        paths
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        files
     };
-    let batches = parquet_file::read_all("rated_lines", paths, None).await?.concat();
+    let batches = parquet_file::read_all(table, files).await?.concat();
     let with_run = |batch: &RecordBatch| {
         let runs = std::iter::repeat_n(run.as_str(), batch.num_rows());
         let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from_iter_values(runs))];

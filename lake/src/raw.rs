@@ -9,10 +9,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use turnpike_schemas::arrow::usage_events;
 
-use crate::LakeError;
 use crate::data_file::DataFile;
 use crate::log::Table;
-use crate::parquet_file;
+use crate::{LakeError, checksum, parquet_file};
 
 /// What usage and counts are made from: all but the payload and where it was read.
 const COLUMNS: &[&str] = &[
@@ -84,7 +83,9 @@ pub(crate) async fn read(
         let mut batches = Vec::new();
         for commit in &commits {
             let mut row = 0;
-            for path in commit.files.iter().map(|file| folder.join(&file.path)) {
+            for file in &commit.files {
+                let path = folder.join(&file.path);
+                checksum::check("usage_events", &path, file)?;
                 for batch in read_file(&path)? {
                     let tagged = tag(&schema, &batch, commit.version, row).map_err(failed)?;
                     row += batch.num_rows() as i64;

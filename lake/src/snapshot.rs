@@ -18,7 +18,7 @@ use crate::raw::{self, RawCommit};
 use crate::run::{Run, runs_of, with_partition};
 use crate::state::{StateFile, states_of};
 use crate::tail::Tail;
-use crate::{EventFilter, FinalCounts, LakeError, RunFile, order, parquet_file};
+use crate::{EventFilter, FinalCounts, LakeError, RunFile, checksum, order, parquet_file};
 
 /// One consistent view of the tables; clones share it, and what it has read of the tail. While one
 /// lives, no process deletes what it may read.
@@ -133,6 +133,28 @@ impl LakeSnapshot {
         runs.chain(tail).collect::<BTreeSet<i32>>().into_iter().collect()
     }
 
+    /// [`Self::runs`], of which every one is what was written: what is billed must not come from a
+    /// damaged file.
+    pub async fn checked_runs(
+        &self,
+        bucket: u32,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<RunFile>, LakeError> {
+        let folder = self.inner.tables.usage.folder.clone();
+        let runs: Vec<Run> = self.runs_in(bucket, from, to).cloned().collect();
+        let task = tokio::task::spawn_blocking(move || {
+            let check = |run: &Run| {
+                let found = run.to_run_file(&folder);
+                checksum::check("usage", &found.path, &run.file)?;
+                Ok(found)
+            };
+            runs.iter().map(check).collect()
+        });
+        task.await
+            .map_err(|source| LakeError::Task { operation: "check", source: source.into() })?
+    }
+
     /// Compacted files of a bucket, for months `from..=to`.
     pub fn runs(&self, bucket: u32, from: i32, to: i32) -> Vec<RunFile> {
         let folder = &self.inner.tables.usage.folder;
@@ -175,7 +197,9 @@ impl LakeSnapshot {
         let task = tokio::task::spawn_blocking(move || {
             let mut parts = tail;
             for run in &runs {
-                for batch in parquet_file::read("usage", &folder.join(&run.file.path), None)? {
+                let path = folder.join(&run.file.path);
+                checksum::check("usage", &path, &run.file)?;
+                for batch in parquet_file::read("usage", &path, None)? {
                     parts.push(with_partition(run, &batch).map_err(failed)?);
                 }
             }

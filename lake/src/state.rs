@@ -63,8 +63,7 @@ impl StateFile {
 
     /// All columns of `usage_state`.
     pub(crate) async fn read(&self, table: &Table) -> Result<Vec<RecordBatch>, LakeError> {
-        let paths = vec![table.path_of(&self.file)];
-        let batches = parquet_file::read_all("usage_state", paths, None).await?.concat();
+        let batches = parquet_file::read_all(table, vec![self.file.clone()]).await?.concat();
         let add = |batch: &RecordBatch| {
             let constant = |value: i32| -> ArrayRef {
                 Arc::new(Int32Array::from_value(value, batch.num_rows()))

@@ -9,6 +9,7 @@
 mod meter_exec;
 mod plan;
 mod stage;
+mod view;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use datafusion::prelude::SessionConfig;
 pub use meter_exec::{BucketResult, MeterExec, MeterTask};
 pub(crate) use plan::meter_bucket;
 pub(crate) use stage::{Found, Job, meter_all};
+pub use view::View;
 
 use crate::error::RatingError;
 

@@ -23,6 +23,8 @@ pub enum RatingError {
     Window(#[from] PeriodError),
     #[error("the stored metering state of {resource} cannot be read: {problem}")]
     State { resource: String, problem: String },
+    #[error("the engine gave no harvest for a view")]
+    View,
     #[error("summing rated lines")]
     Sum(#[from] turnpike_schemas::amount::AmountError),
     #[error("the run was cancelled")]

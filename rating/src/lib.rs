@@ -17,7 +17,10 @@
 //! - There is no clock: `as_of` is an argument.
 
 pub mod account;
+pub mod breakdown;
+pub mod compare;
 pub mod convert;
+pub mod difference;
 pub mod engine;
 pub mod error;
 pub mod explain;
@@ -28,12 +31,17 @@ pub mod metering;
 pub mod parked;
 pub mod price;
 pub mod pricing;
+pub mod quote;
 pub mod request;
 pub mod run;
 pub mod tariff_lookup;
 
+pub use breakdown::{BreakdownStep, breakdown};
+pub use compare::{Comparison, Terms, compare};
+pub use difference::{AccountDifference, LineDifference, Side, SideKey, difference};
 pub use error::RatingError;
 pub use explain::{ExplainedInterval, explain};
 pub use parked::{ParkReason, Parked, Unassigned};
+pub use quote::{Quote, QuoteBook, QuoteError, QuoteFor, ToldUsage};
 pub use request::{RatingProgress, RatingRequest, Window};
-pub use run::{RatingOutcome, RunInputs, rate, rate_and_store, rate_into, store};
+pub use run::{RatingOutcome, RunInputs, rate, rate_into, rate_staged, store};

@@ -30,6 +30,8 @@ pub enum ParkCode {
     UnknownSeller,
     UnknownTaxCategory,
     OwnerOverlap,
+    /// The price of a piece of usage is to be read where there is none.
+    UnknownPrice,
     Overflow,
 }
 
@@ -50,6 +52,7 @@ impl ParkCode {
             ParkCode::UnknownSeller => "unknown_seller",
             ParkCode::UnknownTaxCategory => "unknown_tax_category",
             ParkCode::OwnerOverlap => "owner_overlap",
+            ParkCode::UnknownPrice => "unknown_price",
             ParkCode::Overflow => "overflow",
         }
     }

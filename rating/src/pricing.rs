@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ethnum::I256;
 use sha2::{Digest, Sha256};
-use turnpike_schemas::{AccountId, Amount, Currency, PriceBook, RatedLine, RunId};
+use turnpike_schemas::{Account, AccountId, Amount, Currency, RatedLine, RunId};
 
 use crate::account::price_account;
 use crate::error::RatingError;
@@ -18,6 +18,7 @@ use crate::fast::Tally;
 use crate::gather::{self, GatherKey, Gathered, Harvest};
 use crate::line_digest;
 use crate::parked::ParkReason;
+use crate::tariff_lookup::Lookup;
 
 /// Takes the lines of a run in parts. Parts come in any order and on any thread; put in order of
 /// their numbers, their lines are in canonical order.
@@ -59,7 +60,7 @@ const PART_SUMS: usize = 32_768;
 
 /// What is to be priced.
 pub(crate) struct Pricing<'a> {
-    pub(crate) book: &'a PriceBook,
+    pub(crate) lookup: &'a Lookup<'a>,
     pub(crate) run: &'a RunId,
     pub(crate) tallies: &'a [Tally],
     pub(crate) threads: usize,
@@ -79,12 +80,13 @@ struct Part {
 }
 
 impl Pricing<'_> {
-    /// Prices all that was gathered for accounts that are not parked. An account whose amounts fail is
-    /// parked whole: no line of it is kept.
+    /// Prices every account of the run that is not parked: what was gathered for it, and what is due
+    /// without usage. An account whose amounts fail is parked whole: no line of it is kept.
     pub(crate) fn price(
         &self,
         harvest: &mut Harvest,
     ) -> Result<(LineTotals, Vec<u8>), RatingError> {
+        harvest.resolve();
         let mut general: BTreeMap<AccountId, BTreeMap<GatherKey, Gathered>> = BTreeMap::new();
         for (key, sums) in std::mem::take(&mut harvest.gathered) {
             general.entry(key.account.clone()).or_default().insert(key, sums);
@@ -95,9 +97,12 @@ impl Pricing<'_> {
                 harvest.park_id(key.account.clone(), gather::overflow(key));
             }
         }
-        let mut accounts: Vec<u32> = (0..).take(self.book.accounts.len()).collect();
-        accounts.sort_unstable_by_key(|number| &self.book.accounts[*number as usize].id);
-        accounts.retain(|at| !harvest.parked.contains_key(&self.book.accounts[*at as usize].id));
+        let mut accounts: Vec<u32> = (0..).take(self.lookup.book.accounts.len()).collect();
+        accounts.sort_unstable_by_key(|number| &self.account(*number).id);
+        accounts.retain(|number| {
+            let id = &self.account(*number).id;
+            self.lookup.periods.contains_key(id) && !harvest.parked.contains_key(id)
+        });
         let parts = self.priced_parts(&accounts, &general)?;
         let (mut totals, mut digests) = (LineTotals::default(), Vec::new());
         let mut sums: BTreeMap<Currency, Vec<Amount>> = BTreeMap::new();
@@ -117,6 +122,10 @@ impl Pricing<'_> {
             totals.sums.insert(currency, Amount::sum(&amounts, currency)?);
         }
         Ok((totals, digests))
+    }
+
+    fn account(&self, number: u32) -> &'_ Account {
+        &self.lookup.book.accounts[number as usize]
     }
 
     fn priced_parts(
@@ -167,8 +176,9 @@ impl Pricing<'_> {
     ) -> Vec<Range<usize>> {
         let (mut ranges, mut from, mut sums) = (Vec::new(), 0, 0);
         for (at, number) in accounts.iter().enumerate() {
-            let id = &self.book.accounts[*number as usize].id;
-            sums += general.get(id).map_or(0, BTreeMap::len);
+            let id = &self.account(*number).id;
+            // An account without usage may still have fees.
+            sums += 1 + general.get(id).map_or(0, BTreeMap::len);
             sums += self.tallies.iter().map(|tally| tally.sums_of(*number)).sum::<usize>();
             if sums >= PART_SUMS {
                 ranges.push(from..at + 1);
@@ -189,7 +199,7 @@ impl Pricing<'_> {
     ) -> Result<Part, RatingError> {
         let (mut part, mut lines, mut bytes) = (Part::default(), Vec::new(), Vec::new());
         for at in accounts {
-            let account = &self.book.accounts[*at as usize];
+            let account = &self.lookup.book.accounts[*at as usize];
             let mut gathered = general.get(&account.id).cloned().unwrap_or_default();
             let mut too_large = None;
             for tally in self.tallies {
@@ -202,10 +212,7 @@ impl Pricing<'_> {
                 continue;
             }
             let gathered: Vec<(GatherKey, Gathered)> = gathered.into_iter().collect();
-            if gathered.is_empty() {
-                continue;
-            }
-            let priced = match price_account(self.book, self.run, account, &gathered) {
+            let priced = match price_account(self.lookup, self.run, account, &gathered) {
                 Ok(priced) => priced,
                 Err(reason) => {
                     part.parked.push((account.id.clone(), reason));

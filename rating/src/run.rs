@@ -9,12 +9,14 @@ use turnpike_lake::{Lake, LakeSnapshot, RatedLinesWriter};
 use turnpike_schemas::{AccountId, Period, PriceBook, RatedLine, RunId, canonical};
 
 use crate::convert;
-use crate::engine::{self, Found, Job};
+use crate::engine::{self, Found, Job, View};
 use crate::error::RatingError;
+use crate::gather::Harvest;
 use crate::metering::{FOLD_VERSION, Metered};
 use crate::parked::{Parked, Unassigned};
 use crate::pricing::{KeptLines, LineSink, LineTotals, Pricing};
 use crate::request::{RatingProgress, RatingRequest};
+use crate::tariff_lookup::Lookup;
 
 #[cfg(test)]
 mod tests;
@@ -60,11 +62,7 @@ pub async fn rate(
     request: &RatingRequest,
     progress: &(dyn Fn(RatingProgress) + Send + Sync),
 ) -> Result<RatingOutcome, RatingError> {
-    let kept = Arc::new(KeptLines::default());
-    let mut outcome = rate_into(snapshot, book, request, progress, kept.clone()).await?;
-    let kept = Arc::into_inner(kept).expect("the run has ended and gave its lines up");
-    outcome.lines = kept.into_lines();
-    Ok(outcome)
+    Ok(rate_views(snapshot, book, Vec::new(), request, progress).await?.0)
 }
 
 /// Rates a window and hands its lines over instead of keeping them: the outcome has none.
@@ -75,19 +73,56 @@ pub async fn rate_into(
     progress: &(dyn Fn(RatingProgress) + Send + Sync),
     sink: Arc<dyn LineSink>,
 ) -> Result<RatingOutcome, RatingError> {
+    Ok(rated(snapshot, book, Vec::new(), request, progress, sink).await?.0)
+}
+
+/// What usage comes to in another view.
+#[derive(Debug)]
+pub struct ViewOutcome {
+    pub lines: Vec<RatedLine>,
+    pub parked: Vec<Parked>,
+    pub unassigned: Vec<Unassigned>,
+}
+
+/// [`rate`], with other views of the same usage, which is metered once.
+pub async fn rate_views(
+    snapshot: &LakeSnapshot,
+    book: &PriceBook,
+    views: Vec<View>,
+    request: &RatingRequest,
+    progress: &(dyn Fn(RatingProgress) + Send + Sync),
+) -> Result<(RatingOutcome, Vec<ViewOutcome>), RatingError> {
+    let kept = Arc::new(KeptLines::default());
+    let (mut outcome, viewed) =
+        rated(snapshot, book, views, request, progress, kept.clone()).await?;
+    let kept = Arc::into_inner(kept).expect("the run has ended and gave its lines up");
+    outcome.lines = kept.into_lines();
+    Ok((outcome, viewed))
+}
+
+async fn rated(
+    snapshot: &LakeSnapshot,
+    book: &PriceBook,
+    views: Vec<View>,
+    request: &RatingRequest,
+    progress: &(dyn Fn(RatingProgress) + Send + Sync),
+    sink: Arc<dyn LineSink>,
+) -> Result<(RatingOutcome, Vec<ViewOutcome>), RatingError> {
     let periods = request.periods(&book.accounts)?;
     let span = request.span(&periods)?;
-    let book = Arc::new(book.clone());
+    let (book, periods) = (Arc::new(book.clone()), Arc::new(periods));
+    let views = Arc::new(views);
     let job = Job {
         snapshot: snapshot.clone(),
         session: engine::session(request.batch_rows, request.memory_bytes)?,
         book: Arc::clone(&book),
-        periods: Arc::new(periods.clone()),
+        periods: Arc::clone(&periods),
         span,
         request: request.clone(),
         masked: snapshot.masked().await?,
+        views: Arc::clone(&views),
     };
-    let found = engine::meter_all(job, progress).await?;
+    let mut found = engine::meter_all(job, progress).await?;
     let inputs = RunInputs {
         raw_version: snapshot.raw_version(),
         usage_version: snapshot.usage_version(),
@@ -96,9 +131,12 @@ pub async fn rate_into(
     };
     let request = request.clone();
     let task = tokio::task::spawn_blocking(move || {
-        let mut outcome = priced_outcome(&book, &request, inputs, found, &*sink)?;
-        outcome.periods = periods;
-        Ok(outcome)
+        let harvests = std::mem::take(&mut found.views);
+        let viewed = views.iter().zip(harvests);
+        let viewed = viewed.map(|(view, harvest)| view_outcome(view, &request.run, harvest));
+        let viewed = viewed.collect::<Result<_, _>>()?;
+        let lookup = Lookup::new(&book, &periods);
+        Ok((priced_outcome(&lookup, &request, inputs, found, &*sink)?, viewed))
     });
     match task.await {
         Ok(outcome) => outcome,
@@ -107,16 +145,29 @@ pub async fn rate_into(
     }
 }
 
+fn view_outcome(
+    view: &View,
+    run: &RunId,
+    mut harvest: Harvest,
+) -> Result<ViewOutcome, RatingError> {
+    let lookup = Lookup::new(&view.book, &view.periods);
+    let sink = KeptLines::default();
+    let pricing = Pricing { lookup: &lookup, run, tallies: &[], threads: 1, sink: &sink };
+    pricing.price(&mut harvest)?;
+    let (lines, parked) = (sink.into_lines(), harvest.parked());
+    Ok(ViewOutcome { lines, parked, unassigned: harvest.unassigned.into_values().collect() })
+}
+
 fn priced_outcome(
-    book: &PriceBook,
+    lookup: &Lookup<'_>,
     request: &RatingRequest,
     inputs: RunInputs,
     found: Found,
     sink: &dyn LineSink,
 ) -> Result<RatingOutcome, RatingError> {
-    let Found { mut harvest, tallies, rows, events, short_events, states } = found;
+    let Found { mut harvest, tallies, rows, events, short_events, states, .. } = found;
     let pricing =
-        Pricing { book, run: &request.run, tallies: &tallies, threads: request.threads, sink };
+        Pricing { lookup, run: &request.run, tallies: &tallies, threads: request.threads, sink };
     let (totals, digests) = pricing.price(&mut harvest)?;
     let parked = harvest.parked();
     let unassigned: Vec<Unassigned> = harvest.unassigned.into_values().collect();
@@ -128,7 +179,7 @@ fn priced_outcome(
         parked,
         unassigned,
         inputs,
-        periods: BTreeMap::new(),
+        periods: lookup.periods.clone(),
         rows,
         events,
         short_events,
@@ -137,16 +188,12 @@ fn priced_outcome(
     })
 }
 
-/// The lines of what was gathered, for tests.
-#[cfg(test)]
-pub(crate) fn priced(
-    book: &PriceBook,
-    run: &RunId,
-    harvest: &mut crate::gather::Harvest,
-) -> Vec<RatedLine> {
+/// The lines of what was gathered. Amounts that cannot be added up leave all of it unpriced.
+pub(crate) fn priced(lookup: &Lookup<'_>, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
     let sink = KeptLines::default();
-    let pricing = Pricing { book, run, tallies: &[], threads: 1, sink: &sink };
-    pricing.price(harvest).expect("amounts add up");
+    let pricing = Pricing { lookup, run, tallies: &[], threads: 1, sink: &sink };
+    // Keeping lines cannot fail, and sums of lines are not asked for.
+    let _ = pricing.price(harvest);
     sink.into_lines()
 }
 
@@ -166,24 +213,38 @@ pub async fn store(lake: &Lake, outcome: &RatingOutcome) -> Result<(), RatingErr
     store_states(lake, outcome).await
 }
 
-/// Rates a window and stores what it comes to, line by line as it is priced; `kept` gets all lines as
-/// well. Until the one commit at the end nobody sees any of it.
-pub async fn rate_and_store(
+/// A run whose lines are on disk, but named by no commit: nobody sees any of it.
+pub struct StagedRun {
+    outcome: RatingOutcome,
+    sink: StoredLines,
+}
+
+/// Rates a window and writes its lines as they are priced; `keeps_lines` keeps all of them as well.
+/// Without [`StagedRun::publish`] they are removed again.
+pub async fn rate_staged(
     lake: &Lake,
     snapshot: &LakeSnapshot,
     book: &PriceBook,
     request: &RatingRequest,
     progress: &(dyn Fn(RatingProgress) + Send + Sync),
     keeps_lines: bool,
-) -> Result<RatingOutcome, RatingError> {
+) -> Result<StagedRun, RatingError> {
     let kept = keeps_lines.then(KeptLines::default);
     let sink = Arc::new(StoredLines { writer: lake.rated_lines_writer(&request.run), kept });
-    let mut outcome = rate_into(snapshot, book, request, progress, sink.clone()).await?;
+    let outcome = rate_into(snapshot, book, request, progress, sink.clone()).await?;
     let sink = Arc::into_inner(sink).expect("the run has ended and gave its lines up");
-    sink.writer.commit().await?;
-    outcome.lines = sink.kept.map(KeptLines::into_lines).unwrap_or_default();
-    store_states(lake, &outcome).await?;
-    Ok(outcome)
+    Ok(StagedRun { outcome, sink })
+}
+
+impl StagedRun {
+    /// Makes the lines those of the run in one commit, then stores the states it found.
+    pub async fn publish(self, lake: &Lake) -> Result<RatingOutcome, RatingError> {
+        let Self { mut outcome, sink } = self;
+        sink.writer.commit().await?;
+        outcome.lines = sink.kept.map(KeptLines::into_lines).unwrap_or_default();
+        store_states(lake, &outcome).await?;
+        Ok(outcome)
+    }
 }
 
 /// Writes lines to files that no commit names yet.

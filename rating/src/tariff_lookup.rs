@@ -2,14 +2,27 @@
 //!
 //! Everything here returns exactly one answer or a reason to park the account. Overlaps are not
 //! resolved by order: two answers are a mistake of the book that a person has to mend.
+//!
+//! A tariff may inherit from a base, which may have a base itself: the [`Link`]s of the chain are
+//! each tariff with its version in force at the instant, the account's own first. Whatever answers
+//! by meter (rates, hours of holding, what is included) is asked of the chain in that order.
+
+mod calendar;
+pub mod clock;
+mod feeds;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use turnpike_schemas::party::TariffAssignment;
+use turnpike_schemas::tariff::HoldingTime;
 use turnpike_schemas::{
     Account, AccountId, FranchiseAgreement, Instant, MeterId, OwnerRef, PartyKind, Period,
-    PriceBook, Rate, Tariff, TariffVersion, UsageInterval,
+    PriceBook, Tariff, TariffId, TariffVersion, TariffVersionId,
 };
+
+pub use calendar::{Calendar, Chain, Position, Stretch, Term, Terms};
+pub use feeds::Feed;
 
 use crate::parked::{ParkCode, ParkReason};
 
@@ -19,7 +32,14 @@ pub struct Lookup<'a> {
     pub book: &'a PriceBook,
     pub periods: &'a BTreeMap<AccountId, Period>,
     owners: BTreeMap<&'a OwnerRef, Vec<Claim<'a>>>,
+    feeds: BTreeMap<&'a MeterId, Vec<Feed<'a>>>,
+    calendars: BTreeMap<&'a AccountId, OnceLock<Result<Calendar<'a>, ParkReason>>>,
+    chains: Mutex<BTreeMap<ChainKey<'a>, Arc<Chain<'a>>>>,
+    /// Seconds past a period in which a holding that began in it may fall short of its minimum.
+    after_seconds: i64,
 }
+
+type ChainKey<'a> = Vec<(&'a TariffId, &'a TariffVersionId)>;
 
 /// One rule that gives an owner to an account.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +55,13 @@ pub enum Ownership<'a> {
     Nobody,
     One(&'a Account),
     Several(Vec<&'a Account>),
+}
+
+/// A tariff with its version in force.
+#[derive(Debug, Clone, Copy)]
+pub struct Link<'a> {
+    pub tariff: &'a Tariff,
+    pub version: &'a TariffVersion,
 }
 
 fn in_force(from: Option<Instant>, to: Option<Instant>, at: Instant) -> bool {
@@ -53,26 +80,43 @@ impl<'a> Lookup<'a> {
                 });
             }
         }
-        Self { book, periods, owners }
+        let versions = book.tariffs.iter().flat_map(|tariff| &tariff.versions);
+        let holdings = versions.flat_map(|version| version.holding.values());
+        // One second tells whether a holding goes on past the period, where steps matter.
+        let after = |holding: &HoldingTime| {
+            holding.minimum_seconds.max(i64::from(holding.step_seconds > 1))
+        };
+        let after_seconds = holdings.map(after).max().unwrap_or(0);
+        Self {
+            book,
+            periods,
+            owners,
+            feeds: feeds::feeds(book),
+            calendars: periods.keys().map(|id| (id, OnceLock::new())).collect(),
+            chains: Mutex::default(),
+            after_seconds: after_seconds.max(0),
+        }
     }
 
     pub fn ownership(&self, owner: Option<&OwnerRef>, at: Instant) -> Ownership<'a> {
         let claims = owner.and_then(|owner| self.owners.get(owner));
-        let mut accounts: Vec<&Account> = claims
+        let mut accounts = claims
             .into_iter()
             .flatten()
             .filter(|claim| claim.from <= at && at < claim.to)
-            .map(|claim| claim.account)
-            .collect();
-        accounts.dedup_by_key(|account| &account.id);
-        match accounts.as_slice() {
-            [] => Ownership::Nobody,
-            [one] => Ownership::One(one),
-            _ => Ownership::Several(accounts),
+            .map(|claim| claim.account);
+        let Some(first) = accounts.next() else { return Ownership::Nobody };
+        let others: Vec<&Account> = accounts.filter(|other| other.id != first.id).collect();
+        if others.is_empty() {
+            return Ownership::One(first);
         }
+        let mut all = vec![first];
+        all.extend(others);
+        all.dedup_by_key(|account| &account.id);
+        Ownership::Several(all)
     }
 
-    /// Instants inside `(start, end)` at which the owner's account may change.
+    /// Instants at which the owner's account may change.
     pub fn owner_cuts(&self, owner: Option<&OwnerRef>, cuts: &mut Vec<Instant>) {
         let claims = owner.and_then(|owner| self.owners.get(owner));
         for claim in claims.into_iter().flatten() {
@@ -80,13 +124,31 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// Instants at which the account's price or split may change.
+    /// How far past its period an account's usage is looked at, in seconds.
+    pub fn after_seconds(&self) -> i64 {
+        self.after_seconds
+    }
+
+    /// The meters that usage of a meter feeds: itself first, then those derived of it.
+    pub fn feeds(&self, meter: &MeterId) -> &[Feed<'a>] {
+        self.feeds.get(meter).map_or(&[], Vec::as_slice)
+    }
+
+    /// What may change an account's price over its period, worked out once. `None`: the account is
+    /// not rated.
+    pub fn calendar(&self, account: &'a Account) -> Option<Result<&Calendar<'a>, &ParkReason>> {
+        let cell = self.calendars.get(&account.id)?;
+        let period = self.periods.get(&account.id)?;
+        Some(cell.get_or_init(|| Calendar::new(self, account, *period)).as_ref())
+    }
+
+    /// Instants at which the account's tariff, its version (or that of a tariff it inherits from) or
+    /// its split may change. Where rates have hours, series or classes of hosts, more cuts come with
+    /// the rate.
     pub fn price_cuts(&self, account: &Account, cuts: &mut Vec<Instant>) {
         for assignment in &account.tariffs {
             cuts.extend(assignment.valid_from.into_iter().chain(assignment.valid_to));
-            for version in
-                self.book.tariff(&assignment.tariff).into_iter().flat_map(|t| &t.versions)
-            {
+            for version in self.inherited(&assignment.tariff).flat_map(|t| &t.versions) {
                 cuts.push(version.valid_from);
                 cuts.extend(version.valid_to);
             }
@@ -97,11 +159,42 @@ impl<'a> Lookup<'a> {
         }
     }
 
+    /// A tariff and those it inherits from, as far as the book has them.
+    fn inherited(&self, id: &TariffId) -> impl Iterator<Item = &'a Tariff> {
+        let book = self.book;
+        let base = move |tariff: &&'a Tariff| book.tariff(tariff.base.as_ref()?);
+        // A ring of tariffs is refused where its price is asked for; here it only has to end.
+        std::iter::successors(book.tariff(id), base).take(book.tariffs.len())
+    }
+
     fn agreements_of(
         &self,
-        account: &'a Account,
+        account: &Account,
     ) -> impl Iterator<Item = &'a FranchiseAgreement> + use<'a> {
-        self.book.agreements.iter().filter(move |a| a.franchisee == account.seller)
+        let seller = account.seller.clone();
+        self.book.agreements.iter().filter(move |a| a.franchisee == seller)
+    }
+
+    /// The account's own tariff with its version in force, then each that it inherits from.
+    pub fn chain(&self, account: &'a Account, at: Instant) -> Result<Vec<Link<'a>>, ParkReason> {
+        let (tariff, version) = self.tariff_version(account, at)?;
+        let mut chain = vec![Link { tariff, version }];
+        let mut last = tariff;
+        while let Some(id) = &last.base {
+            let base = self.book.tariff(id).ok_or_else(|| {
+                let text = format!("tariff `{id}`, the base of `{}`, is not in the book", last.id);
+                ParkReason::new(ParkCode::UnknownTariff, text)
+            })?;
+            if chain.iter().any(|link| link.tariff.id == base.id) {
+                let text = format!("tariff `{}` inherits from itself", base.id);
+                return Err(ParkReason::new(ParkCode::TariffOverlap, text));
+            }
+            let version = version_of(base, at)?;
+            same_currency(account, base)?;
+            chain.push(Link { tariff: base, version });
+            last = base;
+        }
+        Ok(chain)
     }
 
     /// The tariff and version in force for an account at an instant.
@@ -124,62 +217,9 @@ impl<'a> Lookup<'a> {
                 format!("tariff `{}` is not in the book", assignment.tariff),
             )
         })?;
-        let versions: Vec<&TariffVersion> =
-            tariff.versions.iter().filter(|version| version.in_force(at)).collect();
-        let version = one_of(&versions, || {
-            (
-                format!("tariff `{}` has no version in force at {at}", tariff.id),
-                format!("versions of tariff `{}` are in force", tariff.id),
-            )
-        })?;
-        let same_currency = match (account.currency, tariff.currency) {
-            (Some(account_currency), Some(currency)) => account_currency == currency,
-            (None, _) => {
-                let text = format!("account `{}` has no currency", account.id);
-                return Err(ParkReason::new(ParkCode::MissingCurrency, text));
-            }
-            (_, None) => {
-                let text = format!("tariff `{}` has no currency", tariff.id);
-                return Err(ParkReason::new(ParkCode::MissingCurrency, text));
-            }
-        };
-        if !same_currency {
-            let text = format!("tariff `{}` is not in the account's currency", tariff.id);
-            return Err(ParkReason::new(ParkCode::CurrencyMismatch, text));
-        }
-        return Ok((tariff, version));
-
-        fn one_of<T: Copy>(
-            found: &[T],
-            texts: impl Fn() -> (String, String),
-        ) -> Result<T, ParkReason> {
-            match found {
-                [one] => Ok(*one),
-                [] => Err(ParkReason::new(ParkCode::TariffGap, texts().0)),
-                many => {
-                    let text = format!("{} {}", many.len(), texts().1);
-                    Err(ParkReason::new(ParkCode::TariffOverlap, text))
-                }
-            }
-        }
-    }
-
-    /// The rate for a meter, or `None` where the version declares it included.
-    pub fn rate(
-        &self,
-        version: &'a TariffVersion,
-        interval: &UsageInterval,
-    ) -> Result<Option<(usize, &'a Rate)>, ParkReason> {
-        let found = version
-            .rates
-            .iter()
-            .enumerate()
-            .find(|(_, rate)| rate.applies(&interval.meter, &interval.holder.attributes));
-        match found {
-            Some(found) => Ok(Some(found)),
-            None if version.included.contains(&interval.meter) => Ok(None),
-            None => Err(unpriced(version, &interval.meter)),
-        }
+        let version = version_of(tariff, at)?;
+        same_currency(account, tariff)?;
+        Ok((tariff, version))
     }
 
     /// The agreement that splits an account's charges at an instant; `None` where the franchisor
@@ -214,13 +254,40 @@ impl<'a> Lookup<'a> {
     }
 }
 
-fn unpriced(version: &TariffVersion, meter: &MeterId) -> ParkReason {
-    ParkReason::new(
-        ParkCode::UnpricedMeter,
-        format!(
-            "tariff version `{}` neither prices meter `{meter}` with these attributes nor lists it \
-             as included",
-            version.id
-        ),
-    )
+/// The version of a tariff in force at an instant.
+fn version_of(tariff: &Tariff, at: Instant) -> Result<&TariffVersion, ParkReason> {
+    let versions: Vec<&TariffVersion> =
+        tariff.versions.iter().filter(|version| version.in_force(at)).collect();
+    one_of(&versions, || {
+        (
+            format!("tariff `{}` has no version in force at {at}", tariff.id),
+            format!("versions of tariff `{}` are in force at {at}", tariff.id),
+        )
+    })
+}
+
+fn same_currency(account: &Account, tariff: &Tariff) -> Result<(), ParkReason> {
+    let (code, text) = match (account.currency, tariff.currency) {
+        (Some(own), Some(currency)) if own == currency => return Ok(()),
+        (None, _) => {
+            (ParkCode::MissingCurrency, format!("account `{}` has no currency", account.id))
+        }
+        (_, None) => (ParkCode::MissingCurrency, format!("tariff `{}` has no currency", tariff.id)),
+        (Some(_), Some(_)) => {
+            let text = format!("tariff `{}` is not in the account's currency", tariff.id);
+            (ParkCode::CurrencyMismatch, text)
+        }
+    };
+    Err(ParkReason::new(code, text))
+}
+
+fn one_of<T: Copy>(found: &[T], texts: impl Fn() -> (String, String)) -> Result<T, ParkReason> {
+    match found {
+        [one] => Ok(*one),
+        [] => Err(ParkReason::new(ParkCode::TariffGap, texts().0)),
+        many => {
+            let text = format!("{} {}", many.len(), texts().1);
+            Err(ParkReason::new(ParkCode::TariffOverlap, text))
+        }
+    }
 }

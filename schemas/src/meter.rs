@@ -290,6 +290,14 @@ impl MeterCatalogue {
                 .expect("built-in meters are valid");
             catalogue.insert(meter);
         }
+        for (id, name, of, factor) in NORMALISED {
+            let id = MeterId::new(id).expect("built-in ids are slugs");
+            let of = MeterId::new(of).expect("built-in ids are slugs");
+            let meter = Meter::new(id, name, "Compute", "MIPS", 6, Held, Running, &MIPS)
+                .expect("built-in meters are valid");
+            let convert = Some(Conversion { attribute: HOST_CLASS.to_owned(), factor });
+            catalogue.insert(Meter { derived: Some(Derived { of, convert }), ..meter });
+        }
         catalogue
     }
 
@@ -306,6 +314,16 @@ impl MeterCatalogue {
         self.0.values()
     }
 }
+
+/// Normalised compute: what is held, as the rated MIPS of the hosts that hold it. A book that prices
+/// none of these is not concerned.
+const NORMALISED: [(&str, &str, &str, Factor); 2] = [
+    ("mips", "Normalised compute", "vcpu", Factor::MipsPerVcpu),
+    ("mips-clock", "Normalised clock", "cpu-mhz", Factor::MipsPerMhz),
+];
+/// The attribute that names the class of a resource's host.
+const HOST_CLASS: &str = "host_class";
+const MIPS: [(&str, i64); 1] = [("1000 MIPS", 1_000)];
 
 const OBJECT_PHYSICAL: &str = "object-storage-physical";
 const OBJECTS: [(&str, i64); 1] = [("1000 objects", 1_000)];
@@ -324,6 +342,24 @@ mod tests {
         assert_eq!(memory.price_unit("GiB").map(|unit| unit.base_units), Some(1_073_741_824));
         assert_eq!(memory.price_unit("byte").map(|unit| unit.base_units), Some(1));
         assert!(memory.price_unit("gib").is_none());
+    }
+
+    #[test]
+    fn normalised_compute_is_derived_of_what_is_held() {
+        let catalogue = MeterCatalogue::builtin();
+        let check = |id: &str, of: &str, factor: Factor| {
+            let meter = catalogue.get(&MeterId::new(id).expect("id")).expect(id);
+            let derived = meter.derived.as_ref().expect("derived");
+            assert_eq!(derived.of.as_str(), of);
+            let convert = derived.convert.as_ref().expect("conversion");
+            assert_eq!((convert.attribute.as_str(), convert.factor), ("host_class", factor));
+            // A whole number of vCPU times a factor of six decimals ends within the scale.
+            assert_eq!(meter.scale, 6);
+            let source = catalogue.get(&derived.of).expect("the meter it is derived of");
+            assert_eq!(source.aggregation, meter.aggregation);
+        };
+        check("mips", "vcpu", Factor::MipsPerVcpu);
+        check("mips-clock", "cpu-mhz", Factor::MipsPerMhz);
     }
 
     #[test]

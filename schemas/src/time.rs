@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, TimeZone, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +42,14 @@ impl Instant {
         Self::from_micros(seconds.checked_mul(1_000_000).ok_or(InstantError::OutOfRange)?)
     }
 
+    /// A leap second (23:59:60) is the end of the second before it: days have 86,400 seconds here, and
+    /// what happened in it belongs to the day that it ends.
     pub fn from_chrono(time: DateTime<Utc>) -> Result<Self, InstantError> {
-        Self::from_micros(time.timestamp_micros())
+        if time.nanosecond() < 1_000_000_000 {
+            return Self::from_micros(time.timestamp_micros());
+        }
+        let second = time.timestamp().checked_mul(1_000_000).ok_or(InstantError::OutOfRange)?;
+        Self::from_micros(second.checked_add(999_999).ok_or(InstantError::OutOfRange)?)
     }
 
     /// Reads RFC 3339 with an offset or `Z`.
@@ -156,6 +162,15 @@ mod tests {
         assert!(Instant::parse("2026-10-01T02:00:00").is_err());
         assert!(Instant::parse("1969-12-31T23:59:59Z").is_err());
         assert!(Instant::parse("3000-01-01T00:00:00Z").is_err());
+    }
+
+    #[test]
+    fn a_leap_second_ends_its_day() {
+        for text in ["2016-12-31T23:59:60Z", "2016-12-31T23:59:60.5Z", "2017-01-01T00:59:60+01:00"]
+        {
+            let instant = Instant::parse(text).expect(text);
+            assert_eq!(instant.to_string(), "2016-12-31T23:59:59.999999Z", "{text}");
+        }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The command line: one file per subcommand.
 
 mod adapters;
+mod amounts;
 mod bench_duplicates;
 mod bench_month;
 mod book;
 mod check_event;
 mod compact;
+mod compare;
 mod completions;
 mod config;
 mod dead_letters;
@@ -19,6 +21,7 @@ mod invoice;
 mod key;
 mod man;
 mod produce;
+mod quote;
 mod rate;
 mod serve;
 mod simulate;
@@ -86,6 +89,8 @@ enum Command {
     Compact(compact::Compact),
     Rate(rate::Rate),
     Invoice(invoice::Invoice),
+    Quote(quote::Quote),
+    Compare(compare::Compare),
     Explain(explain::Explain),
     Verify(verify::Verify),
     Book(book::Book),
@@ -165,6 +170,8 @@ async fn dispatch(command: Command, app: &App) -> anyhow::Result<()> {
         Command::Compact(command) => Box::pin(command.run(app)).await,
         Command::Rate(command) => Box::pin(command.run(app)).await,
         Command::Invoice(command) => Box::pin(command.run(app)).await,
+        Command::Quote(command) => Box::pin(command.run(app)).await,
+        Command::Compare(command) => Box::pin(command.run(app)).await,
         Command::Explain(command) => Box::pin(command.run(app)).await,
         Command::Verify(command) => Box::pin(command.run(app)).await,
         Command::Book(command) => command.run(app).await,
@@ -251,6 +258,14 @@ mod tests {
         check("turnpike rate --period 2026-10 --from 2026-10-01T00:00:00Z", false);
         check("turnpike rate --from 2026-10-01T00:00:00Z --to 2026-10-02T00:00:00Z", true);
         check("turnpike rate --from 2026-10-01T00:00:00Z", false);
+        check("turnpike rate --period 2026-08 --through 2026-10 --against latest", true);
+        check("turnpike rate --period 2026-08 --against run_1", true);
+        check("turnpike rate --through 2026-10", false);
+        check("turnpike compare --period 2026-10 --tariff a=b --site x=y --account c", true);
+        check("turnpike compare --runs run_1 run_2", true);
+        check("turnpike compare --runs run_1", false);
+        check("turnpike compare --period 2026-10 --tariff a", false);
+        check("turnpike compare --tariff a=b", false);
         check("turnpike rate", false);
         check("turnpike ingest --from file:events.jsonl", true);
         check("turnpike ingest", false);
@@ -275,6 +290,10 @@ mod tests {
         );
         check("turnpike inventory import", false);
         check("turnpike inventory missing", true);
+        check("turnpike quote --tariff standard --use vcpu=4 --use volume=1TiB,for=2d", true);
+        check("turnpike quote --account a --events events.jsonl --period 2026-10", true);
+        check("turnpike quote --use vcpu=4", false);
+        check("turnpike quote --tariff t --events a.jsonl --use vcpu=4", false);
         check("turnpike check-event", true);
         check("turnpike check-event - --system native", true);
         check("turnpike frobnicate", false);

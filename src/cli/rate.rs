@@ -1,13 +1,16 @@
 //! `turnpike rate`.
 
+use anyhow::Context as _;
 use clap::Args;
-use turnpike_books::RunRecord;
-use turnpike_rating::Window;
+use turnpike_books::{Books, RunRecord};
+use turnpike_lake::Lake;
+use turnpike_rating::{RatingProgress, Window, difference};
 use turnpike_schemas::{Amount, Instant, Period, Rounding};
 
 use crate::app::App;
+use crate::cli::compare::{difference_json, difference_text};
 use crate::fault::{Blame as _, Kind, fault};
-use crate::jobs::{self, RateReport};
+use crate::jobs::{self, Against, Earlier, RateReport};
 use crate::output::{self, Cell, Format, Record, Table};
 use crate::progress;
 
@@ -26,6 +29,12 @@ pub struct Rate {
     /// Bills nothing at or past this instant; now where absent
     #[arg(long, value_name = "INSTANT", value_parser = Instant::parse)]
     as_of: Option<Instant>,
+    /// With --period: rates the months after it too, up to this one
+    #[arg(long, value_name = "MONTH", requires = "period")]
+    through: Option<String>,
+    /// Says what differs from an earlier run of the period, line by line: its id, or `latest`
+    #[arg(long, value_name = "RUN")]
+    against: Option<Earlier>,
     /// Ends with code 4 where an account is parked or usage is unassigned
     #[arg(long)]
     strict: bool,
@@ -36,30 +45,80 @@ pub struct Rate {
 
 impl Rate {
     pub async fn run(self, app: &App) -> anyhow::Result<()> {
-        let window = self.window()?;
+        let windows = self.windows()?;
         let as_of = self.as_of.unwrap_or_else(|| app.clock.now());
         let lake = app.lake().await?;
         let books = app.books().await?;
-        let bar = progress::units("rating", u64::from(lake.buckets()));
-        let shown = bar.clone();
-        let report = jobs::rate_stored(app, &lake, &books, window, as_of, move |progress| {
-            shown.set_position(u64::from(progress.buckets_done));
-        })
-        .await;
-        bar.finish_and_clear();
-        let report = report?;
-        output::print(&text(&report, app.format))?;
-        warn(&report);
-        let unbilled = report.parked.len() + report.unassigned.len();
-        if self.strict && unbilled > 0 {
+        if windows.len() > 1 && matches!(self.against, Some(Earlier::Run(_))) {
+            let text = "with --through only `--against latest` names a run of each month";
+            return Err(fault(Kind::Usage, text));
+        }
+        let mut printed: Vec<String> = Vec::new();
+        let mut unbilled = (0, 0);
+        for window in windows {
+            let (report, against) = self.rate(app, &lake, &books, window, as_of).await?;
+            printed.push(revision(&report, against.as_ref(), app.format)?);
+            warn(&report);
+            unbilled.0 += report.parked.len();
+            unbilled.1 += report.unassigned.len();
+        }
+        output::print(&together(&printed, app.format))?;
+        if self.strict && unbilled != (0, 0) {
             let text = format!(
                 "accounts parked: {}, usages without an account: {}",
-                report.parked.len(),
-                report.unassigned.len()
+                unbilled.0, unbilled.1
             );
             return Err(fault(Kind::Data, text));
         }
         Ok(())
+    }
+
+    async fn rate(
+        &self,
+        app: &App,
+        lake: &Lake,
+        books: &Books,
+        window: Window,
+        as_of: Instant,
+    ) -> anyhow::Result<(RateReport, Option<Against>)> {
+        // Before the new run is the newest.
+        let against = match &self.against {
+            Some(earlier) => Some(jobs::against(lake, books, earlier, &window.label()).await?),
+            None => None,
+        };
+        let bar = progress::units("rating", u64::from(lake.buckets()));
+        let shown = bar.clone();
+        let progress = move |progress: RatingProgress| {
+            shown.set_position(u64::from(progress.buckets_done));
+        };
+        // Lines are kept only where they are compared: there may be millions.
+        let report = match &against {
+            Some(_) => jobs::rate(app, lake, books, window, as_of, progress).await,
+            None => jobs::rate_stored(app, lake, books, window, as_of, progress).await,
+        };
+        bar.finish_and_clear();
+        Ok((report?, against))
+    }
+
+    /// The window, or each month of several.
+    fn windows(&self) -> anyhow::Result<Vec<Window>> {
+        let first = self.window()?;
+        let (Some(through), Window::Month { mut year, mut month }) = (&self.through, first) else {
+            return Ok(vec![first]);
+        };
+        let last = Window::parse_month(through).blame(Kind::Usage, "--through cannot be read")?;
+        let Window::Month { year: last_year, month: last_month } = last else {
+            return Ok(vec![first]);
+        };
+        let mut windows = Vec::new();
+        while (year, month) <= (last_year, last_month) {
+            windows.push(Window::Month { year, month });
+            (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+        }
+        if windows.is_empty() {
+            return Err(fault(Kind::Usage, "--through lies before --period"));
+        }
+        Ok(windows)
     }
 
     fn window(&self) -> anyhow::Result<Window> {
@@ -85,6 +144,44 @@ pub fn rounded_text(amount: &Amount) -> String {
     amount
         .round(Rounding::default())
         .map_or_else(|error| error.to_string(), |money| turnpike_invoices::format::money(&money))
+}
+
+/// A run, and what differs from an earlier one.
+fn revision(
+    report: &RateReport,
+    against: Option<&Against>,
+    format: Format,
+) -> anyhow::Result<String> {
+    let plain = text(report, format);
+    let Some(against) = against else { return Ok(plain) };
+    let found = difference(&against.lines, &report.lines).context("comparing with the run")?;
+    let (run, label) = (&report.record.run, report.record.label.as_str());
+    Ok(match format {
+        Format::Csv => plain,
+        Format::Table | Format::Html => {
+            format!("{plain}\n{}", difference_text(against, label, &found))
+        }
+        Format::Json => {
+            let mut object: serde_json::Value =
+                serde_json::from_str(&plain).context("the report")?;
+            object["difference"] = difference_json(against, run, label, &found);
+            output::pretty(&object)
+        }
+    })
+}
+
+/// Several runs as one output.
+fn together(printed: &[String], format: Format) -> String {
+    match (format, printed) {
+        (_, [one]) => one.clone(),
+        (Format::Json, many) => format!("[\n{}]\n", many.join(",\n")),
+        (Format::Csv, many) => {
+            let rows = many.iter().skip(1).filter_map(|text| text.split_once('\n'));
+            let rows: String = rows.map(|(_, rows)| rows).collect();
+            format!("{}{rows}", many.first().map_or("", String::as_str))
+        }
+        (Format::Table | Format::Html, many) => many.join("\n"),
+    }
 }
 
 fn text(report: &RateReport, format: Format) -> String {

@@ -12,7 +12,7 @@ use turnpike_schemas::{AccountId, Invoice, PriceBook, RatedLine, RunId, Scope};
 use crate::app::{App, threads};
 use crate::fault::{Kind, fault};
 use crate::jobs;
-use crate::naive::{Question, differences, meter_again, sums_of};
+use crate::naive::{Answer, Question, as_shown, differences, meter_again, sums_of};
 use crate::output::{self, Cell, Table};
 use crate::progress;
 
@@ -102,22 +102,30 @@ impl Verify {
             accounts: &accounts,
         };
         let answers = meter_again(snapshot, &question).await.context("metering again")?;
-        for (account, answer) in &answers {
-            let own = rated.iter().filter(|line| &line.account == account);
-            let subject = format!("{} of {}", account, record.label);
+        let (mut names, mut left) = (Vec::new(), Vec::new());
+        for (account, answer) in answers {
+            let own = rated.iter().filter(|line| line.account == account);
+            let subject = format!("{account} of {}", record.label);
             match answer {
-                Ok(sums) => {
-                    for difference in differences(sums, &sums_of(own)?) {
+                Answer::Sums(sums) => {
+                    let naive = as_shown(&book, &account, sums)?;
+                    let own = as_shown(&book, &account, sums_of(own)?)?;
+                    for difference in differences(&naive, &own) {
                         report.found("metering", &subject, difference);
                     }
+                    names.push(account.to_string());
                 }
-                Err(reason) => report.found("metering", &subject, reason),
+                Answer::Unpriced(reason) => report.found("metering", &subject, reason),
+                Answer::Beyond(what) => left.push(format!("{account} ({what})")),
             }
         }
+        if !left.is_empty() {
+            let how = format!("{}, not metered again: {}", record.label, left.join(", "));
+            report.checked("accounts left out", left.len() as u64, how);
+        }
         let against = if anew { "a new rating" } else { "the stored lines" };
-        let names: Vec<&str> = accounts.iter().map(AccountId::as_str).collect();
         let how = format!("{} against {against}: {}", record.label, names.join(", "));
-        report.checked("accounts metered again", accounts.len() as u64, how);
+        report.checked("accounts metered again", names.len() as u64, how);
         Ok(())
     }
 }

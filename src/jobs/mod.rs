@@ -8,10 +8,12 @@
 mod finalize;
 mod invoice;
 mod rate;
+mod revision;
 
 pub use finalize::{FinalizeReport, finalize};
 pub use invoice::{DraftReport, draft, draft_lines, drafts, lines_of, window_of};
 pub use rate::{RateReport, rate, rate_stored};
+pub use revision::{Against, Earlier, against};
 
 use turnpike_schemas::Instant;
 use uuid::{NoContext, Timestamp, Uuid};

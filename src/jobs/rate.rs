@@ -2,9 +2,10 @@
 
 use anyhow::Context as _;
 use turnpike_books::{Books, ParkedRecord, RunRecord, RunStatus, UnassignedRecord};
+use turnpike_ingest::kill;
 use turnpike_lake::Lake;
 use turnpike_rating::{
-    Parked, RatingOutcome, RatingProgress, RatingRequest, Unassigned, Window, rate_and_store,
+    Parked, RatingOutcome, RatingProgress, RatingRequest, Unassigned, Window, rate_staged,
 };
 use turnpike_schemas::{Instant, RatedLine, RunId};
 
@@ -58,6 +59,7 @@ async fn rate_keeping(
     let run = RunId::new(new_id("run", now)).context("naming the run")?;
     let book = books.price_book().await.context("reading the price book")?;
     let snapshot = lake.snapshot().await.context("reading the tables")?;
+    kill::at("rate_after_read");
     let rating = &app.settings.rating;
     let request = RatingRequest {
         threads: threads(&app.settings),
@@ -69,10 +71,13 @@ async fn rate_keeping(
     let outcome = app
         .on_engine(async move {
             let (to, from) = (&target, &snapshot);
-            Ok(rate_and_store(to, from, &book, &request, &progress, keeps_lines).await?)
+            let staged = rate_staged(to, from, &book, &request, &progress, keeps_lines).await?;
+            kill::at("rate_before_publish");
+            Ok(staged.publish(&target).await?)
         })
         .await
         .with_context(|| format!("rating {}", window.label()))?;
+    kill::at("rate_before_record");
     let record = record_of(&outcome, window, as_of, now)?;
     let parked: Vec<ParkedRecord> = outcome.parked.iter().map(parked_record).collect();
     let unassigned: Vec<UnassignedRecord> =

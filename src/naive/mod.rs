@@ -10,6 +10,7 @@
 
 mod amounts;
 mod facts;
+mod known;
 mod timeline;
 mod told;
 
@@ -33,12 +34,21 @@ pub struct Question<'a> {
     pub accounts: &'a BTreeSet<AccountId>,
 }
 
-/// Meters and prices accounts again from raw events. An account that cannot be priced answers with
-/// the reason.
+/// What metering an account again came to.
+#[derive(Debug)]
+pub enum Answer {
+    Sums(Sums),
+    /// It cannot be priced, for this reason.
+    Unpriced(String),
+    /// It was not looked at: its prices are of a kind that only rating knows.
+    Beyond(String),
+}
+
+/// Meters and prices accounts again from raw events.
 pub async fn meter_again(
     snapshot: &LakeSnapshot,
     question: &Question<'_>,
-) -> anyhow::Result<BTreeMap<AccountId, Result<Sums, String>>> {
+) -> anyhow::Result<BTreeMap<AccountId, Answer>> {
     let owners: BTreeSet<&str> = question
         .accounts
         .iter()
@@ -75,8 +85,11 @@ fn meter_account(
     question: &Question<'_>,
     account: &Account,
     told: &BTreeMap<String, Told>,
-) -> anyhow::Result<Result<Sums, String>> {
+) -> anyhow::Result<Answer> {
     let period = question.window.period(account).context("the account's period")?;
+    if let Some(what) = known::beyond(question.book, account, &period) {
+        return Ok(Answer::Beyond(what));
+    }
     let months = period.local_months(account.time_zone).context("the account's months")?;
     let pricing = amounts::Prices {
         book: question.book,
@@ -90,10 +103,24 @@ fn meter_account(
         |told: &Told| account.owners.iter().any(|rule| told.owners.contains(rule.owner.as_str()));
     for (resource, told) in told.iter().filter(|(_, told)| is_held(told)) {
         if let Err(reason) = pricing.add(resource, &told.line, &mut sums) {
-            return Ok(Err(format!("{resource}: {reason}")));
+            return Ok(Answer::Unpriced(format!("{resource}: {reason}")));
         }
     }
-    Ok(Ok(sums))
+    Ok(Answer::Sums(sums))
+}
+
+/// Sums as the account's lines show them: by meter alone, where a line stands for several resources.
+pub fn as_shown(book: &PriceBook, account: &AccountId, sums: Sums) -> anyhow::Result<Sums> {
+    if !book.account(account).is_some_and(|account| known::is_collapsed(book, account)) {
+        return Ok(sums);
+    }
+    let mut by_meter = Sums::new();
+    for ((_, meter), amount) in sums {
+        let key = ("all resources".to_owned(), meter);
+        let sum = by_meter.entry(key).or_insert_with(|| Amount::zero(amount.currency()));
+        *sum = sum.checked_add(&amount).context("summing by meter")?;
+    }
+    Ok(by_meter)
 }
 
 /// The same sums from rated lines, to compare with.

@@ -5,7 +5,7 @@ use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::{AccountId, Amount, Currency, Instant};
 
 use super::facts::{Fact, Flow, Kind, Quantity, settle};
-use super::{Question, Sums, Told, differences, meter_account};
+use super::{Answer, Question, Sums, Told, as_shown, differences, known, meter_account};
 
 /// One vCPU-second costs a millionth of a euro, and so does one request.
 const BOOK: &str = r#"
@@ -137,7 +137,9 @@ fn check(name: &str, mut facts: Vec<Fact>, expect: i64) {
     settle(&mut facts);
     let account = book.accounts.first().expect("an account");
     let told = BTreeMap::from([("x/instance/1".to_owned(), Told::of(&facts))]);
-    let sums = meter_account(&question, account, &told).expect("meters").expect("prices");
+    let Answer::Sums(sums) = meter_account(&question, account, &told).expect("meters") else {
+        panic!("{name}: not priced");
+    };
     let euro = Currency::new("EUR").expect("EUR");
     let total = Amount::sum(sums.values(), euro).expect("sums");
     let expect = Amount::from_text(&expect.to_string(), "1000000", euro).expect("amount");
@@ -306,4 +308,57 @@ fn every_difference_is_named() {
             "x/instance/1, volume: rated 1, metered again nothing",
         ]
     );
+}
+
+#[test]
+fn price_lists_of_other_kinds_are_named_and_not_guessed() {
+    use turnpike_schemas::tariff::{Detail, HoldingTime, Package, PriceModel};
+    let book = turnpike_books::parse_book(BOOK).expect("a book");
+    let window = Window::Month { year: 2026, month: 1 };
+    let period = window.period(&book.accounts[0]).expect("a period");
+    let check = |what: Option<&str>, change: &dyn Fn(&mut turnpike_schemas::Tariff)| {
+        let mut book = book.clone();
+        change(&mut book.tariffs[0]);
+        let found = known::beyond(&book, &book.accounts[0], &period);
+        assert_eq!(found.is_some(), what.is_some(), "{found:?}");
+        let found = found.unwrap_or_default();
+        assert!(found.contains(what.unwrap_or_default()), "{found}");
+    };
+    check(None, &|_| {});
+    check(Some("has a base"), &|t| t.base = Some(t.id.clone()));
+    let package = Package { size_nano: 1, free_nano: 0, rounding: turnpike_schemas::RoundTo::Up };
+    check(Some("`vcpu` by more than a price per unit"), &|t| {
+        t.versions[1].rates[0].model = PriceModel::Package(package);
+    });
+    check(Some("holding times"), &|t| {
+        let meter = t.versions[0].rates[0].meter.clone();
+        t.versions[0].holding.insert(meter, HoldingTime::default());
+    });
+    check(Some("place"), &|t| {
+        t.versions[0].rates[0].place.site = Some("s1".to_owned());
+    });
+    // What is not in force in the month does not matter.
+    check(None, &|t| {
+        t.versions.truncate(1);
+        t.versions[0].valid_to = Some(period.start());
+        t.versions[0].rates[0].model = PriceModel::Package(package);
+    });
+    check(None, &|t| t.versions[0].detail = Detail::Account);
+}
+
+#[test]
+fn lines_of_several_resources_are_compared_by_meter() {
+    let mut book = turnpike_books::parse_book(BOOK).expect("a book");
+    let euro = Currency::new("EUR").expect("EUR");
+    let amount = |text: &str| Amount::from_text(text, "1", euro).expect("amount");
+    let sums: Sums = [("i-1", "vcpu", "1"), ("i-2", "vcpu", "2"), ("i-2", "memory", "4")]
+        .map(|(resource, meter, text)| ((resource.to_owned(), meter.to_owned()), amount(text)))
+        .into();
+    let id = book.accounts[0].id.clone();
+    assert_eq!(as_shown(&book, &id, sums.clone()).expect("sums"), sums);
+    book.tariffs[0].versions[1].detail = turnpike_schemas::tariff::Detail::Account;
+    let shown = as_shown(&book, &id, sums).expect("sums");
+    let shown: Vec<(&str, String)> =
+        shown.iter().map(|((_, meter), amount)| (meter.as_str(), amount.to_string())).collect();
+    assert_eq!(shown, [("memory", "4/1 EUR".to_owned()), ("vcpu", "3/1 EUR".to_owned())]);
 }

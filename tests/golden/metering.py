@@ -1,12 +1,13 @@
 """Metering for `oracle.py`: the events of one resource -> stretches held and quantities consumed."""
 
-NOBODY = {"held": {}, "attributes": {}, "owner": None, "project": None, "site": None}
+NOBODY = {"held": {}, "attributes": {}, "owner": None, "project": None, "site": None,
+          "region": None}
 
 
 def merged(old, event, state):
     """What is held once `event` is true: given values replace, the rest stays."""
     new = {name: event[name] if event[name] is not None else old[name]
-           for name in ("owner", "project", "site")}
+           for name in ("owner", "project", "site", "region")}
     new["state"] = state
     new["held"] = {**old["held"], **event["held"]}
     new["attributes"] = {**old["attributes"], **event["attributes"]}

@@ -72,7 +72,8 @@ def stored(meter, quantity, unit, meters):
     return int(value)
 
 
-EMPTY = {"owner": None, "project": None, "site": None, "state": None, "since": None, "window": None,
+EMPTY = {"owner": None, "project": None, "site": None, "region": None, "state": None,
+         "since": None, "window": None,
          "seconds": None, "incarnation": None, "terminal": False, "held": {}, "used": [],
          "attributes": {}, "resource": None, "twin": None, "correction": None}
 
@@ -107,6 +108,7 @@ def native(message, meters):
         "owner": owner and f"{namespace}/{owner}",
         "project": data.get("project"),
         "site": data.get("site"),
+        "region": data.get("region"),
         "state": data.get("state"),
         "terminal": data.get("terminal", False),
         "time": time,

@@ -17,10 +17,15 @@ use crate::support::case::{self, Case};
 const THREADS: usize = 2;
 
 fn folders() -> Vec<PathBuf> {
+    with("expected.json")
+}
+
+/// The cases that hold such a file.
+fn with(name: &str) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(case::folder("golden"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.join("case.toml").exists())
+        .filter(|path| path.join(name).exists())
         .collect();
     folders.sort();
     folders
@@ -100,7 +105,7 @@ fn hash_backwards(case: &Case) -> Value {
 }
 
 /// Python of at least 3.11 with time zones, for the programs beside the cases.
-fn python() -> Option<Command> {
+pub fn python() -> Option<Command> {
     let modern = "import sys, tomllib, zoneinfo; zoneinfo.ZoneInfo('Europe/Paris')";
     let found = Command::new("python3").args(["-c", modern]).output();
     if !found.is_ok_and(|output| output.status.success()) {
@@ -111,7 +116,7 @@ fn python() -> Option<Command> {
 }
 
 /// What a program printed, which has to succeed.
-fn printed(command: &mut Command) -> String {
+pub fn printed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let error = String::from_utf8_lossy(&output.stderr);
@@ -125,6 +130,16 @@ fn an_independent_program_agrees_with_every_case() {
     let oracle = python.arg(case::folder("golden/oracle.py")).arg("--check");
     let said = printed(oracle.args(folders()).arg(case::folder("pipeline")));
     assert_eq!(said.matches(": agrees").count(), folders().len() + 1, "{said}");
+}
+
+#[test]
+fn an_independent_program_agrees_with_every_price() {
+    let Some(mut python) = python() else { return };
+    let folders = with("rated.json");
+    assert!(folders.len() >= 20, "only {} cases were found", folders.len());
+    let oracle = python.arg(case::folder("oracle/rating/rating.py")).arg("check");
+    let said = printed(oracle.args(&folders));
+    assert_eq!(said.matches(": agrees").count(), folders.len(), "{said}");
 }
 
 /// Resources whose lives are made up. `TURNPIKE_LIVES_SEED` makes up others.

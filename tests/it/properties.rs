@@ -1,8 +1,11 @@
 //! Properties: what holds for any amounts, any lives of resources and any order of arrival.
 
+mod calendar;
+mod gather;
 mod hash;
 mod metering;
 mod short_way;
+mod tiers;
 
 use proptest::prelude::*;
 use turnpike_schemas::agreement::PPM;

@@ -62,7 +62,11 @@ pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
     requests: Family<RequestLabels, Counter>,
     durations: Histograms,
+    sources: Arc<Mutex<Vec<Source>>>,
 }
+
+/// A source of the process under its name.
+type Source = (&'static str, Arc<IngestMetrics>);
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -76,7 +80,8 @@ impl Default for Metrics {
             Unit::Seconds,
             durations.clone(),
         );
-        Self { registry: Arc::new(Mutex::new(registry)), requests, durations }
+        let sources = Arc::default();
+        Self { registry: Arc::new(Mutex::new(registry)), requests, durations, sources }
     }
 }
 
@@ -128,8 +133,16 @@ impl Metrics {
     }
 
     /// Adds the sources of the process: `kafka`, `http`.
-    pub fn ingest(&self, sources: Vec<(&'static str, Arc<IngestMetrics>)>) {
+    pub fn ingest(&self, sources: Vec<Source>) {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&sources);
         self.register(|registry| registry.register_collector(Box::new(Sources(sources))));
+    }
+
+    /// The sources that can commit nothing for now.
+    pub(crate) fn stalled(&self) -> Vec<&'static str> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let stalled = sources.iter().filter(|(_, metrics)| metrics.is_stalled());
+        stalled.map(|(name, _)| *name).collect()
     }
 
     pub(crate) fn request(&self, method: &'static str, route: &str, status: u16, seconds: f64) {

@@ -157,11 +157,24 @@ async fn take_number(
         let seller = seller.id.to_string();
         return Err(FinalizeError::SeriesTaken { series, owner, seller });
     }
-    Ok(Taken {
-        series,
-        sequence: row.int("last").map_err(sql(WHAT))?,
-        previous_hash: row.text("last_hash").map_err(sql(WHAT))?,
-    })
+    let sequence = row.int("last").map_err(sql(WHAT))?;
+    let previous_hash = row.text("last_hash").map_err(sql(WHAT))?;
+    if let Some(last) = issued_last(tx, &series).await?.filter(|last| *last > issue_date) {
+        return Err(FinalizeError::IssueDate { series, last, issue_date });
+    }
+    Ok(Taken { series, sequence, previous_hash })
+}
+
+/// The issue date of the newest invoice of a series: a clock that was put back must not number an
+/// invoice after it with an earlier day.
+async fn issued_last(tx: &mut Tx, series: &str) -> Result<Option<NaiveDate>, FinalizeError> {
+    let rows = sqlx::query("SELECT MAX(issue_date) AS issue_date FROM invoice WHERE series = $1")
+        .bind(series)
+        .fetch_all(&mut **tx)
+        .await
+        .map_err(sql(WHAT))?;
+    let last = rows.first().map(|row| row.day_opt("issue_date")).transpose();
+    Ok(last.map_err(sql(WHAT))?.flatten())
 }
 
 /// The maker may set status, number and dates, and nothing else.

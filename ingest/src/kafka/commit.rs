@@ -50,7 +50,21 @@ impl Reading<'_> {
         if is_due || self.context().state().batcher.is_full() {
             self.commit(is_due)?;
         }
+        self.tell_oldest();
         self.hold_back()
+    }
+
+    /// Says since when the oldest record waits for its commit.
+    fn tell_oldest(&self) {
+        let since = match (self.committing_since, self.buffered_since) {
+            (Some(committing), Some(buffered)) => Some(committing.min(buffered)),
+            (committing, buffered) => committing.or(buffered),
+        };
+        let micros = since.map_or(0, |since| {
+            let age = i64::try_from(since.elapsed().as_micros()).unwrap_or(i64::MAX);
+            (self.clock)().micros().saturating_sub(age)
+        });
+        self.metrics().oldest_micros.store(micros, Ordering::Relaxed);
     }
 
     /// Gives the chunk to a decoder. Waits for one where all are busy.
@@ -93,6 +107,9 @@ impl Reading<'_> {
             None => Ok(()),
         };
         drop(state);
+        if self.context().state().committer.is_busy() {
+            self.committing_since = self.buffered_since.or(Some(Instant::now()));
+        }
         let waiting = !self.chunk.is_empty() || !self.decoders.is_idle();
         self.buffered_since = waiting.then(Instant::now);
         begun
@@ -109,6 +126,7 @@ impl Reading<'_> {
         let sequence = attempt.batch.sequence;
         match append {
             Ok(Append::Committed { .. }) => {
+                self.committing_since = None;
                 self.go_on();
                 self.committed(&attempt);
                 Ok(())
@@ -245,6 +263,7 @@ impl Reading<'_> {
         metrics.records.fetch_add(batch.counts.records, Ordering::Relaxed);
         metrics.bytes.fetch_add(batch.counts.bytes, Ordering::Relaxed);
         metrics.commits.fetch_add(1, Ordering::Relaxed);
+        metrics.commit_seconds.observe(attempt.took);
         metrics.last_commit_micros.store(now.micros(), Ordering::Relaxed);
         if let Some(newest) = batch.counts.newest {
             metrics.watermark_micros.fetch_max(newest.micros(), Ordering::Relaxed);
@@ -289,6 +308,7 @@ impl Reading<'_> {
             self.metrics().set_stalled(None);
         }
         self.buffered_since = None;
+        self.committing_since = None;
         let context = self.consumer.context();
         let held: Vec<(String, i32)> = {
             let mut state = context.state();

@@ -18,6 +18,8 @@ pub(super) struct Attempt {
     pub now: Instant,
     /// How often it failed before.
     pub failures: u32,
+    /// How long the last try of committing it took.
+    pub took: Duration,
 }
 
 enum Work {
@@ -107,15 +109,18 @@ impl Committer {
 }
 
 fn attempt(lake: &Lake, runtime: &Handle, work: Work) -> Done {
-    let attempt = match work {
+    let mut attempt = match work {
         Work::Build(unbuilt, now) => {
-            Box::new(Attempt { batch: unbuilt.build(now)?, now, failures: 0 })
+            let batch = unbuilt.build(now)?;
+            Box::new(Attempt { batch, now, failures: 0, took: Duration::ZERO })
         }
         Work::Again(attempt) => attempt,
     };
     kill::at("before_parquet");
     let batch = &attempt.batch;
+    let began = std::time::Instant::now();
     let append = runtime.block_on(lake.append_events(batch.rows.clone(), &batch.advances));
+    attempt.took = began.elapsed();
     if matches!(append, Ok(Append::Committed { .. })) {
         kill::at("after_commit");
     }

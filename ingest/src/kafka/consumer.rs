@@ -75,11 +75,13 @@ pub(super) fn run(
         valid_from: 0,
         is_paused: false,
         buffered_since: None,
+        committing_since: None,
         last_record: now,
         last_turn: now,
     };
     let result = reading.until_stopped();
     reading.metrics().set_stalled(None);
+    reading.metrics().oldest_micros.store(0, Ordering::Relaxed);
     let report = reading.report;
     // Leaves the group at once, rather than after its session times out.
     consumer.unsubscribe();
@@ -138,6 +140,8 @@ pub(super) struct Reading<'a> {
     pub is_paused: bool,
     /// When the first record came that no commit has taken.
     pub buffered_since: Option<Instant>,
+    /// The same of the batch that is being committed.
+    pub committing_since: Option<Instant>,
     last_record: Instant,
     last_turn: Instant,
 }

@@ -269,10 +269,14 @@ async fn a_disk_that_cannot_be_written_stalls_the_source_until_it_can() {
     wait(async || metrics.snapshot().commit_failures >= 2).await;
     let stalled = metrics.snapshot();
     assert!(stalled.stalled.is_some(), "{stalled:?}");
+    assert!(stalled.oldest_micros > 0, "the batch that cannot be committed waits: {stalled:?}");
     kafka.send(events(100..150)).await;
     std::fs::rename(&away, &table).expect("moves back");
     until(&store, 150).await;
     wait(async || metrics.snapshot().stalled.is_none()).await;
+    wait(async || metrics.snapshot().oldest_micros == 0).await;
+    let durations = metrics.snapshot().commit_seconds;
+    assert_eq!(durations.counts.iter().sum::<u64>(), metrics.snapshot().commits);
     // It kept its place in the group all the time.
     assert_eq!(metrics.snapshot().rebalances, stalled.rebalances);
     assert_eq!(service.end().await.read, 150);

@@ -3,26 +3,26 @@
 use turnpike_schemas::{Account, Period, RatedLine, RunId, canonical};
 
 use crate::convert;
-use crate::gather::GatherKey;
 use crate::parked::{ParkCode, ParkReason};
 use crate::price::{Part, PricePool};
 
 /// Hex digits of a line's id: 96 bits, enough that lines of one run never meet.
 const LINE_ID_DIGITS: usize = 24;
 
-/// The rated line of a part.
+/// The rated line of a part. `apart` tells it from the other lines of its item.
 pub(super) fn line_of(
     run: &RunId,
     account: &Account,
     pool: &PricePool<'_>,
     part: &Part,
+    apart: &str,
 ) -> Result<RatedLine, ParkReason> {
     let item = &pool.items[part.item];
     let (key, sums) = (item.key, item.sums);
     let service_period = Period::new(sums.first, sums.last)
         .map_err(|error| ParkReason::new(ParkCode::Overflow, error.to_string()))?;
     let line = RatedLine {
-        line_id: line_id(key, &part.detail),
+        line_id: line_id(&[&canonical::to_json(key), apart]),
         run: run.clone(),
         kind: part.kind,
         account: key.account.clone(),
@@ -53,10 +53,15 @@ pub(super) fn line_of(
         intervals: sums.intervals,
         estimated: key.estimated,
     };
+    fitting(line)
+}
+
+/// The line, if it can be kept.
+pub(super) fn fitting(line: RatedLine) -> Result<RatedLine, ParkReason> {
     if convert::fits(&line) {
         return Ok(line);
     }
-    let text = format!("the amount of {} for meter `{}` is too large", key.resource, key.meter);
+    let text = format!("the amount of {} for meter `{}` is too large", line.resource, line.meter);
     Err(ParkReason::new(ParkCode::Overflow, text))
 }
 
@@ -69,16 +74,14 @@ fn detail(pool: &PricePool<'_>, part: &Part) -> String {
     }
 }
 
-fn line_id(key: &GatherKey, detail: &str) -> String {
-    let mut text = canonical::to_json(key);
-    text.push_str(detail);
-    let mut id = canonical::sha256_hex(text);
+pub(super) fn line_id(parts: &[&str]) -> String {
+    let mut id = canonical::sha256_hex(parts.concat());
     id.truncate(LINE_ID_DIGITS);
     id
 }
 
 /// The canonical order of an account's lines.
-pub(super) fn order(line: &RatedLine) -> impl Ord {
+pub(super) fn order(line: &RatedLine) -> impl Ord + use<> {
     (
         line.service.clone(),
         line.project.clone(),

@@ -1,37 +1,122 @@
 //! The account stage: from what was gathered for one account to its rated lines.
 //!
 //! The order, which changes money and therefore stands here once:
-//! 1. Usage of a rate is put into pools (account, project, site or resource; month; window), in the
-//!    order of tariff versions, then of first use.
-//! 2. Each pool is priced by its model ([`crate::price`]).
-//! 3. Every part becomes a rated line.
+//! 1. Allowances take units that cost nothing, in rating order: tariff versions, then first use.
+//! 2. Usage of a rate is put into pools (account, project, site or resource; month; window) in the
+//!    same order, and its units are rounded as they add up.
+//! 3. Each pool is priced by its model ([`crate::price`]); every part becomes a rated line.
+//! 4. Flat fees of first tiers without usage, then the fees of the tariffs.
+//! 5. Discounts, credits, minimums, maximums and commitments, in the order in which the tariffs
+//!    list them: those of the base first. Each sees what those before it have left.
 //!
 //! An account is priced alone: nothing here sees another one.
 
+mod adjust;
+mod allowance;
+mod capacity;
+mod chain;
+mod entry;
+mod fee;
 mod lines;
+mod own;
+mod place;
 mod pool;
+mod proration;
+mod scope;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod true_up;
+mod zero_usage;
 
-use turnpike_schemas::{Account, PriceBook, RatedLine, RunId};
+pub(crate) use pool::series_name;
+use turnpike_schemas::{Account, RatedLine, RunId};
 
 use crate::gather::{GatherKey, Gathered};
-use crate::parked::ParkReason;
-use crate::price::model_of;
+use crate::parked::{ParkCode, ParkReason};
+use crate::price::{PricePool, model_of};
+use crate::tariff_lookup::Lookup;
+use allowance::Free;
+use terms::Terms;
 
-/// Prices what was gathered for an account.
-pub fn price_account(
-    book: &PriceBook,
+/// What the steps after pricing work with.
+struct Stage<'s, 'a> {
+    lookup: &'s Lookup<'a>,
+    run: &'s RunId,
+    terms: &'s Terms<'a>,
+    gathered: &'a [(GatherKey, Gathered)],
+}
+
+/// A priced part as a line, with what it came from.
+struct Priced<'a> {
+    key: &'a GatherKey,
+    sums: &'a Gathered,
+    rate: &'a turnpike_schemas::Rate,
+    line: RatedLine,
+}
+
+/// Prices an account of the run: what was gathered for it, and what is due without usage.
+pub fn price_account<'a>(
+    lookup: &Lookup<'a>,
+    run: &RunId,
+    account: &'a Account,
+    gathered: &'a [(GatherKey, Gathered)],
+) -> Result<Vec<RatedLine>, ParkReason> {
+    let terms = Terms::of(lookup, account)?;
+    if gathered.is_empty() && terms.is_none() {
+        return Ok(Vec::new());
+    }
+    let currency = account.currency.ok_or_else(|| {
+        let text = format!("account `{}` has no currency", account.id);
+        ParkReason::new(ParkCode::MissingCurrency, text)
+    })?;
+    let free = match &terms {
+        Some(terms) => Free::of(lookup.book, terms, gathered)?,
+        None => Free::default(),
+    };
+    let pools = pool::pools(lookup.book, currency, gathered, &free)?;
+    let priced = priced(run, account, &pools, &free)?;
+    let mut lines = match &terms {
+        Some(terms) => {
+            let stage = Stage { lookup, run, terms, gathered };
+            let mut entries = entry::of_usage(terms, priced)?;
+            zero_usage::add(&stage, &pools, &mut entries)?;
+            fee::add(&stage, &mut entries)?;
+            let adjustments = adjust::apply(&stage, &mut entries)?;
+            entries.into_iter().map(|entry| entry.line).chain(adjustments).collect()
+        }
+        None => priced.into_iter().map(|priced| priced.line).collect::<Vec<_>>(),
+    };
+    lines.sort_by_cached_key(lines::order);
+    Ok(lines)
+}
+
+fn priced<'a>(
     run: &RunId,
     account: &Account,
-    gathered: &[(GatherKey, Gathered)],
-) -> Result<Vec<RatedLine>, ParkReason> {
-    let pools = pool::pools(book, gathered)?;
-    let mut lines = Vec::with_capacity(gathered.len());
-    for pool in &pools {
-        let parts = model_of(pool.rate)?.price(pool)?;
-        for part in &parts {
-            lines.push(lines::line_of(run, account, pool, part)?);
+    pools: &[PricePool<'a>],
+    free: &Free<'a>,
+) -> Result<Vec<Priced<'a>>, ParkReason> {
+    let mut priced = Vec::new();
+    for pool in pools {
+        let of_item = |index: usize, line: RatedLine| {
+            let item = &pool.items[index];
+            Priced { key: item.key, sums: item.sums, rate: pool.rate, line }
+        };
+        for (index, line) in free.lines(run, account, pool)? {
+            priced.push(of_item(index, line));
+        }
+        for part in model_of(pool.rate)?.price(pool)? {
+            let index = part.item;
+            if let Some(part) = free.left(part, &pool.items[index])? {
+                let line = lines::line_of(run, account, pool, &part, part.role())?;
+                priced.push(of_item(index, line));
+            }
         }
     }
-    lines.sort_by(|a, b| lines::order(a).cmp(&lines::order(b)));
-    Ok(lines)
+    Ok(priced)
+}
+
+fn overflow() -> ParkReason {
+    ParkReason::new(ParkCode::Overflow, "the amounts or units of the account are too large to sum")
 }

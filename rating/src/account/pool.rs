@@ -1,10 +1,16 @@
-//! Which usage is priced together, and at which place in its pool each item stands.
+//! Which usage is priced together, and at which place in its pool each item stands: after
+//! allowances, and with the units rounded as they add up, so that an item's are the difference of
+//! two rounded totals and the rounding of the whole is never exceeded.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use turnpike_schemas::{
-    Fraction, Instant, Meter, MeterId, Pool, PriceBook, Rate, Tariff, TariffVersion,
+    Currency, Fraction, Instant, Meter, MeterId, Pool, PriceBook, Rate, TariffVersion,
 };
+
+use super::allowance::Free;
+use super::overflow;
 
 use crate::gather::{GatherKey, Gathered};
 use crate::parked::{ParkCode, ParkReason};
@@ -22,55 +28,68 @@ struct SeriesKey<'a> {
 }
 
 /// An item with what prices it.
-struct Found<'a> {
-    key: &'a GatherKey,
-    sums: &'a Gathered,
-    tariff: &'a Tariff,
-    version: &'a TariffVersion,
-    rate: &'a Rate,
-    meter: &'a Meter,
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub key: &'a GatherKey,
+    pub sums: &'a Gathered,
+    pub version: &'a TariffVersion,
+    pub rate: &'a Rate,
+    pub meter: &'a Meter,
+}
+
+impl<'a> Found<'a> {
+    /// All of these were found when the piece was gathered from the same book.
+    pub fn of(book: &'a PriceBook, key: &'a GatherKey, sums: &'a Gathered) -> Self {
+        let tariff = book.tariff(&key.tariff).expect("a gathered tariff is in the book");
+        let version = tariff.versions.iter().find(|version| version.id == key.tariff_version);
+        let version = version.expect("a gathered version is in its tariff");
+        let rate = &version.rates[key.rate_index];
+        let meter = book.meters.get(&key.meter).expect("a gathered meter is in the book");
+        Found { key, sums, version, rate, meter }
+    }
+
+    /// The order in which usage is rated: tariff versions, then first use, then the key.
+    pub fn order(&self) -> (Instant, Instant, &'a GatherKey) {
+        (self.version.valid_from, self.sums.first, self.key)
+    }
+
+    /// The member of the account that it counts for in a pool.
+    pub fn member(&self, pool: Pool) -> Option<&'a str> {
+        match pool {
+            Pool::Account => None,
+            Pool::Project => self.key.project.as_deref(),
+            Pool::Site => self.key.site.as_deref(),
+            Pool::Resource => Some(self.key.resource.as_str()),
+        }
+    }
 }
 
 /// All pools of an account, in canonical order.
 pub(super) fn pools<'a>(
     book: &'a PriceBook,
+    currency: Currency,
     gathered: &'a [(GatherKey, Gathered)],
+    free: &Free<'a>,
 ) -> Result<Vec<PricePool<'a>>, ParkReason> {
     let mut series: BTreeMap<SeriesKey<'a>, Vec<Found<'a>>> = BTreeMap::new();
     for (key, sums) in gathered {
-        let found = find(book, key, sums);
+        let found = Found::of(book, key, sums);
         series.entry(series_key(&found)).or_default().push(found);
     }
     let mut pools = Vec::new();
     for (_, mut items) in series {
-        items.sort_by_key(|found| (found.version.valid_from, found.sums.first, found.key));
-        add_pools(&items, &mut pools)?;
+        items.sort_by_key(Found::order);
+        add_pools(currency, &items, free, &mut pools)?;
     }
     Ok(pools)
 }
 
-/// All of these were found when the piece was gathered from the same book.
-fn find<'a>(book: &'a PriceBook, key: &'a GatherKey, sums: &'a Gathered) -> Found<'a> {
-    let tariff = book.tariff(&key.tariff).expect("a gathered tariff is in the book");
-    let version = tariff.versions.iter().find(|version| version.id == key.tariff_version);
-    let version = version.expect("a gathered version is in its tariff");
-    let rate = &version.rates[key.rate_index];
-    let meter = book.meters.get(&key.meter).expect("a gathered meter is in the book");
-    Found { key, sums, tariff, version, rate, meter }
-}
-
 fn series_key<'a>(found: &Found<'a>) -> SeriesKey<'a> {
     let Found { key, rate, .. } = found;
-    let member = match rate.pool {
-        Pool::Account => None,
-        Pool::Project => key.project.as_deref(),
-        Pool::Site => key.site.as_deref(),
-        Pool::Resource => Some(key.resource.as_str()),
-    };
     SeriesKey {
         meter: &key.meter,
         rate: series_name(rate),
-        member,
+        member: found.member(rate.pool),
         month: key.month,
         window: key.window,
     }
@@ -85,7 +104,12 @@ pub(crate) fn series_name(rate: &Rate) -> String {
     }
 }
 
-fn add_pools<'a>(items: &[Found<'a>], pools: &mut Vec<PricePool<'a>>) -> Result<(), ParkReason> {
+fn add_pools<'a>(
+    currency: Currency,
+    items: &[Found<'a>],
+    free: &Free<'a>,
+    pools: &mut Vec<PricePool<'a>>,
+) -> Result<(), ParkReason> {
     let first = pools.len();
     // In price units of the rate in force: what came before counts in the same smallest parts.
     let mut position = Fraction::ZERO;
@@ -97,10 +121,12 @@ fn add_pools<'a>(items: &[Found<'a>], pools: &mut Vec<PricePool<'a>>) -> Result<
             let pool = PricePool {
                 rate: found.rate,
                 meter: found.meter,
-                currency: found.tariff.currency.expect("a gathered tariff has a currency"),
+                currency,
                 per_seconds: found.key.per_seconds,
                 items: Vec::new(),
                 total: Fraction::ZERO,
+                series: Arc::default(),
+                place: 0..0,
             };
             if let Some(before) = pools[first..].last() {
                 position = converted(&position, before, &pool)?;
@@ -108,19 +134,45 @@ fn add_pools<'a>(items: &[Found<'a>], pools: &mut Vec<PricePool<'a>>) -> Result<
             pools.push(pool);
         }
         let Some(pool) = pools.last_mut() else { continue };
-        let units = Fraction::ratio(found.sums.quantity, pool.divisor()?);
-        let high = units.and_then(|units| position.checked_add(&units)).ok_or_else(overflow)?;
-        pool.items.push(PoolItem { key: found.key, sums: found.sums, low: position, high });
+        let parts = Fraction::whole(found.sums.quantity);
+        let high = parts
+            .checked_sub(&free.parts(found.key)?)
+            .and_then(|parts| parts.checked_div(&Fraction::whole(pool.divisor().ok()?)))
+            .and_then(|units| position.checked_add(&units))
+            .ok_or_else(overflow)?;
+        let low = round_units(found.rate, &position)?;
+        let rounded = round_units(found.rate, &high)?;
+        pool.items.push(PoolItem { key: found.key, sums: found.sums, low, high: rounded });
         position = high;
     }
-    let totals: Result<Vec<Fraction>, ParkReason> = match pools[first..].last() {
-        Some(last) => pools[first..].iter().map(|pool| converted(&position, last, pool)).collect(),
-        None => Ok(Vec::new()),
-    };
+    let Some(last) = pools[first..].last() else { return Ok(()) };
+    let totals: Result<Vec<Fraction>, ParkReason> = pools[first..]
+        .iter()
+        .map(|pool| round_units(pool.rate, &converted(&position, last, pool)?))
+        .collect();
     for (pool, total) in pools[first..].iter_mut().zip(totals?) {
         pool.total = total;
     }
+    if pools.len() - first > 1 {
+        let series: Arc<[&Gathered]> = items.iter().map(|found| found.sums).collect();
+        let mut placed = 0;
+        for pool in &mut pools[first..] {
+            pool.place = placed..placed + pool.items.len();
+            pool.series = Arc::clone(&series);
+            placed = pool.place.end;
+        }
+    }
     Ok(())
+}
+
+/// The units of a pool so far, as the rate rounds them.
+fn round_units(rate: &Rate, units: &Fraction) -> Result<Fraction, ParkReason> {
+    match rate.round_units {
+        None => Ok(*units),
+        Some(rounding) => units
+            .round_to_step(&Fraction::nano(rounding.step_nano), rounding.to)
+            .ok_or_else(overflow),
+    }
 }
 
 /// Units of one pool's rate in those of another: versions may differ in unit and `per`.
@@ -131,8 +183,4 @@ fn converted(
 ) -> Result<Fraction, ParkReason> {
     let ratio = Fraction::ratio(from.divisor()?, to.divisor()?);
     ratio.and_then(|ratio| units.checked_mul(&ratio)).ok_or_else(overflow)
-}
-
-fn overflow() -> ParkReason {
-    ParkReason::new(ParkCode::Overflow, "the units of a pool are too many to count")
 }

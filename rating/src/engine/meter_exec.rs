@@ -24,6 +24,7 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, stream};
 use turnpike_schemas::{AccountId, Instant, Period, PriceBook, ResourceId, UsageInterval};
 
+use super::view::{Gatherer, View};
 use crate::fast::Left;
 use crate::gather::Harvest;
 use crate::metering::{self, EventReader, Fold, Metered, MeteredEvent};
@@ -42,6 +43,8 @@ pub struct MeterTask {
     /// Month starts at which the state is kept, ascending.
     pub state_months: Vec<(i32, Instant)>,
     pub opening: BTreeMap<ResourceId, Metered>,
+    /// Other ways to price the same usage.
+    pub views: Arc<Vec<View>>,
     /// The resources to meter; others were metered the short way.
     pub(crate) left: Left,
     pub result: Mutex<BucketResult>,
@@ -52,6 +55,8 @@ pub struct MeterTask {
 pub struct BucketResult {
     pub bucket: u32,
     pub harvest: Harvest,
+    /// One of each view.
+    pub views: Vec<Harvest>,
     /// Per month start that was metered across, and no other: every resource that is known there.
     pub states: BTreeMap<i32, Vec<Metered>>,
     pub rows: u64,
@@ -207,6 +212,7 @@ struct Worker<'a> {
     /// Opening states of resources that no event has come for yet.
     waiting: BTreeMap<ResourceId, Metered>,
     current: Option<(ResourceId, Fold, usize)>,
+    views: Vec<Gatherer<'a>>,
     result: BucketResult,
 }
 
@@ -217,6 +223,7 @@ impl<'a> Worker<'a> {
             lookup: Lookup::new(&task.book, &task.periods),
             waiting: task.opening.clone(),
             current: None,
+            views: task.views.iter().map(Gatherer::new).collect(),
             result: BucketResult {
                 bucket: task.bucket,
                 // Each month start that this bucket was metered across, also where nothing is known.
@@ -247,8 +254,10 @@ impl<'a> Worker<'a> {
             *month += 1;
         }
         let (harvest, lookup, task) = (&mut self.result.harvest, &self.lookup, self.task);
+        let views = &mut self.views;
         fold.apply(&event, &mut |interval: UsageInterval| {
             harvest.add(lookup, &interval, &task.span, task.until);
+            views.iter_mut().for_each(|view| view.take(&interval));
         });
     }
 
@@ -264,9 +273,18 @@ impl<'a> Worker<'a> {
         };
         let policy = self.task.book.open_intervals(&source);
         let (harvest, lookup, task) = (&mut self.result.harvest, &self.lookup, self.task);
-        fold.finish(task.until, policy, &mut |interval: UsageInterval| {
-            harvest.add(lookup, &interval, &task.span, task.until);
+        let views = &mut self.views;
+        // What has no end yet goes on past what is rated.
+        let after =
+            views.iter().map(Gatherer::after_seconds).fold(lookup.after_seconds(), i64::max);
+        let until = task.views.iter().map(|view| view.until).fold(task.until, Instant::max);
+        let beyond = until.plus_seconds(after).unwrap_or(Instant::MAX);
+        fold.finish(beyond, policy, &mut |interval: UsageInterval| {
+            harvest.add_open(lookup, &interval, &task.span, task.until);
+            views.iter_mut().for_each(|view| view.take_open(&interval));
         });
+        harvest.close_resource();
+        views.iter_mut().for_each(Gatherer::close_resource);
     }
 
     fn finish(mut self) -> BucketResult {
@@ -275,6 +293,7 @@ impl<'a> Worker<'a> {
             self.current = Some((resource, Fold::open(Some(opening)), 0));
             self.close_resource();
         }
+        self.result.views = self.views.into_iter().map(|view| view.harvest).collect();
         self.result
     }
 }

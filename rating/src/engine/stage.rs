@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use turnpike_lake::LakeSnapshot;
 use turnpike_schemas::{AccountId, Period, PriceBook, ResourceId};
 
-use super::{MeterTask, meter_bucket};
+use super::{MeterTask, View, meter_bucket};
 use crate::convert;
 use crate::error::RatingError;
 use crate::fast::{FastTask, Tally, Worker};
@@ -34,12 +34,16 @@ pub(crate) struct Job {
     pub(crate) request: RatingRequest,
     /// Keys of events that corrections took back or replaced.
     pub(crate) masked: Arc<HashSet<String>>,
+    /// Other ways to price the same usage.
+    pub(crate) views: Arc<Vec<View>>,
 }
 
 /// What all buckets come to.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) harvest: Harvest,
+    /// One of each view.
+    pub(crate) views: Vec<Harvest>,
     /// One of each thread.
     pub(crate) tallies: Vec<Tally>,
     pub(crate) rows: u64,
@@ -90,7 +94,8 @@ fn run_threads(
     done: &mpsc::UnboundedSender<u64>,
 ) -> Result<Found, RatingError> {
     let lookup = Lookup::new(&job.book, &job.periods);
-    let (next, found) = (AtomicU32::new(0), Mutex::new(Ok(Found::default())));
+    let views = job.views.iter().map(|_| Harvest::default()).collect();
+    let (next, found) = (AtomicU32::new(0), Mutex::new(Ok(Found { views, ..Found::default() })));
     std::thread::scope(|scope| {
         for _ in 0..job.request.threads.max(1) {
             scope.spawn(|| {
@@ -127,6 +132,7 @@ fn run_threads(
 impl Found {
     fn add(&mut self, bucket: u32, one: OneBucket) {
         self.harvest.merge(one.harvest);
+        self.views.iter_mut().zip(one.views).for_each(|(all, own)| all.merge(own));
         self.rows += one.rows;
         self.events += one.events;
         self.short_events += one.short_events;
@@ -141,6 +147,7 @@ impl Found {
 #[derive(Default)]
 struct OneBucket {
     harvest: Harvest,
+    views: Vec<Harvest>,
     rows: u64,
     events: u64,
     short_events: u64,
@@ -153,12 +160,15 @@ async fn meter_one(
     bucket: u32,
 ) -> Result<OneBucket, RatingError> {
     let (snapshot, request) = (&job.snapshot, &job.request);
-    let range = MonthRange::of(&request.window, &job.span);
+    // The calendars of a view's accounts may begin the month earlier.
+    let earliest = job.views.iter().map(|view| view.span).min_by_key(Period::start);
+    let reach = earliest.filter(|reach| reach.start() < job.span.start());
+    let range = MonthRange::of(&request.window, &reach.unwrap_or(job.span));
     let (first, opening) = opening(snapshot, bucket, range.first).await?;
     let until = job.span.end().min(request.as_of);
     let state_months = range.state_months(first, request.as_of);
     let tail = snapshot.tail(bucket, first, range.last).await?;
-    let runs = snapshot.runs(bucket, first, range.last);
+    let runs = snapshot.checked_runs(bucket, first, range.last).await?;
     let files: Vec<PathBuf> = runs.iter().map(|run| run.path.clone()).collect();
     let task = FastTask {
         files,
@@ -168,7 +178,9 @@ async fn meter_one(
         state_months: &state_months,
         until,
     };
-    let fast = if request.general_only { Worker::leave(task) } else { worker.meter(task) };
+    // A view is priced by whole intervals, which the short way never makes.
+    let general = request.general_only || !job.views.is_empty();
+    let fast = if general { Worker::leave(task) } else { worker.meter(task) };
     let (rows, events) = worker.take_counts();
     let mut one = OneBucket {
         rows,
@@ -190,12 +202,14 @@ async fn meter_one(
         state_months,
         opening: fast.opening,
         left: fast.left,
+        views: Arc::clone(&job.views),
         result: Mutex::default(),
     };
     let general = meter_bucket(&job.session, &runs, tail, task).await?;
     one.rows += general.rows;
     one.events += general.events;
     one.harvest = general.harvest;
+    one.views = general.views;
     for (month, known) in general.states {
         one.states.entry(month).or_default().extend(known);
     }

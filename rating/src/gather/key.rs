@@ -77,4 +77,34 @@ impl Gathered {
         self.steps.extend_from_slice(&other.steps);
         Some(())
     }
+
+    /// Brings steps into one order, and joins those that only a cut has parted: the same levels give
+    /// the same steps, however usage was cut and in whatever order it came.
+    pub(super) fn settle(&mut self) {
+        if self.steps.is_empty() {
+            return;
+        }
+        self.steps.sort_unstable();
+        let mut joined: Vec<Step> = Vec::with_capacity(self.steps.len());
+        // Of levels that end here, by where and how much: a later one of the same may go on.
+        let mut ends: BTreeMap<(Instant, i128), Vec<usize>> = BTreeMap::new();
+        for step in self.steps.drain(..) {
+            let before = ends.get_mut(&(step.start, step.quantity)).and_then(Vec::pop);
+            let index = match before.filter(|_| step.start < step.end) {
+                Some(index) => {
+                    joined[index].end = step.end;
+                    index
+                }
+                None => {
+                    joined.push(step);
+                    joined.len() - 1
+                }
+            };
+            if step.start < step.end {
+                ends.entry((step.end, step.quantity)).or_default().push(index);
+            }
+        }
+        joined.sort_unstable();
+        self.steps = joined;
+    }
 }

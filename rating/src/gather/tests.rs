@@ -14,6 +14,13 @@ use super::Harvest;
 use crate::run::priced;
 use crate::tariff_lookup::Lookup;
 
+mod bounds;
+mod derived;
+mod holdings;
+mod measures;
+mod moving;
+mod rates;
+
 fn at(text: &str) -> Instant {
     Instant::parse(text).expect(text)
 }
@@ -109,7 +116,7 @@ fn rated(book: &PriceBook, intervals: &[UsageInterval]) -> Vec<String> {
     for interval in intervals {
         harvest.add(&lookup, interval, &span, span.end());
     }
-    let lines = priced(book, &RunId::new("run").expect("id"), &mut harvest);
+    let lines = priced(&lookup, &RunId::new("run").expect("id"), &mut harvest);
     let lines = lines.iter().map(|line| {
         let version = line.tariff_version.as_str();
         format!("{version} {} {} {}", line.seconds, line.quantity, line.amount)
@@ -119,6 +126,75 @@ fn rated(book: &PriceBook, intervals: &[UsageInterval]) -> Vec<String> {
     let unassigned = harvest.unassigned.values();
     let unassigned = unassigned.map(|row| format!("unassigned {} {}", row.meter, row.seconds));
     lines.chain(parked).chain(unassigned).collect()
+}
+
+/// October 2026 of each account, with nothing past it.
+fn october(book: &PriceBook) -> (Period, BTreeMap<turnpike_schemas::AccountId, Period>) {
+    let span = Period::new(at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z")).expect("span");
+    (span, book.accounts.iter().map(|account| (account.id.clone(), span)).collect())
+}
+
+/// What October comes to before it is priced, as `meter version/rate quantity seconds intervals`,
+/// with the window where there is one; then what is parked, with its text.
+fn gathered(book: &PriceBook, intervals: &[UsageInterval]) -> Vec<String> {
+    let (span, periods) = october(book);
+    let lookup = Lookup::new(book, &periods);
+    let mut harvest = Harvest::default();
+    for interval in intervals {
+        harvest.add(&lookup, interval, &span, span.end());
+    }
+    harvest.resolve();
+    printed(&harvest)
+}
+
+fn printed(harvest: &Harvest) -> Vec<String> {
+    let sums = harvest.gathered.iter().map(|(key, sums)| {
+        let window = key.window.map(|start| format!(" {start}")).unwrap_or_default();
+        format!(
+            "{} {}/{}{window} {} {} {}",
+            key.meter,
+            key.tariff_version,
+            key.rate_index,
+            sums.quantity,
+            sums.seconds,
+            sums.intervals
+        )
+    });
+    let parked = harvest.parked.values().map(ToString::to_string);
+    sums.chain(parked).collect()
+}
+
+/// A book whose only tariff version has these rates and holds for all of 2026.
+fn with_rates(rates: serde_json::Value) -> PriceBook {
+    let mut book = book();
+    let version = &mut book.tariffs[0].versions[0];
+    version.valid_to = None;
+    version.rates = serde_json::from_value(rates).expect("rates");
+    book.tariffs[0].versions.truncate(1);
+    book
+}
+
+/// A linear rate of a meter, with what else it says.
+fn rate(meter: &str, per: &str, more: serde_json::Value) -> serde_json::Value {
+    let mut rate = serde_json::json!({
+        "meter": meter, "conditions": {}, "price_nano": 1_000_000_000, "per": per,
+        "unit": {"name": "unit", "base_units": 1}, "tax_category": "standard"
+    });
+    let more = more.as_object().cloned().unwrap_or_default();
+    rate.as_object_mut().expect("an object").extend(more);
+    rate
+}
+
+/// The interval with its holder changed.
+fn of(mut interval: UsageInterval, change: impl FnOnce(&mut Holder)) -> UsageInterval {
+    change(Arc::make_mut(&mut interval.holder));
+    interval
+}
+
+fn attribute(interval: UsageInterval, key: &str, value: &str) -> UsageInterval {
+    of(interval, |holder| {
+        holder.attributes.insert(key.to_owned(), value.to_owned());
+    })
 }
 
 #[test]

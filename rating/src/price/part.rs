@@ -26,6 +26,12 @@ pub struct Part {
 }
 
 impl Part {
+    /// What sets the part apart from others of its item: the detail without this item's numbers, so
+    /// that the lines of a later run, with more usage, are known as the same.
+    pub fn role(&self) -> &str {
+        self.detail.split_once(" (").map_or(self.detail.as_str(), |(role, _)| role)
+    }
+
     /// The whole of an item at one price.
     pub fn whole(pool: &PricePool<'_>, item: usize) -> Result<Self, ParkReason> {
         let sums = pool.items[item].sums;
@@ -72,6 +78,31 @@ impl Part {
             unit: pool.rate.unit.clone(),
             per: pool.rate.per,
             per_seconds: pool.per_seconds,
+            amount,
+            detail,
+        })
+    }
+
+    /// So many packages, blocks or events at a price each.
+    pub fn counted(
+        pool: &PricePool<'_>,
+        item: usize,
+        count: i128,
+        price_nano: i64,
+        unit: &str,
+        detail: String,
+    ) -> Result<Self, ParkReason> {
+        let amount = Amount::from_price(count, price_nano, 1, pool.currency)
+            .map_err(|_| pool.too_large("amount"))?;
+        Ok(Self {
+            item,
+            kind: LineKind::Usage,
+            quantity: count,
+            scale: 0,
+            price_nano,
+            unit: PriceUnit { name: unit.to_owned(), base_units: 1 },
+            per: Per::Unit,
+            per_seconds: 1,
             amount,
             detail,
         })

@@ -25,7 +25,12 @@ pub enum PriceModel {
     /// A share of an amount of money that the meter measures, event by event.
     Percentage(Percentage),
     /// Each unit of an amount of money at the share of the tier in which it falls.
-    GraduatedPercentage { tiers: Vec<PercentTier> },
+    GraduatedPercentage {
+        tiers: Vec<PercentTier>,
+        /// Without usage: whether the flat fee of the first tier is due.
+        #[serde(default)]
+        zero_usage: ZeroUsage,
+    },
     /// Blocks of units, rounded up within each tier.
     Blocks { policy: BlockPolicy, tiers: Vec<BlockTier> },
     /// The price of a series at each second.
@@ -102,10 +107,10 @@ pub struct Percentage {
     /// For each event that is not free.
     #[serde(default)]
     pub fixed_nano: i64,
-    /// The first events of the period are free, until either limit is reached.
+    /// The first events of the period are free, until either limit is reached. 0: no such limit.
     #[serde(default)]
     pub free_events: Option<i64>,
-    /// The first units of the period are free, until either limit is reached.
+    /// The first units of the period are free, until either limit is reached. 0: no such limit.
     #[serde(default)]
     pub free_nano: Option<i64>,
     /// Least amount of one event.
@@ -119,10 +124,10 @@ pub struct Percentage {
 impl Percentage {
     /// Whether each event has to be priced alone.
     pub fn is_by_event(&self) -> bool {
-        self.free_events.is_some()
+        self.fixed_nano != 0
+            || self.free_events.is_some()
             || self.minimum_nano.is_some()
             || self.maximum_nano.is_some()
-            || self.free_nano.is_some() && self.fixed_nano != 0
     }
 }
 

@@ -93,9 +93,14 @@ pub fn child_of(pid: u32) -> u32 {
 
 /// The largest memory that a process ever had, in KiB.
 pub fn peak_memory_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches("kB").trim().parse().unwrap()
+    memory_now_kib(pid).expect("a process that runs")
+}
+
+/// The largest memory so far of a process that may be ending.
+pub fn memory_now_kib(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
 /// A file system of limited size that only those see who enter it.

@@ -165,6 +165,21 @@ fn sendings() -> impl Strategy<Value = (Vec<String>, Vec<Vec<String>>)> {
     })
 }
 
+/// Takes back what a line told.
+fn retracted(number: usize) -> impl Fn(&String) -> String {
+    move |line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        serde_json::json!({
+            "specversion": "1.0", "id": format!("x-{number}-{}", event["id"].as_str().unwrap()),
+            "source": event["source"], "type": "dev.turnpike.usage.correction.v1",
+            "time": event["time"],
+            "data": {"correction": {"action": "retract",
+                "target": {"source": event["source"], "id": event["id"]}}},
+        })
+        .to_string()
+    }
+}
+
 proptest! {
     // Each case writes tables to the disk and waits until it holds them.
     #![proptest_config(super::cases(6))]
@@ -176,6 +191,7 @@ proptest! {
         batch_rows in 1..5_usize,
         buckets in 1..6_u32,
         compacts in any::<bool>(),
+        threads in prop::sample::select(vec![2, 3, 8_usize]),
     ) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let plain = runtime.block_on(hashes(&Way::plain(&lines)));
@@ -185,12 +201,20 @@ proptest! {
             flush_rows,
             compacts,
             rates_between: false,
-            threads: 3,
+            threads,
             batch_rows,
         };
         prop_assert_eq!(runtime.block_on(hashes(&other)), plain.clone(), "other way");
         // Late events after a run that stored what it knew at each month's start.
         let late = Way { rates_between: true, ..other };
         prop_assert_eq!(runtime.block_on(hashes(&late)), plain, "rated in between");
+    }
+    #[test]
+    fn what_is_taken_back_leaves_nothing((lines, _) in sendings(), compacts in any::<bool>()) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let nothing = runtime.block_on(hashes(&Way::plain(&[])));
+        let back: Vec<String> = lines.iter().map(retracted(1)).collect();
+        let way = Way { files: vec![lines.clone(), back], compacts, ..Way::plain(&[]) };
+        prop_assert_eq!(runtime.block_on(hashes(&way)), nothing);
     }
 }

@@ -174,6 +174,7 @@ fn rated(book: &PriceBook, intervals: &[UsageInterval], span: Period) -> Sums {
     for interval in intervals {
         harvest.add(&lookup, interval, &span, span.end());
     }
+    harvest.resolve();
     assert!(harvest.parked.is_empty(), "parked: {:?}", harvest.parked);
     let mut gathered: BTreeMap<AccountId, Vec<(GatherKey, Gathered)>> = BTreeMap::new();
     for (key, sums) in harvest.gathered {
@@ -185,7 +186,7 @@ fn rated(book: &PriceBook, intervals: &[UsageInterval], span: Period) -> Sums {
         let account = book.account(&id).unwrap();
         for (key, sums) in items {
             let alone = [(key.clone(), sums.clone())];
-            let lines = price_account(book, &run, account, &alone).unwrap();
+            let lines = price_account(&lookup, &run, account, &alone).unwrap();
             let currency = account.currency.unwrap();
             let amount = Amount::sum(lines.iter().map(|line| &line.amount), currency).unwrap();
             priced.insert(key, (sums.quantity, sums.seconds, amount));

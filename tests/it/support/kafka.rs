@@ -7,7 +7,7 @@
 //! Tests share the broker, so each makes its own topics: see [`unique_topic`].
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -143,6 +143,9 @@ pub fn journal(bootstrap: &str, topic: &str, records: &[Record]) -> Vec<Value> {
 pub struct Producing {
     child: Child,
     feeder: JoinHandle<()>,
+    // Read while it writes: a pipe that nobody reads holds 64 KiB, and then the producer stands still.
+    said: JoinHandle<String>,
+    wrong: JoinHandle<String>,
 }
 
 impl Producing {
@@ -166,19 +169,31 @@ impl Producing {
         let mut input = child.stdin.take().unwrap();
         // One that fails early closes its end; what it says about that is the better message.
         let feeder = std::thread::spawn(move || drop(input.write_all(lines.as_bytes())));
-        Producing { child, feeder }
+        let said = reader(child.stdout.take().unwrap());
+        let wrong = reader(child.stderr.take().unwrap());
+        Producing { child, feeder, said, wrong }
     }
 
     /// Waits for the last acknowledgement.
-    pub fn finish(self, count: usize) -> Vec<Value> {
-        let output = self.child.wait_with_output().unwrap();
+    pub fn finish(mut self, count: usize) -> Vec<Value> {
+        let status = self.child.wait().unwrap();
         self.feeder.join().unwrap();
-        let output = to_text(&output).unwrap_or_else(|error| panic!("{error}"));
+        let (output, wrong) = (self.said.join().unwrap(), self.wrong.join().unwrap());
+        assert!(status.success(), "the producer ended with {status}: {wrong}");
         let records: Vec<Value> =
             output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(records.len(), count, "records acknowledged");
         records
     }
+}
+
+/// Reads all that a child writes, as it writes it.
+fn reader(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    })
 }
 
 /// Runs another command of `tests/kafka/client.py`; what it printed.

@@ -49,6 +49,19 @@ pub fn files(table: &Path) -> BTreeSet<String> {
     adds.collect()
 }
 
+/// Data files that a table consists of, but for those of its newest commit, which a power cut may
+/// have torn.
+pub fn settled(table: &Path) -> Vec<String> {
+    let actions = actions(table);
+    let path = |action: &Value, what: &str| Some(action.get(what)?["path"].as_str()?.to_owned());
+    let removed: BTreeSet<String> =
+        actions.iter().filter_map(|action| path(action, "remove")).collect();
+    let newest = actions.iter().rposition(|action| action.get("commitInfo").is_some());
+    let older = &actions[..newest.unwrap_or(0)];
+    let adds = older.iter().filter_map(|action| path(action, "add"));
+    adds.filter(|path| !removed.contains(path)).collect()
+}
+
 /// Data files that one commit added.
 pub fn files_of(table: &Path, commit: &str) -> Vec<String> {
     let text = std::fs::read_to_string(table.join("_delta_log").join(commit)).unwrap();

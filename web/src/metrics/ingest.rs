@@ -18,17 +18,20 @@ pub struct Sources(pub Vec<(&'static str, Arc<IngestMetrics>)>);
 type Snapshots = Vec<(&'static str, MetricsSnapshot)>;
 type Read<T> = fn(&MetricsSnapshot) -> T;
 
-const COUNTERS: [(&str, &str, Read<u64>); 7] = [
+const COUNTERS: [(&str, &str, Read<u64>); 10] = [
     ("source_records", "Records committed", |of| of.records),
     ("source_bytes", "Bytes of payload committed", |of| of.bytes),
     ("source_commits", "Commits to the lake", |of| of.commits),
     ("source_fenced", "Commits that another writer came before", |of| of.fenced),
     ("source_rebalances", "Times that partitions were given or taken", |of| of.rebalances),
     ("source_broker_errors", "Errors that brokers reported", |of| of.broker_errors),
+    ("source_commit_failures", "Commits that failed and are tried again", |of| of.commit_failures),
+    ("source_gaps", "Times that records were gone before they were read", |of| of.gaps),
+    ("source_gap_records", "Records that were gone before they were read", |of| of.gap_records),
     ("source_refused", "Submissions refused because the queue was full", |of| of.refused),
 ];
 
-const GAUGES: [(&str, &str, Read<i64>); 4] = [
+const GAUGES: [(&str, &str, Read<i64>); 5] = [
     ("source_watermark_seconds", "Newest event time that was committed, in UTC seconds", |of| {
         of.watermark_micros.div_euclid(MICROS)
     }),
@@ -40,6 +43,7 @@ const GAUGES: [(&str, &str, Read<i64>); 4] = [
         "When the oldest event came that is not committed yet, in UTC seconds; 0: there is none",
         |of| of.oldest_micros.div_euclid(MICROS),
     ),
+    ("source_stalled", "1 while nothing can be committed", |of| i64::from(of.stalled.is_some())),
     ("source_queue_depth", "Submissions that wait for the writer", |of| of.queued),
 ];
 

@@ -51,6 +51,10 @@ async fn reasons(app: &App) -> Vec<String> {
     if status.draining {
         reasons.push("draining".to_owned());
     }
+    // Pages can still be served, but usage is not being taken in: an operator has to see it.
+    for source in app.state.metrics.stalled() {
+        reasons.push(format!("events of {source} cannot be committed"));
+    }
     let (books, lake) = futures::join!(
         timeout(PATIENCE, app.state.books.ping()),
         timeout(PATIENCE, app.state.lake.snapshot()),

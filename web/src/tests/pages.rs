@@ -194,6 +194,11 @@ async fn readiness_gives_reasons() {
     let ready = async || super::client::get(admin, "/readyz", "").await;
     let answer = ready().await;
     assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"ready":true,"reasons":[]}"#));
+    site.counted.set_stalled(Some("No space left on device".to_owned()));
+    let answer = ready().await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.body, r#"{"ready":false,"reasons":["events of http cannot be committed"]}"#);
+    site.counted.set_stalled(None);
     site.board.update(|status| status.draining = true);
     let answer = ready().await;
     assert_eq!(answer.status, 503);

@@ -1,0 +1,271 @@
+//! Differences of rated lines: of a revision against an earlier run, or of history under other terms.
+//!
+//! Invariant: old + difference = new, exactly, for each line, each account and any grouping.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use turnpike_schemas::amount::AmountError;
+use turnpike_schemas::{AccountId, Amount, Currency, MeterId, RatedLine};
+
+/// A line that is not the same on both sides.
+#[derive(Debug, Clone, Copy)]
+pub struct LineDifference<'a> {
+    /// `None`: it was added.
+    pub old: Option<&'a RatedLine>,
+    /// `None`: it was removed.
+    pub new: Option<&'a RatedLine>,
+    /// New less old.
+    pub amount: Amount,
+}
+
+/// What changed for an account in one currency.
+#[derive(Debug, Clone)]
+pub struct AccountDifference<'a> {
+    pub account: AccountId,
+    pub currency: Currency,
+    pub old: Amount,
+    pub new: Amount,
+    pub difference: Amount,
+    /// Those that are not the same, in the order of their ids.
+    pub lines: Vec<LineDifference<'a>>,
+    pub unchanged: usize,
+}
+
+impl<'a> LineDifference<'a> {
+    /// The line as it is, or as it was.
+    pub fn line(&self) -> Option<&'a RatedLine> {
+        self.new.or(self.old)
+    }
+
+    /// `added`, `removed` or `changed`.
+    pub fn word(&self) -> &'static str {
+        match (self.old, self.new) {
+            (None, _) => "added",
+            (_, None) => "removed",
+            (Some(_), Some(_)) => "changed",
+        }
+    }
+}
+
+/// The same line of two runs: its id names all that it sums over.
+fn key(line: &RatedLine) -> (&AccountId, Currency, &str, &str) {
+    (&line.account, line.currency, &line.line_id, &line.detail)
+}
+
+fn same(old: &RatedLine, new: &RatedLine) -> bool {
+    old.amount == new.amount && old.quantity == new.quantity && old.scale == new.scale
+}
+
+/// The differences, per account and currency, line by line.
+pub fn difference<'a>(
+    old: &'a [RatedLine],
+    new: &'a [RatedLine],
+) -> Result<Vec<AccountDifference<'a>>, AmountError> {
+    let sorted = |lines: &'a [RatedLine]| {
+        let mut sorted: Vec<&RatedLine> = lines.iter().collect();
+        sorted.sort_by(|a, b| key(a).cmp(&key(b)));
+        sorted.into_iter().peekable()
+    };
+    let (mut old, mut new) = (sorted(old), sorted(new));
+    let mut found: Vec<AccountDifference<'a>> = Vec::new();
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return Ok(found),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(a), Some(b)) => key(a).cmp(&key(b)),
+        };
+        let (old, new) = match order {
+            Ordering::Less => (old.next(), None),
+            Ordering::Equal => (old.next(), new.next()),
+            Ordering::Greater => (None, new.next()),
+        };
+        let Some(line) = new.or(old) else { continue };
+        let is_last = |last: &AccountDifference<'_>| {
+            last.account == line.account && last.currency == line.currency
+        };
+        if !found.last().is_some_and(is_last) {
+            found.push(AccountDifference::none(line));
+        }
+        if let Some(last) = found.last_mut() {
+            last.add(old, new)?;
+        }
+    }
+}
+
+impl<'a> AccountDifference<'a> {
+    fn none(line: &RatedLine) -> Self {
+        let zero = Amount::zero(line.currency);
+        Self {
+            account: line.account.clone(),
+            currency: line.currency,
+            old: zero,
+            new: zero,
+            difference: zero,
+            lines: Vec::new(),
+            unchanged: 0,
+        }
+    }
+
+    fn add(
+        &mut self,
+        old: Option<&'a RatedLine>,
+        new: Option<&'a RatedLine>,
+    ) -> Result<(), AmountError> {
+        let amount = |line: Option<&RatedLine>| {
+            line.map_or_else(|| Amount::zero(self.currency), |line| line.amount)
+        };
+        let (before, after) = (amount(old), amount(new));
+        self.old = self.old.checked_add(&before)?;
+        self.new = self.new.checked_add(&after)?;
+        match (old, new) {
+            (Some(old), Some(new)) if same(old, new) => self.unchanged += 1,
+            _ => {
+                let amount = after.checked_sub(&before)?;
+                self.difference = self.difference.checked_add(&amount)?;
+                self.lines.push(LineDifference { old, new, amount });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Two sums side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    pub old: Amount,
+    pub new: Amount,
+}
+
+impl Side {
+    pub fn difference(&self) -> Result<Amount, AmountError> {
+        self.new.checked_sub(&self.old)
+    }
+}
+
+/// What sums are compared by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SideKey {
+    pub account: AccountId,
+    pub meter: MeterId,
+    pub site: Option<String>,
+    pub currency: Currency,
+}
+
+/// The sums of both sides by account, meter, site and currency.
+pub fn sides(old: &[RatedLine], new: &[RatedLine]) -> Result<BTreeMap<SideKey, Side>, AmountError> {
+    let mut sides: BTreeMap<SideKey, Side> = BTreeMap::new();
+    let mut add = |line: &RatedLine, is_new: bool| {
+        let key = SideKey {
+            account: line.account.clone(),
+            meter: line.meter.clone(),
+            site: line.site.clone(),
+            currency: line.currency,
+        };
+        let zero = Amount::zero(line.currency);
+        let side = sides.entry(key).or_insert(Side { old: zero, new: zero });
+        let sum = if is_new { &mut side.new } else { &mut side.old };
+        *sum = sum.checked_add(&line.amount)?;
+        Ok::<(), AmountError>(())
+    };
+    old.iter().try_for_each(|line| add(line, false))?;
+    new.iter().try_for_each(|line| add(line, true))?;
+    Ok(sides)
+}
+
+/// Sums of sides by some of what they are compared by.
+pub fn grouped<K: Ord>(
+    sides: &BTreeMap<SideKey, Side>,
+    by: impl Fn(&SideKey) -> K,
+) -> Result<BTreeMap<(K, Currency), Side>, AmountError> {
+    let mut sums: BTreeMap<(K, Currency), Side> = BTreeMap::new();
+    for (key, side) in sides {
+        let zero = Amount::zero(key.currency);
+        let sum = sums.entry((by(key), key.currency)).or_insert(Side { old: zero, new: zero });
+        sum.old = sum.old.checked_add(&side.old)?;
+        sum.new = sum.new.checked_add(&side.new)?;
+    }
+    Ok(sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use turnpike_schemas::{Period, RunId};
+
+    use super::*;
+    use crate::gather::tests::book;
+    use crate::quote::{QuoteBook, QuoteFor, ToldUsage};
+    use crate::request::Window;
+
+    /// Lines of some vCPU-hours each, of the account of the small book.
+    fn lines(usage: &[(&str, &str)]) -> Vec<RatedLine> {
+        let account = Some(AccountId::new("a1").expect("id"));
+        let whom = QuoteFor { account, ..QuoteFor::default() };
+        let mut book = book();
+        book.meters = turnpike_schemas::meter::MeterCatalogue::builtin();
+        let window = Window::parse_month("2026-09").expect("month");
+        let of = QuoteBook::new(&book, &whom, window).expect("a quote");
+        let told: Vec<ToldUsage> = usage
+            .iter()
+            .map(|(resource, quantity)| ToldUsage {
+                meter: "vcpu".to_owned(),
+                quantity: (*quantity).to_owned(),
+                resource: Some((*resource).to_owned()),
+                seconds: Some(1),
+                ..ToldUsage::default()
+            })
+            .collect();
+        of.of_usage(&RunId::new("quote").expect("id"), &told).expect("a quote").lines
+    }
+
+    #[test]
+    fn old_and_difference_make_new() {
+        let old = lines(&[("a", "1"), ("b", "2"), ("c", "0.333333")]);
+        let new = lines(&[("b", "2"), ("c", "3"), ("d", "0.000001")]);
+        let found = difference(&old, &new).expect("a difference");
+        let [account] = &found[..] else { panic!("one account: {found:?}") };
+        assert_eq!(account.old.checked_add(&account.difference), Ok(account.new));
+        assert_eq!(account.unchanged, 1);
+        let mut words: Vec<(&str, &str)> = account
+            .lines
+            .iter()
+            .filter_map(|line| Some((line.line()?.resource.as_str(), line.word())))
+            .collect();
+        words.sort_unstable();
+        assert_eq!(words, [("a", "removed"), ("c", "changed"), ("d", "added")]);
+        let eur = account.currency;
+        let parts = Amount::sum(account.lines.iter().map(|line| &line.amount), eur);
+        assert_eq!(parts, Ok(account.difference));
+        assert!(difference(&[], &[]).expect("nothing").is_empty());
+    }
+
+    #[test]
+    fn a_line_in_another_currency_is_another_line() {
+        let old = lines(&[("a", "1")]);
+        let mut new = old.clone();
+        let yen = Currency::new("JPY").expect("JPY");
+        new[0].currency = yen;
+        new[0].amount = Amount::zero(yen);
+        let found = difference(&old, &new).expect("a difference");
+        let words: Vec<&str> = found.iter().map(|account| account.lines[0].word()).collect();
+        assert_eq!(words, ["removed", "added"]);
+        let sides = sides(&old, &new).expect("sides");
+        assert_eq!(sides.len(), 2);
+        let by_account = grouped(&sides, |key| key.account.clone()).expect("sums");
+        assert_eq!(by_account.len(), 2);
+    }
+
+    #[test]
+    fn sides_add_up_whatever_they_are_grouped_by() {
+        let (old, new) = (lines(&[("a", "1"), ("b", "2")]), lines(&[("b", "5")]));
+        let sides = sides(&old, &new).expect("sides");
+        let total = grouped(&sides, |_| ()).expect("a total");
+        let total = total.values().next().expect("one currency");
+        let account = &difference(&old, &new).expect("a difference")[0];
+        assert_eq!(total.difference(), Ok(account.difference));
+        assert_eq!((total.old, total.new), (account.old, account.new));
+        let period = old[0].service_period;
+        assert_eq!(Period::new(period.start(), period.end()), Ok(period));
+    }
+}

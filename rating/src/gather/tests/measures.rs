@@ -1,0 +1,267 @@
+//! Measures: what a month, or a window of a rate, comes to as one number.
+
+use serde_json::json;
+use turnpike_schemas::event::ResourceState;
+use turnpike_schemas::{Measure, MeterId, Pool, PriceBook, ResourceId, UsageInterval};
+
+use super::{
+    Harvest, Lookup, at, attribute, gathered, interval, october, of, printed, rate, with_rates,
+};
+
+/// Prices `meter` per unit, as `measure` over `over`.
+fn book(meter: &str, measure: Measure, over: Option<Pool>, more: serde_json::Value) -> PriceBook {
+    let mut book = with_rates(json!([rate(meter, "unit", more)]));
+    let id = MeterId::new(meter).expect("id");
+    let mut changed = book.meters.get(&id).expect(meter).clone();
+    changed.measure = measure;
+    changed.over = over;
+    changed.scale = 0;
+    book.meters.insert(changed);
+    book
+}
+
+fn day(meter: &str, from: u32, to: u32, quantity: i64) -> UsageInterval {
+    let day = |day: u32| format!("2026-10-{day:02}T00:00:00Z");
+    let mut interval = interval(meter, &day(from), &day(to), quantity);
+    interval.scale = 0;
+    interval
+}
+
+fn on(resource: &str, interval: UsageInterval) -> UsageInterval {
+    of(interval, |holder| {
+        holder.resource = ResourceId::new(resource).expect("id");
+        holder.project = Some(format!("p-{resource}"));
+    })
+}
+
+/// Quantity, and lines, of all that October comes to.
+fn number(book: &PriceBook, usage: &[UsageInterval]) -> (i128, usize) {
+    let lines = gathered(book, usage);
+    let quantity = |line: &String| {
+        let word = line.split(' ').nth(2).expect("quantity");
+        word.parse::<i128>().unwrap_or_else(|_| panic!("{line}"))
+    };
+    (lines.iter().map(quantity).sum(), lines.len())
+}
+
+#[test]
+fn of_what_is_consumed() {
+    let usage = [
+        day("egress", 2, 3, 5),
+        on("a", day("egress", 3, 4, 9)),
+        day("egress", 4, 5, 2),
+        day("egress", 5, 6, 0),
+    ];
+    let check = |measure: Measure, over: Option<Pool>, expect: (i128, usize)| {
+        let book = book("egress", measure.clone(), over, json!({}));
+        assert_eq!(number(&book, &usage), expect, "{measure:?} over {over:?}");
+    };
+    check(Measure::Total, None, (16, 2));
+    check(Measure::Count, None, (4, 2));
+    check(Measure::Max, None, (14, 2));
+    check(Measure::Max, Some(Pool::Account), (9, 1));
+    check(Measure::Latest, None, (9, 2));
+    check(Measure::Latest, Some(Pool::Account), (0, 1));
+    check(Measure::Unique { attribute: None }, None, (2, 2));
+    check(Measure::Unique { attribute: None }, Some(Pool::Account), (2, 1));
+    // Consumed in the second before midnight: each in a window of its own.
+    check(Measure::Peak { window_seconds: 300 }, Some(Pool::Account), (9, 1));
+    check(Measure::Percentile { window_seconds: 86_400, percent: 95 }, None, (2, 2));
+    check(Measure::Percentile { window_seconds: 86_400, percent: 100 }, None, (14, 2));
+}
+
+#[test]
+fn of_what_is_held() {
+    // 4 from the 2nd to the 12th, 6 from then to the end, and 3 of another one for three days.
+    let usage = [
+        day("volume", 2, 12, 4),
+        interval("volume", "2026-10-12T00:00:00Z", "2026-12-01T00:00:00Z", 6),
+        on("a", day("volume", 10, 13, 3)),
+    ];
+    let check = |measure: Measure, over: Option<Pool>, expect: (i128, usize)| {
+        let book = book("volume", measure.clone(), over, json!({}));
+        assert_eq!(number(&book, &usage), expect, "{measure:?} over {over:?}");
+    };
+    check(Measure::Max, None, (9, 2));
+    check(Measure::Max, Some(Pool::Account), (9, 1));
+    check(Measure::Max, Some(Pool::Project), (9, 2));
+    // What is held when October ends: the other one is gone.
+    check(Measure::Latest, None, (6, 2));
+    check(Measure::Latest, Some(Pool::Account), (6, 1));
+    check(Measure::Count, None, (2, 2));
+    check(Measure::Peak { window_seconds: 3_600 }, Some(Pool::Account), (9 * 3_600, 1));
+    // 31 days: 1 of none, 8 of 4, 2 of 7, 1 of 9, 19 of 6.
+    let percentile = |percent| Measure::Percentile { window_seconds: 86_400, percent };
+    check(percentile(1), Some(Pool::Account), (0, 1));
+    check(percentile(4), Some(Pool::Account), (4 * 86_400, 1));
+    check(percentile(29), Some(Pool::Account), (4 * 86_400, 1));
+    check(percentile(30), Some(Pool::Account), (6 * 86_400, 1));
+    check(percentile(90), Some(Pool::Account), (6 * 86_400, 1));
+    check(percentile(95), Some(Pool::Account), (7 * 86_400, 1));
+    check(percentile(100), Some(Pool::Account), (9 * 86_400, 1));
+}
+
+#[test]
+fn unique_counts_values_of_an_attribute() {
+    let unique = |over| {
+        book("egress", Measure::Unique { attribute: Some("user".to_owned()) }, over, json!({}))
+    };
+    let seen = |user: &str, from: u32| attribute(day("egress", from, from + 1, 1), "user", user);
+    let usage = [
+        seen("ann", 2),
+        seen("bob", 3),
+        seen("ann", 4),
+        on("a", seen("ann", 5)),
+        day("egress", 6, 7, 1),
+    ];
+    assert_eq!(number(&unique(None), &usage), (3, 2));
+    assert_eq!(number(&unique(Some(Pool::Account)), &usage), (2, 1));
+}
+
+#[test]
+fn holdings_are_counted_where_they_begin() {
+    let book = book("volume", Measure::Count, None, json!({}));
+    let check = |usage: &[UsageInterval], expect: i128| {
+        assert_eq!(number(&book, usage).0, expect, "{usage:?}");
+    };
+    check(&[day("volume", 2, 3, 4), day("volume", 3, 4, 5)], 1);
+    check(&[day("volume", 2, 3, 4), day("volume", 4, 5, 4)], 2);
+    check(&[interval("volume", "2026-09-30T23:59:59Z", "2026-10-02T00:00:00Z", 1)], 0);
+    check(&[interval("volume", "2026-10-01T00:00:00Z", "2026-10-02T00:00:00Z", 1)], 1);
+    check(
+        &[
+            interval("volume", "2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z", 1),
+            interval("volume", "2026-10-01T00:00:00Z", "2026-10-02T00:00:00Z", 2),
+        ],
+        0,
+    );
+    check(&[interval("volume", "2026-10-31T23:59:59Z", "2026-11-02T00:00:00Z", 1)], 1);
+    let mut gone = day("volume", 2, 3, 4);
+    gone.state = ResourceState::Deleted;
+    check(&[gone, day("volume", 3, 4, 4)], 1);
+}
+
+#[test]
+fn each_window_of_a_rate_has_its_own_number() {
+    let window = json!({"window_seconds": 86_400});
+    let max = book("egress", Measure::Max, None, window.clone());
+    let at_noon = |day: u32, quantity| {
+        let noon = format!("2026-10-{day:02}T12:00:00Z");
+        let mut usage = interval("egress", &noon, &noon, quantity);
+        usage.scale = 0;
+        usage
+    };
+    let usage = [at_noon(2, 9), at_noon(2, 4), at_noon(3, 10)];
+    assert_eq!(
+        gathered(&max, &usage),
+        [
+            "egress standard.1/0 2026-10-02T00:00:00Z 9 0 2",
+            "egress standard.1/0 2026-10-03T00:00:00Z 10 0 1",
+        ]
+    );
+    let latest = book("volume", Measure::Latest, None, window);
+    assert_eq!(
+        gathered(&latest, &[interval("volume", "2026-10-02T06:00:00Z", "2026-10-03T06:00:00Z", 7)]),
+        [
+            "volume standard.1/0 2026-10-02T00:00:00Z 7 64800 1",
+            "volume standard.1/0 2026-10-03T00:00:00Z 0 21600 1",
+        ]
+    );
+}
+
+#[test]
+fn a_number_stands_with_the_last_usage_whatever_version_and_order() {
+    let mut two = super::book();
+    let id = MeterId::new("vcpu").expect("id");
+    let mut vcpu = two.meters.get(&id).expect("vcpu").clone();
+    vcpu.measure = Measure::Max;
+    two.meters.insert(vcpu);
+    // The version changes on the 10th at 00:02:03; the highest was before.
+    let high = interval("vcpu", "2026-10-02T00:00:00Z", "2026-10-03T00:00:00Z", 8);
+    let low = interval("vcpu", "2026-10-10T00:00:00Z", "2026-10-10T00:03:00Z", 2);
+    let expect = ["vcpu standard.2/0 8 86580 3"];
+    assert_eq!(gathered(&two, &[high.clone(), low.clone()]), expect);
+    assert_eq!(gathered(&two, &[low, high]), expect);
+}
+
+#[test]
+fn buckets_merge_to_the_same_numbers() {
+    for measure in [
+        Measure::Max,
+        Measure::Latest,
+        Measure::Unique { attribute: None },
+        Measure::Peak { window_seconds: 7_200 },
+        Measure::Percentile { window_seconds: 7_200, percent: 60 },
+    ] {
+        for meter in ["volume", "egress"] {
+            let book = book(meter, measure.clone(), Some(Pool::Account), json!({}));
+            let usage = [
+                on("a", day(meter, 2, 20, 5)),
+                on("b", day(meter, 4, 9, 7)),
+                on("c", day(meter, 8, 28, 1)),
+            ];
+            let (span, periods) = october(&book);
+            let lookup = Lookup::new(&book, &periods);
+            let sums = |order: &[usize]| {
+                let mut all = Harvest::default();
+                for index in order {
+                    let mut bucket = Harvest::default();
+                    bucket.add(&lookup, &usage[*index], &span, span.end());
+                    all.merge(bucket);
+                }
+                all.resolve();
+                (printed(&all), all.gathered)
+            };
+            let whole = gathered(&book, &usage);
+            assert_eq!(sums(&[0, 1, 2]).0, whole, "{measure:?}");
+            assert_eq!(sums(&[2, 0, 1]), sums(&[0, 1, 2]), "{measure:?}");
+        }
+    }
+}
+
+#[test]
+fn a_number_over_several_sites_has_none() {
+    let book = book("egress", Measure::Max, Some(Pool::Account), json!({}));
+    let (span, periods) = october(&book);
+    let lookup = Lookup::new(&book, &periods);
+    let at_site = |site: &str, from| {
+        of(day("egress", from, from + 1, 1), |holder| holder.site = Some(site.to_owned()))
+    };
+    let site = |usage: &[UsageInterval]| {
+        let mut harvest = Harvest::default();
+        usage.iter().for_each(|usage| harvest.add(&lookup, usage, &span, span.end()));
+        harvest.resolve();
+        let (key, _) = harvest.gathered.pop_first().expect("a line");
+        assert_eq!(key.resource.as_str(), "account:a1");
+        key.site
+    };
+    assert_eq!(site(&[at_site("lyo", 2), at_site("lyo", 3)]).as_deref(), Some("lyo"));
+    assert_eq!(site(&[at_site("lyo", 2), at_site("par", 3)]), None);
+}
+
+#[test]
+fn a_mean_stands_over_the_seconds_of_its_window() {
+    let book = book("egress", Measure::Peak { window_seconds: 300 }, None, json!({}));
+    let (span, periods) = october(&book);
+    let lookup = Lookup::new(&book, &periods);
+    let mut harvest = Harvest::default();
+    let mut usage = interval("egress", "2026-10-02T00:00:00Z", "2026-10-02T00:05:00Z", 1_000);
+    usage.end = at("2026-10-02T00:05:00Z");
+    harvest.add(&lookup, &usage, &span, span.end());
+    harvest.resolve();
+    let (key, sums) = harvest.gathered.pop_first().expect("a line");
+    assert_eq!((key.per_seconds, sums.quantity), (300, 1_000));
+}
+
+#[test]
+fn a_moving_price_has_no_number_to_bear_on() {
+    let model = json!({"model": {"kind": "series", "series": "spot"}});
+    let book = book("egress", Measure::Max, None, model);
+    assert_eq!(
+        gathered(&book, &[day("egress", 2, 3, 1)]),
+        [
+            "unpriced_meter: the price of meter `egress` changes within a period of which one number \
+          is taken"
+        ]
+    );
+}

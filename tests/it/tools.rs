@@ -1,0 +1,6 @@
+//! The tools around prices: what they say is what a run says.
+
+mod book;
+mod compare;
+mod quote;
+mod revision;
