@@ -188,11 +188,10 @@ fn priced_outcome(
     })
 }
 
-/// The lines of what was gathered. Amounts that cannot be added up leave all of it unpriced.
+/// The lines of what was gathered. What they come to, which may be too much to add up, is not asked.
 pub(crate) fn priced(lookup: &Lookup<'_>, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
     let sink = KeptLines::default();
     let pricing = Pricing { lookup, run, tallies: &[], threads: 1, sink: &sink };
-    // Keeping lines cannot fail, and sums of lines are not asked for.
     let _ = pricing.price(harvest);
     sink.into_lines()
 }

@@ -10,8 +10,8 @@
 //! - It may only agree with the general way or decline. It declines resource by resource: the
 //!   general way then meters all of that resource's rows, and none of them counts here.
 //! - Where usage is summed is not decided here but asked of the general way, by a probe for each
-//!   stretch of time in which nothing changes (`route`); whether such sums may be added up at all is
-//!   decided in one place (`route::is_plain`).
+//!   stretch of time in which nothing changes (`route`); whether usage may simply be added up is asked
+//!   of [`crate::tariff_lookup::Lookup::is_plain`].
 //! - Sums are checked 128-bit integers of quantity x seconds, with the same floors and clips.
 //! - What it holds in memory: one row group per run of the buckets at hand, and a sum per account
 //!   (or resource, where lines are of resources) and price.

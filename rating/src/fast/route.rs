@@ -9,10 +9,8 @@ use std::sync::Arc;
 
 use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::interval::Holder as FullHolder;
-use turnpike_schemas::tariff::TierBasis;
 use turnpike_schemas::{
-    Account, Aggregation, Instant, MeterId, OwnerRef, Period, PriceBook, PriceModel, ResourceId,
-    UsageInterval,
+    Account, Aggregation, Instant, MeterId, OwnerRef, Period, PriceBook, ResourceId, UsageInterval,
 };
 
 use super::block::Numbers;
@@ -236,8 +234,16 @@ impl<'a> Routes<'a> {
         let Some(interval) = probe_interval(&key, holder, segment, state, numbers) else {
             return Target::Declined;
         };
+        let account = &self.lookup.book.accounts[account as usize];
+        if !self.lookup.periods.get(&account.id).is_some_and(|own| own.contains(interval.start)) {
+            return Target::Nothing;
+        }
+        if !self.lookup.is_plain(account, &interval.meter, interval.start) {
+            return Target::Declined;
+        }
         let mut harvest = Harvest::default();
         harvest.add(self.lookup, &interval, &self.span, Instant::MAX);
+        harvest.resolve();
         if !harvest.parked.is_empty() || !harvest.unassigned.is_empty() {
             return Target::Declined;
         }
@@ -247,11 +253,7 @@ impl<'a> Routes<'a> {
             (Some(one), None) => one,
             _ => return Target::Declined,
         };
-        let account = &self.lookup.book.accounts[account as usize];
-        if found.account != account.id
-            || !is_of_all(&interval, &sums)
-            || !is_plain(self.lookup.book, &found)
-        {
+        if found.account != account.id || !is_of_all(&interval, &sums) {
             return Target::Declined;
         }
         let subject = if found.resource.as_str() == PROBE {
@@ -342,31 +344,4 @@ fn is_of_all(interval: &UsageInterval, sums: &Gathered) -> bool {
         && sums.first == interval.start.floored()
         && sums.worth.is_none()
         && sums.steps.is_empty()
-}
-
-/// Whether usage at this rate may simply be added up: no minimum holding time, no measure but the
-/// total, no window, nothing that depends on single events. A new field of a rate or meter belongs
-/// into this decision.
-fn is_plain(book: &PriceBook, key: &GatherKey) -> bool {
-    let Some(tariff) = book.tariff(&key.tariff) else { return false };
-    let version = tariff.versions.iter().find(|version| version.id == key.tariff_version);
-    let Some(version) = version else { return false };
-    let Some(rate) = version.rates.get(key.rate_index) else { return false };
-    let Some(meter) = book.meters.get(&key.meter) else { return false };
-    let model = match &rate.model {
-        PriceModel::PerUnit | PriceModel::Package(_) => true,
-        PriceModel::Graduated(tiers) | PriceModel::Volume(tiers) => {
-            tiers.basis == TierBasis::default()
-        }
-        _ => false,
-    };
-    model
-        && tariff.base.is_none()
-        && version.holding.is_empty()
-        && meter.measure.is_total()
-        && meter.over.is_none()
-        && meter.derived.is_none()
-        && rate.times.is_empty()
-        && rate.window_seconds.is_none()
-        && key.window.is_none()
 }
