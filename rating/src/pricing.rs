@@ -59,12 +59,12 @@ pub struct LineTotals {
 const PART_SUMS: usize = 32_768;
 
 /// What is to be priced.
-pub(crate) struct Pricing<'a> {
-    pub(crate) lookup: &'a Lookup<'a>,
-    pub(crate) run: &'a RunId,
-    pub(crate) tallies: &'a [Tally],
+pub(crate) struct Pricing<'p, 'l> {
+    pub(crate) lookup: &'p Lookup<'l>,
+    pub(crate) run: &'p RunId,
+    pub(crate) tallies: &'p [Tally],
     pub(crate) threads: usize,
-    pub(crate) sink: &'a dyn LineSink,
+    pub(crate) sink: &'p dyn LineSink,
 }
 
 /// What one part comes to.
@@ -79,7 +79,7 @@ struct Part {
     parked: Vec<(AccountId, ParkReason)>,
 }
 
-impl Pricing<'_> {
+impl<'l> Pricing<'_, 'l> {
     /// Prices every account of the run that is not parked: what was gathered for it, and what is due
     /// without usage. An account whose amounts fail is parked whole: no line of it is kept.
     pub(crate) fn price(
@@ -124,7 +124,7 @@ impl Pricing<'_> {
         Ok((totals, digests))
     }
 
-    fn account(&self, number: u32) -> &'_ Account {
+    fn account(&self, number: u32) -> &'l Account {
         &self.lookup.book.accounts[number as usize]
     }
 
@@ -199,7 +199,7 @@ impl Pricing<'_> {
     ) -> Result<Part, RatingError> {
         let (mut part, mut lines, mut bytes) = (Part::default(), Vec::new(), Vec::new());
         for at in accounts {
-            let account = &self.lookup.book.accounts[*at as usize];
+            let account = self.account(*at);
             let mut gathered = general.get(&account.id).cloned().unwrap_or_default();
             let mut too_large = None;
             for tally in self.tallies {

@@ -237,7 +237,7 @@ impl<'a> Lookup<'a> {
     /// sells itself.
     pub fn agreement(
         &self,
-        account: &'a Account,
+        account: &Account,
         at: Instant,
     ) -> Result<Option<&'a FranchiseAgreement>, ParkReason> {
         let seller = self.book.party(&account.seller).ok_or_else(|| {

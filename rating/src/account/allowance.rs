@@ -18,7 +18,7 @@ use super::pool::Found;
 use super::scope::covers_usage;
 use super::terms::{Series, Terms};
 use crate::gather::{GatherKey, Gathered};
-use crate::parked::{ParkCode, ParkReason};
+use crate::parked::ParkReason;
 use crate::price::{Part, PoolItem, PricePool};
 
 /// Decimals that the quantity of a line may have beyond its meter's.

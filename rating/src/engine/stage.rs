@@ -156,7 +156,7 @@ struct OneBucket {
 
 async fn meter_one(
     job: &Job,
-    worker: &mut Worker<'_>,
+    worker: &mut Worker<'_, '_>,
     bucket: u32,
 ) -> Result<OneBucket, RatingError> {
     let (snapshot, request) = (&job.snapshot, &job.request);

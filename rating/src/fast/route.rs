@@ -72,10 +72,10 @@ struct Place {
 }
 
 /// All routes that a worker knows.
-pub(super) struct Routes<'a> {
-    lookup: &'a Lookup<'a>,
+pub(super) struct Routes<'r, 'l> {
+    lookup: &'r Lookup<'l>,
     span: Period,
-    owners: HashMap<&'a str, Option<u32>>,
+    owners: HashMap<&'l str, Option<u32>>,
     /// By account: what accounts have to share in order to share routes.
     classes: Vec<u32>,
     places: HashMap<(u32, u32), u32>,
@@ -86,8 +86,8 @@ pub(super) struct Routes<'a> {
     slots: HashMap<(u32, GatherKey, String), u32>,
 }
 
-impl<'a> Routes<'a> {
-    pub(super) fn new(lookup: &'a Lookup<'a>, span: Period) -> Self {
+impl<'r, 'l> Routes<'r, 'l> {
+    pub(super) fn new(lookup: &'r Lookup<'l>, span: Period) -> Self {
         let accounts = &lookup.book.accounts;
         let mut owners: HashMap<&str, Option<u32>> = HashMap::new();
         let mut names: HashMap<String, u32> = HashMap::new();
@@ -117,7 +117,7 @@ impl<'a> Routes<'a> {
         }
     }
 
-    pub(super) fn book(&self) -> &'a PriceBook {
+    pub(super) fn book(&self) -> &'l PriceBook {
         self.lookup.book
     }
 
@@ -166,7 +166,7 @@ impl<'a> Routes<'a> {
     }
 
     /// The stretches of the span, cut wherever anything may change for the account.
-    fn segments(&self, account: &'a Account) -> Option<Vec<Segment>> {
+    fn segments(&self, account: &'l Account) -> Option<Vec<Segment>> {
         let mut cuts = vec![self.span.start(), self.span.end()];
         if let Some(period) = self.lookup.periods.get(&account.id) {
             cuts.extend([period.start(), period.end()]);

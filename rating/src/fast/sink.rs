@@ -7,8 +7,8 @@ use super::fold::{Held, Holder, Measure, Sink, UNKNOWN};
 use super::route::{Routes, Target};
 use super::tally::{Slot, Sums};
 
-pub(super) struct Pending<'a> {
-    pub(super) routes: Routes<'a>,
+pub(super) struct Pending<'r, 'l> {
+    pub(super) routes: Routes<'r, 'l>,
     pub(super) slots: Vec<Slot>,
     pub(super) numbers: Numbers,
     /// What metering has to yield, and the instant past which nothing is billed.
@@ -27,7 +27,7 @@ fn seconds(micros: i64) -> i64 {
     micros.div_euclid(SECOND)
 }
 
-impl Pending<'_> {
+impl Pending<'_, '_> {
     pub(super) fn clear(&mut self) {
         self.sums.clear();
         self.intervals = 0;
@@ -62,7 +62,7 @@ impl Pending<'_> {
     }
 }
 
-impl Sink for Pending<'_> {
+impl Sink for Pending<'_, '_> {
     fn held(
         &mut self,
         (holder, place): (&Holder, &mut u32),

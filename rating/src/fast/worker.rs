@@ -56,8 +56,8 @@ impl Left {
 }
 
 /// Meters buckets on one thread. What it has learnt of the book serves the next bucket as well.
-pub(crate) struct Worker<'a> {
-    pending: Pending<'a>,
+pub(crate) struct Worker<'r, 'l> {
+    pending: Pending<'r, 'l>,
     tally: Tally,
     policies: HashMap<u32, OpenIntervals>,
     known: Known,
@@ -66,8 +66,8 @@ pub(crate) struct Worker<'a> {
     states: Vec<(i32, Metered)>,
 }
 
-impl<'a> Worker<'a> {
-    pub(crate) fn new(lookup: &'a Lookup<'a>, span: Period) -> Self {
+impl<'r, 'l> Worker<'r, 'l> {
+    pub(crate) fn new(lookup: &'r Lookup<'l>, span: Period) -> Self {
         let pending = Pending {
             routes: Routes::new(lookup, span),
             slots: Vec::new(),
