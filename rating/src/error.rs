@@ -25,6 +25,10 @@ pub enum RatingError {
     State { resource: String, problem: String },
     #[error("the engine gave no harvest for a view")]
     View,
+    #[error("summing rated lines")]
+    Sum(#[from] turnpike_schemas::amount::AmountError),
+    #[error("the run was cancelled")]
+    Cancelled(#[source] tokio::task::JoinError),
     #[error("an id of a stored line")]
     Id(#[from] IdError),
 }
