@@ -230,7 +230,7 @@ impl<'a> Teller<'a> {
     }
 
     fn quote(mut self, lookup: &Lookup<'_>, run: &RunId) -> Quote {
-        let lines = priced(lookup.book, run, &mut self.harvest);
+        let lines = priced(lookup, run, &mut self.harvest);
         let parked = self.harvest.parked.remove(&self.of.account);
         Quote { lines, parked, intervals: self.harvest.intervals, outside: self.outside }
     }

@@ -106,13 +106,14 @@ pub async fn rate_views(
         harvests.iter_mut().zip(result.views.drain(..)).for_each(|(all, own)| all.merge(own));
     }
     let viewed = views.iter().zip(harvests);
-    let outcomes = viewed.map(|(view, harvest)| view_outcome(view, &request.run, harvest));
+    let outcomes = viewed.map(|(view, harvest)| view_outcome(view, request, harvest));
     let outcomes = outcomes.collect();
     Ok((assemble(snapshot, book, request, periods, results), outcomes))
 }
 
-fn view_outcome(view: &View, run: &RunId, mut harvest: Harvest) -> ViewOutcome {
-    let lines = priced(&view.book, run, &mut harvest);
+fn view_outcome(view: &View, request: &RatingRequest, mut harvest: Harvest) -> ViewOutcome {
+    let lookup = Lookup::new(&view.book, &view.periods).billed_until(request.as_of);
+    let lines = priced(&lookup, &request.run, &mut harvest);
     let parked = harvest.parked();
     ViewOutcome { lines, parked, unassigned: harvest.unassigned.into_values().collect() }
 }
@@ -174,7 +175,8 @@ fn assemble(
         }
         harvest.merge(result.harvest);
     }
-    let lines = priced(&Lookup::new(book, &periods), &request.run, &mut harvest);
+    let lookup = Lookup::new(book, &periods).billed_until(request.as_of);
+    let lines = priced(&lookup, &request.run, &mut harvest);
     let parked = harvest.parked();
     let unassigned: Vec<Unassigned> = harvest.unassigned.into_values().collect();
     RatingOutcome {

@@ -36,7 +36,7 @@ pub(super) fn kind_word(adjustment: &Adjustment) -> (&str, &'static str) {
 
 /// Applies the adjustments; true-ups become entries, what is placed on lines is given back.
 pub(super) fn apply<'a>(
-    stage: &Stage<'_, 'a>,
+    stage: &Stage<'_, '_, 'a>,
     entries: &mut Vec<Entry<'a>>,
 ) -> Result<Vec<RatedLine>, ParkReason> {
     let mut lines = Vec::new();
@@ -133,15 +133,15 @@ fn put(
 pub(super) type PoolKey = (Option<String>, Option<Instant>);
 
 /// An adjustment that is counted over pools.
-struct Pooled<'s, 'a> {
-    stage: &'s Stage<'s, 'a>,
+struct Pooled<'s, 'l, 'a> {
+    stage: &'s Stage<'s, 'l, 'a>,
     month: &'s Period,
     series: &'s Series<'a, Adjustment>,
     /// As the version in force first has it.
     lead: &'a Adjustment,
 }
 
-impl<'a> Pooled<'_, 'a> {
+impl<'a> Pooled<'_, '_, 'a> {
     fn apply(
         &self,
         members: &[usize],

@@ -13,7 +13,7 @@ use crate::parked::{ParkCode, ParkReason};
 
 /// The price of the month's tier.
 pub(super) fn price(
-    stage: &Stage<'_, '_>,
+    stage: &Stage<'_, '_, '_>,
     month: &Period,
     fee: &str,
     tiers: &[CapacityTier],
@@ -40,7 +40,7 @@ pub(super) fn price(
 /// The month's units of a meter. What is no sum (a peak, a latest value) does not add up over
 /// tariff versions and windows: the highest counts.
 fn units(
-    stage: &Stage<'_, '_>,
+    stage: &Stage<'_, '_, '_>,
     month: &Period,
     limit: &CapacityLimit,
 ) -> Result<Fraction, ParkReason> {

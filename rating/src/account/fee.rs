@@ -12,7 +12,6 @@ use turnpike_schemas::period::local_midnight;
 use turnpike_schemas::tariff::{FeeAmount, FeeEvery};
 use turnpike_schemas::{Fee, Fraction, Instant, LineKind, Period, TariffVersion};
 
-use super::chain::Link;
 use super::entry::Entry;
 use super::own::{OwnLine, Subject, no_meter};
 use super::proration::{Portion, Proration, portions};
@@ -20,13 +19,14 @@ use super::scope::Origin;
 use super::terms::Series;
 use super::{Stage, capacity, overflow};
 use crate::parked::ParkReason;
+use crate::tariff_lookup::Link;
 
 /// The meter of lines of fees.
 const FEE: &str = "fee";
 
 /// Adds the fees of the run's period.
 pub(super) fn add<'a>(
-    stage: &Stage<'_, 'a>,
+    stage: &Stage<'_, '_, 'a>,
     entries: &mut Vec<Entry<'a>>,
 ) -> Result<(), ParkReason> {
     let list = |version: &'a TariffVersion| version.fees.as_slice();
@@ -45,7 +45,7 @@ pub(super) fn add<'a>(
 }
 
 fn add_monthly<'a>(
-    stage: &Stage<'_, 'a>,
+    stage: &Stage<'_, '_, 'a>,
     month: &Period,
     series: &Series<'a, Fee>,
     entries: &mut Vec<Entry<'a>>,
@@ -71,7 +71,7 @@ fn add_monthly<'a>(
     Ok(())
 }
 
-fn add_once<'a>(stage: &Stage<'_, 'a>, entries: &mut Vec<Entry<'a>>) -> Result<(), ParkReason> {
+fn add_once<'a>(stage: &Stage<'_, '_, 'a>, entries: &mut Vec<Entry<'a>>) -> Result<(), ParkReason> {
     let mut known = BTreeSet::new();
     for (place, stretch) in stage.terms.stretches.iter().enumerate() {
         for link in &stretch.links {
@@ -98,7 +98,7 @@ fn add_once<'a>(stage: &Stage<'_, 'a>, entries: &mut Vec<Entry<'a>>) -> Result<(
 }
 
 /// The end of the local day of an instant: a fee that is due once stands on that day.
-fn end_of_day(stage: &Stage<'_, '_>, at: Instant) -> Result<Instant, ParkReason> {
+fn end_of_day(stage: &Stage<'_, '_, '_>, at: Instant) -> Result<Instant, ParkReason> {
     let zone = stage.terms.account.time_zone;
     let mut day = at.to_chrono().with_timezone(&zone).date_naive();
     loop {
@@ -123,7 +123,7 @@ struct Due<'a> {
 impl<'a> Due<'a> {
     fn put(
         self,
-        stage: &Stage<'_, 'a>,
+        stage: &Stage<'_, '_, 'a>,
         month: &Period,
         entries: &mut Vec<Entry<'a>>,
     ) -> Result<(), ParkReason> {

@@ -14,7 +14,6 @@
 mod adjust;
 mod allowance;
 mod capacity;
-mod chain;
 mod entry;
 mod fee;
 mod lines;
@@ -40,8 +39,8 @@ use allowance::Free;
 use terms::Terms;
 
 /// What the steps after pricing work with.
-struct Stage<'s, 'a> {
-    lookup: &'s Lookup<'a>,
+struct Stage<'s, 'l, 'a> {
+    lookup: &'s Lookup<'l>,
     run: &'s RunId,
     terms: &'s Terms<'a>,
     gathered: &'a [(GatherKey, Gathered)],
@@ -56,10 +55,10 @@ struct Priced<'a> {
 }
 
 /// Prices an account of the run: what was gathered for it, and what is due without usage.
-pub fn price_account<'a>(
-    lookup: &Lookup<'a>,
+pub fn price_account<'l: 'a, 'a>(
+    lookup: &Lookup<'l>,
     run: &RunId,
-    account: &'a Account,
+    account: &'l Account,
     gathered: &'a [(GatherKey, Gathered)],
 ) -> Result<Vec<RatedLine>, ParkReason> {
     let terms = Terms::of(lookup, account)?;

@@ -10,9 +10,9 @@ use turnpike_schemas::{
 };
 
 use super::Stage;
-use super::chain::Link;
 use super::lines::{fitting, line_id};
 use crate::parked::{ParkCode, ParkReason};
+use crate::tariff_lookup::Link;
 
 /// What such a line says.
 pub(super) struct OwnLine<'a> {
@@ -43,7 +43,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub fn account(stage: &Stage<'_, '_>) -> Result<Self, ParkReason> {
+    pub fn account(stage: &Stage<'_, '_, '_>) -> Result<Self, ParkReason> {
         Self::named("account", stage.terms.account.id.as_str())
     }
 
@@ -60,7 +60,7 @@ impl Subject {
 }
 
 impl OwnLine<'_> {
-    pub fn line(self, stage: &Stage<'_, '_>) -> Result<RatedLine, ParkReason> {
+    pub fn line(self, stage: &Stage<'_, '_, '_>) -> Result<RatedLine, ParkReason> {
         let account = stage.terms.account;
         let service_period = Period::new(self.period.0, self.period.1)
             .map_err(|error| ParkReason::new(ParkCode::Overflow, error.to_string()))?;

@@ -13,7 +13,7 @@ use super::allowance::Free;
 use super::overflow;
 
 use crate::gather::{GatherKey, Gathered};
-use crate::parked::{ParkCode, ParkReason};
+use crate::parked::ParkReason;
 use crate::price::{PoolItem, PricePool};
 
 /// Units are counted on within a series: the same rate across tariff versions, in one pool, month

@@ -34,7 +34,7 @@ impl TrueUp<'_> {
     /// Its line, on the way through the adjustments after it.
     pub fn entry<'a>(
         &self,
-        stage: &Stage<'_, 'a>,
+        stage: &Stage<'_, '_, 'a>,
         series: &Series<'a, Adjustment>,
         month: &Period,
         key: &PoolKey,
@@ -93,7 +93,7 @@ fn time(key: &PoolKey, lines: &[&Entry<'_>]) -> Option<(Instant, Instant)> {
 }
 
 fn subject(
-    stage: &Stage<'_, '_>,
+    stage: &Stage<'_, '_, '_>,
     pool: Pool,
     key: &PoolKey,
     lines: &[&Entry<'_>],
@@ -115,7 +115,7 @@ fn subject(
 
 /// The service and the meter that the lines share, or without lines those that the scope names.
 fn common(
-    stage: &Stage<'_, '_>,
+    stage: &Stage<'_, '_, '_>,
     adjustment: &Adjustment,
     lines: &[&Entry<'_>],
 ) -> (String, MeterId) {
@@ -140,7 +140,7 @@ fn one_of<T: PartialEq>(all: &[T]) -> Option<&T> {
 }
 
 fn tax_without_usage<'a>(
-    stage: &Stage<'_, 'a>,
+    stage: &Stage<'_, '_, 'a>,
     lead: &Spell<'a, Adjustment>,
 ) -> Result<TaxCategoryId, ParkReason> {
     let scope = &lead.item.scope;

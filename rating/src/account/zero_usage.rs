@@ -16,7 +16,7 @@ use crate::price::{PricePool, flat_of_nothing_text};
 
 /// Adds the flat fees of rates in force whose units of a month are none.
 pub(super) fn add<'a>(
-    stage: &Stage<'_, 'a>,
+    stage: &Stage<'_, '_, 'a>,
     pools: &[PricePool<'a>],
     entries: &mut Vec<Entry<'a>>,
 ) -> Result<(), ParkReason> {
@@ -77,7 +77,10 @@ fn detail(rate: &Rate) -> String {
 }
 
 /// The series that have usage, by month. Usage that comes to nothing is the price model's.
-fn used(stage: &Stage<'_, '_>, pools: &[PricePool<'_>]) -> BTreeSet<(Instant, MeterId, String)> {
+fn used(
+    stage: &Stage<'_, '_, '_>,
+    pools: &[PricePool<'_>],
+) -> BTreeSet<(Instant, MeterId, String)> {
     let mut used = BTreeSet::new();
     for pool in pools {
         for item in &pool.items {
