@@ -133,9 +133,9 @@ async fn rated(
     let task = tokio::task::spawn_blocking(move || {
         let harvests = std::mem::take(&mut found.views);
         let viewed = views.iter().zip(harvests);
-        let viewed = viewed.map(|(view, harvest)| view_outcome(view, &request.run, harvest));
+        let viewed = viewed.map(|(view, harvest)| view_outcome(view, &request, harvest));
         let viewed = viewed.collect::<Result<_, _>>()?;
-        let lookup = Lookup::new(&book, &periods);
+        let lookup = Lookup::new(&book, &periods).billed_until(request.as_of);
         Ok((priced_outcome(&lookup, &request, inputs, found, &*sink)?, viewed))
     });
     match task.await {
@@ -147,10 +147,11 @@ async fn rated(
 
 fn view_outcome(
     view: &View,
-    run: &RunId,
+    request: &RatingRequest,
     mut harvest: Harvest,
 ) -> Result<ViewOutcome, RatingError> {
-    let lookup = Lookup::new(&view.book, &view.periods);
+    let lookup = Lookup::new(&view.book, &view.periods).billed_until(request.as_of);
+    let run = &request.run;
     let sink = KeptLines::default();
     let pricing = Pricing { lookup: &lookup, run, tallies: &[], threads: 1, sink: &sink };
     pricing.price(&mut harvest)?;

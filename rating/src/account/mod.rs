@@ -14,7 +14,6 @@
 mod adjust;
 mod allowance;
 mod capacity;
-mod chain;
 mod entry;
 mod fee;
 mod lines;
