@@ -61,7 +61,8 @@ fn account(
     let tax_id = table.text_opt(log, "tax_id").map(|at| at.value);
     let email = email(table, log);
     let tax_category = known.taxes.named_opt(table, log, "tax_category").map(|at| at.value);
-    let tariffs = assignments(table, log, known, zone);
+    let default = seller.as_ref().and_then(|seller| known.seller_tariffs.get(&seller.value));
+    let tariffs = assignments(table, log, known, zone, default);
     let owners = owners(table, log, id.as_ref(), zone, claims);
     Some(Account {
         id: id?.value,
@@ -96,6 +97,7 @@ fn assignments(
     log: &mut Log,
     known: &Known,
     zone: Tz,
+    default: Option<&At<TariffId>>,
 ) -> Vec<TariffAssignment> {
     let one = known.tariffs.named_opt(table, log, "tariff");
     let tables = table.tables(log, "tariff_assignment");
@@ -103,11 +105,13 @@ fn assignments(
         let place = table.place_of(log, "tariff");
         log.mistake(&place, "write either `tariff` or [[account.tariff_assignment]], not both");
     }
-    if !table.has("tariff") && tables.is_empty() {
+    let none = !table.has("tariff") && tables.is_empty();
+    if none && default.is_none() {
         log.warn(&table.place, "account without a tariff: it will be parked");
     }
-    if let Some(tariff) = one {
-        return vec![TariffAssignment { tariff: tariff.value, valid_from: None, valid_to: None }];
+    if let Some(tariff) = one.as_ref().or(default.filter(|_| none)) {
+        let tariff = tariff.value.clone();
+        return vec![TariffAssignment { tariff, valid_from: None, valid_to: None }];
     }
     let mut assigned: Vec<(TariffId, Span, Place)> = Vec::new();
     for mut inner in tables {

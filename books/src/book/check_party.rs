@@ -67,6 +67,9 @@ fn party(
     let email = email(table, log);
     let payment_days = value::integer(table, log, "payment_days", 0..=365);
     let payment_note = table.text_opt(log, "payment_note").map(|at| at.value);
+    if let (Some(tariff), Some(id)) = (table.parsed_opt(log, "tariff"), &id) {
+        known.seller_tariffs.insert(id.value.clone(), tariff);
+    }
     if let (Some(id), Some(kind)) = (&id, kind) {
         known.kinds.entry(id.value.clone()).or_insert(kind);
     }

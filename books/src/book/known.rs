@@ -105,6 +105,9 @@ pub(super) struct Known {
     pub taxes: Ids<TaxCategoryId>,
     pub meters: Ids<MeterId>,
     pub tariffs: Ids<TariffId>,
+    pub series: Ids<String>,
+    /// The tariff of a seller's accounts that name none.
+    pub seller_tariffs: BTreeMap<PartyId, At<TariffId>>,
 }
 
 impl Known {
@@ -116,6 +119,8 @@ impl Known {
             taxes: Ids::new("tax category"),
             meters: Ids::new("meter"),
             tariffs: Ids::new("tariff"),
+            series: Ids::new("price series"),
+            seller_tariffs: BTreeMap::new(),
         }
     }
 }

@@ -7,13 +7,24 @@
 //! `terms` keeps: what a finalized invoice was made from.
 
 mod check_account;
+mod check_adjustment;
 mod check_agreement;
+mod check_fee;
+mod check_hashmap;
 mod check_meter;
+mod check_model;
 mod check_party;
 mod check_rate;
+mod check_reach;
+mod check_scope;
+mod check_series;
+mod check_source;
 mod check_tariff;
+mod check_tiers;
 mod countries;
+mod hours;
 mod known;
+mod number;
 mod parse;
 mod reader;
 mod repo;

@@ -9,7 +9,8 @@ use turnpike_schemas::PriceBook;
 use super::known::Known;
 use super::reader::{Log, Table};
 use super::{
-    Mistake, ParsedBook, check_account, check_agreement, check_meter, check_party, check_tariff,
+    Mistake, ParsedBook, check_account, check_agreement, check_meter, check_party, check_series,
+    check_source, check_tariff,
 };
 
 /// A network of 10,000 accounts with 20 owners each takes 12 MB; more is somebody's mistake.
@@ -52,10 +53,15 @@ fn book(root: &mut Table<'_, '_>, log: &mut Log, places: &mut super::Places) -> 
     let mut known = Known::new();
     let parties = check_party::parties(root, log, &mut known);
     let sites = check_party::sites(root, log, &mut known);
-    let tax_categories = check_meter::tax_categories(root, log, &mut known);
+    let tax_categories = check_source::tax_categories(root, log, &mut known);
     let meters = check_meter::meters(root, log, &mut known);
-    let sources = check_meter::sources(root, log);
+    let sources = check_source::sources(root, log);
+    let series = check_series::series(root, log, &mut known);
+    let host_classes = check_series::host_classes(root, log);
     let tariffs = check_tariff::tariffs(root, log, &mut known, &meters, places);
+    for tariff in known.seller_tariffs.values() {
+        known.tariffs.check(log, tariff.clone());
+    }
     let accounts = check_account::accounts(root, log, &known, &tariffs);
     let agreements = check_agreement::agreements(root, log, &known, &meters, places);
     check_agreement::warn_without(log, &root.place, &known, &accounts, &agreements);
@@ -68,8 +74,8 @@ fn book(root: &mut Table<'_, '_>, log: &mut Log, places: &mut super::Places) -> 
         agreements,
         tax_categories,
         sources,
-        series: Vec::new(),
-        host_classes: Vec::new(),
+        series,
+        host_classes,
     }
 }
 

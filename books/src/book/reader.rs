@@ -110,10 +110,7 @@ impl<'a, 'i> Table<'a, 'i> {
 
     pub fn text_opt(&mut self, log: &mut Log, key: &'static str) -> Option<At<String>> {
         let raw = self.raw(log, key)?;
-        match raw.value {
-            DeValue::String(text) => checked_text(log, key, text, raw.place),
-            other => wrong_type(log, &raw.place, key, other, "a string"),
-        }
+        text_of(log, key, raw)
     }
 
     pub fn text(&mut self, log: &mut Log, key: &'static str) -> Option<At<String>> {
@@ -147,33 +144,30 @@ impl<'a, 'i> Table<'a, 'i> {
         self.table.contains_key(key)
     }
 
+    /// Counts keys as known that cannot be read, since what decides about them is wrong itself.
+    pub fn pass_over(&mut self, keys: &[&'static str]) {
+        self.asked.extend(keys);
+    }
+
+    /// `true` or `false`; an absent key is `false`.
+    pub fn flag(&mut self, log: &mut Log, key: &'static str) -> bool {
+        let Some(raw) = self.raw(log, key) else { return false };
+        match raw.value {
+            DeValue::Boolean(value) => *value,
+            other => wrong_type(log, &raw.place, key, other, "`true` or `false`").unwrap_or(false),
+        }
+    }
+
     /// An array of tables, such as all `[[party]]`; empty where there is none.
     pub fn tables(&mut self, log: &mut Log, key: &'static str) -> Vec<Table<'a, 'i>> {
         let Some(raw) = self.raw(log, key) else { return Vec::new() };
-        let DeValue::Array(array) = raw.value else {
-            wrong_type::<()>(log, &raw.place, key, raw.value, &format!("tables: [[{key}]]"));
-            return Vec::new();
-        };
-        let mut tables = Vec::new();
-        for (index, item) in array.iter().enumerate() {
-            let path = format!("{}[{index}]", raw.place.path);
-            let place = Place { line: log.line(item.span().start), path };
-            match item.get_ref() {
-                DeValue::Table(table) => tables.push(Table::new(table, place)),
-                other => {
-                    wrong_type::<()>(log, &place, key, other, "a table");
-                }
-            }
-        }
-        tables
+        let elements = elements(log, key, &raw, &format!("tables: [[{key}]]"));
+        elements.into_iter().flatten().filter_map(|element| table_of(log, key, element)).collect()
     }
 
     pub fn table_opt(&mut self, log: &mut Log, key: &'static str) -> Option<Table<'a, 'i>> {
         let raw = self.raw(log, key)?;
-        match raw.value {
-            DeValue::Table(table) => Some(Table::new(table, raw.place)),
-            other => wrong_type(log, &raw.place, key, other, "a table"),
-        }
+        table_of(log, key, raw)
     }
 
     /// An array of strings.
@@ -213,23 +207,44 @@ impl<'a, 'i> Table<'a, 'i> {
     }
 }
 
-pub(super) fn texts_of(log: &mut Log, key: &str, raw: &Raw<'_, '_>) -> Vec<At<String>> {
+/// The elements of an array, each with its place; `wanted` says what else was found.
+pub(super) fn elements<'a, 'i>(
+    log: &mut Log,
+    key: &str,
+    raw: &Raw<'a, 'i>,
+    wanted: &str,
+) -> Option<Vec<Raw<'a, 'i>>> {
     let DeValue::Array(array) = raw.value else {
-        wrong_type::<()>(log, &raw.place, key, raw.value, "an array of strings");
-        return Vec::new();
+        return wrong_type(log, &raw.place, key, raw.value, wanted);
     };
-    let mut texts = Vec::new();
-    for (index, item) in array.iter().enumerate() {
+    let element = |(index, item): (usize, &'a Spanned<DeValue<'i>>)| {
         let path = format!("{}[{index}]", raw.place.path);
-        let place = Place { line: log.line(item.span().start), path };
-        match item.get_ref() {
-            DeValue::String(text) => texts.extend(checked_text(log, key, text, place)),
-            other => {
-                wrong_type::<()>(log, &place, key, other, "a string");
-            }
-        }
+        At { value: item.get_ref(), place: Place { line: log.line(item.span().start), path } }
+    };
+    Some(array.iter().enumerate().map(element).collect())
+}
+
+pub(super) fn table_of<'a, 'i>(
+    log: &mut Log,
+    key: &str,
+    raw: Raw<'a, 'i>,
+) -> Option<Table<'a, 'i>> {
+    match raw.value {
+        DeValue::Table(table) => Some(Table::new(table, raw.place)),
+        other => wrong_type(log, &raw.place, key, other, "a table"),
     }
-    texts
+}
+
+pub(super) fn text_of(log: &mut Log, key: &str, raw: Raw<'_, '_>) -> Option<At<String>> {
+    match raw.value {
+        DeValue::String(text) => checked_text(log, key, text, raw.place),
+        other => wrong_type(log, &raw.place, key, other, "a string"),
+    }
+}
+
+pub(super) fn texts_of(log: &mut Log, key: &str, raw: &Raw<'_, '_>) -> Vec<At<String>> {
+    let elements = elements(log, key, raw, "an array of strings");
+    elements.into_iter().flatten().filter_map(|element| text_of(log, key, element)).collect()
 }
 
 /// Longest name, address line or note: what a line of an invoice can hold, with room.

@@ -1,3 +1,7 @@
+mod kept;
+mod mistakes;
+mod tariffs;
+
 use super::*;
 
 const NETWORK: &str = include_str!("../../fixtures/network.toml");

@@ -1,55 +1,19 @@
-//! Values of a book with a form of their own: prices, percentages, durations, instants, words.
+//! Values of a book with a form of their own: shares, durations, instants, words. Decimal numbers
+//! are those of `number`.
 
 use chrono_tz::Tz;
 use toml::de::DeValue;
 use turnpike_schemas::agreement::PPM;
-use turnpike_schemas::parse::{DecimalError, decimal_to_scaled};
+use turnpike_schemas::parse::decimal_to_scaled;
 use turnpike_schemas::period::parse_day_or_instant;
 use turnpike_schemas::{Instant, PeriodError};
 
 use super::reader::{At, Log, Raw, Table, listed, wrong_type};
 
-/// Decimals of a price: nano-currency.
-const PRICE_DECIMALS: u32 = 9;
 /// Decimals of a percentage: parts per million.
 const PERCENT_DECIMALS: u32 = 4;
-
-/// A price in nano-currency, from a decimal string or an integer. A float is refused: 0.0416 has no
-/// exact binary form, so what was meant could only be guessed.
-pub(super) fn price(table: &mut Table<'_, '_>, log: &mut Log, key: &'static str) -> Option<i64> {
-    let allowed = "a decimal string such as \"0.0416\", with at most 9 decimals";
-    let Some(raw) = table.raw(log, key) else { return table.missing(log, key, allowed) };
-    let text = match raw.value {
-        DeValue::String(text) => text.as_ref(),
-        DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
-        DeValue::Float(number) => {
-            let number = number.as_str();
-            log.mistake(
-                &raw.place,
-                format!(
-                    "`{key}` is a float, which is not exact: write it as a string, \"{number}\""
-                ),
-            );
-            return None;
-        }
-        other => return wrong_type(log, &raw.place, key, other, allowed),
-    };
-    match decimal_to_scaled(text, PRICE_DECIMALS) {
-        Ok(nano) if nano < 0 => {
-            log.mistake(&raw.place, format!("`{key}` is {text}; a price is zero or more"));
-            None
-        }
-        Ok(nano) => Some(nano),
-        Err(DecimalError::TooManyDecimals { .. }) => {
-            log.mistake(&raw.place, format!("`{key}` is `{text}`; at most 9 decimals are kept"));
-            None
-        }
-        Err(_) => {
-            log.mistake(&raw.place, format!("`{key}` is `{}`; write {allowed}", short(text)));
-            None
-        }
-    }
-}
+const DURATION: &str = "a duration such as \"15m\", \"1h\" or \"1h30m\"";
+pub(super) const DAY_SECONDS: i64 = 86_400;
 
 /// A share of the whole in parts per million, from `"33.333%"`.
 pub(super) fn percent(table: &mut Table<'_, '_>, log: &mut Log, key: &'static str) -> Option<u32> {
@@ -71,8 +35,19 @@ pub(super) fn percent(table: &mut Table<'_, '_>, log: &mut Log, key: &'static st
 
 /// Seconds, from `"90s"`, `"15m"`, `"1h"`, `"1d"` or a sequence such as `"1h30m"`.
 pub(super) fn duration(table: &mut Table<'_, '_>, log: &mut Log, key: &'static str) -> Option<i64> {
-    let allowed = "a duration such as \"15m\", \"1h\" or \"1h30m\"";
-    let Some(raw) = table.raw(log, key) else { return table.missing(log, key, allowed) };
+    if table.raw(log, key).is_none() {
+        return table.missing(log, key, DURATION);
+    }
+    duration_opt(table, log, key)
+}
+
+pub(super) fn duration_opt(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    key: &'static str,
+) -> Option<i64> {
+    let allowed = DURATION;
+    let raw = table.raw(log, key)?;
     let DeValue::String(text) = raw.value else {
         return wrong_type(log, &raw.place, key, raw.value, allowed);
     };
@@ -105,6 +80,19 @@ fn duration_seconds(text: &str) -> Option<i64> {
     (digits.is_empty() && seconds > 0).then_some(seconds)
 }
 
+/// Seconds of a window: a whole number of them makes a day.
+pub(super) fn window(table: &mut Table<'_, '_>, log: &mut Log, key: &'static str) -> Option<i64> {
+    let seconds = duration_opt(table, log, key)?;
+    if DAY_SECONDS % seconds == 0 {
+        return Some(seconds);
+    }
+    let place = table.place_of(log, key);
+    let message =
+        format!("`{key}` does not divide a day; write one such as \"5m\", \"1h\", \"1d\"");
+    log.mistake(&place, message);
+    None
+}
+
 /// An RFC 3339 instant, or a day, which is its midnight in `zone`. As a string or as TOML's own
 /// date. Whole seconds only, since rating floors every instant to its second.
 pub(super) fn instant(
@@ -113,8 +101,17 @@ pub(super) fn instant(
     key: &'static str,
     zone: Tz,
 ) -> Option<At<Instant>> {
-    let allowed = "an instant such as 2026-01-01T00:00:00Z or a day such as 2026-01-01";
     let raw = table.raw(log, key)?;
+    instant_of(log, key, raw, zone)
+}
+
+pub(super) fn instant_of(
+    log: &mut Log,
+    key: &str,
+    raw: Raw<'_, '_>,
+    zone: Tz,
+) -> Option<At<Instant>> {
+    let allowed = "an instant such as 2026-01-01T00:00:00Z or a day such as 2026-01-01";
     let text = match raw.value {
         DeValue::String(text) => text.to_string(),
         DeValue::Datetime(datetime) => datetime.to_string(),

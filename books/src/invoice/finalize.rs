@@ -105,24 +105,22 @@ impl Books {
         let newest = newest_key(tx).await.map_err(sql(WHAT))?;
         let (_, newest) = newest.ok_or(BooksError::NoBook)?;
         let rated_book = self.cached_book(tx, &rated).await?.ok_or(BooksError::NoBook)?;
-        let rated_terms = terms::of(&rated_book);
-        let newest_terms = if newest == rated {
-            rated_terms.clone()
+        let newest_book = if newest == rated {
+            rated_book.clone()
         } else {
-            terms::of(&*self.cached_book(tx, &newest).await?.ok_or(BooksError::NoBook)?)
+            self.cached_book(tx, &newest).await?.ok_or(BooksError::NoBook)?
         };
         let mut standing = BTreeMap::new();
         for (key, used_to) in terms::of_invoice(draft) {
-            let same = match (rated_terms.get(&key), newest_terms.get(&key)) {
-                (Some(rated), Some(newest)) => {
-                    rated.hash == newest.hash && newest.valid_to.is_none_or(|end| end >= used_to)
-                }
-                _ => false,
-            };
-            let Some(terms) = newest_terms.get(&key).filter(|_| same) else {
+            let at = |book| terms::at(book, (key.0, &key.1), used_to);
+            let newest = at(&newest_book).filter(|newest| {
+                at(&rated_book).is_some_and(|rated| rated.hash == newest.hash)
+                    && newest.valid_to.is_none_or(|end| end >= used_to)
+            });
+            let Some(newest) = newest else {
                 return Err(FinalizeError::TermsChanged { kind: key.0, id: key.1 });
             };
-            standing.insert(key, (terms.hash.clone(), used_to));
+            standing.insert(key, (newest.hash, used_to));
         }
         Ok(standing)
     }

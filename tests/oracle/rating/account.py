@@ -55,7 +55,9 @@ class Account:
     def priced(self, piece):
         early = not self.calendar.start <= piece["start"] < self.calendar.end
         held = piece["seconds"] is not None
-        if piece["quantity"] == 0 or piece["seconds"] == 0:
+        # An event of nothing is one event all the same.
+        nothing = piece["quantity"] == 0
+        if piece["seconds"] == 0 or nothing and held:
             return
         try:
             terms = self.terms_at(piece["start"])
@@ -64,7 +66,8 @@ class Account:
                 return
             raise
         if terms is None or piece["meter"] not in self.book.meters:
-            if not early:
+            if not early and (not nothing or any(self.counts_nothing(meter) for meter, _ in
+                                                 self.meters_of(piece["meter"]))):
                 raise Parked("no tariff, or no such meter")
             return
         hold = terms.hold.get(piece["meter"], prices.HOLD[self.book.meters[piece["meter"]][3]])
@@ -72,13 +75,19 @@ class Account:
             return
         found = False
         for meter, derived in self.meters_of(piece["meter"]):
+            if nothing and not self.counts_nothing(meter):
+                continue
             rate = next((rate for rate in terms.rates
                          if rate.meter == meter and rate.applies(piece)), None)
             if rate is not None:
                 found = True
                 yield self.on_rate(piece, terms, meter, derived, rate, early)
-        if not found and piece["meter"] not in terms.included and not early:
+        if not found and piece["meter"] not in terms.included and not early and not nothing:
             raise Parked(f"{piece['meter']} has no price")
+
+    def counts_nothing(self, meter):
+        measure = self.measure(meter)
+        return bool(measure) and measure["measure"] in ("count", "max", "latest", "unique")
 
     def meters_of(self, meter):
         yield meter, None
@@ -248,7 +257,7 @@ class Account:
     def price_measured(self, items):
         piece = items[0][0]
         measure, rate = self.measure(piece["meter"]), piece["rate"]
-        over = measure.get("over", "account")
+        over = measure.get("over", "resource")
         groups = {}
         for own in items:
             for part in own:
@@ -335,7 +344,7 @@ class Account:
 
     def parts(self, spells):
         """Of a monthly price, what is due for each time in which a version of it is in force."""
-        parts, counted = [], 0
+        parts, counted, past = [], 0, 0
         for number, (start, end, _, row) in enumerate(spells):
             proration = row.get("proration", {"by": "second"})
             by = proration if isinstance(proration, str) else proration["by"]
@@ -346,9 +355,10 @@ class Account:
             else:
                 proration = {} if isinstance(proration, str) else proration
                 # A day begun is a whole one; one that two share is the first's.
-                first = max(counted, self.day_of(start))
-                counted = max(first, self.day_of(end - 1) + 1)
-                parts.append(self.days_share(first, counted, proration))
+                days = self.day_of(end - 1) + 1 - max(past, self.day_of(start))
+                past = max(past, self.day_of(end - 1) + 1)
+                parts.append(self.days_share(counted, counted + max(0, days), proration))
+                counted += max(0, days)
         return parts
 
     def day_of(self, at):
@@ -357,7 +367,7 @@ class Account:
     def days_share(self, first, last, proration):
         days = len(self.calendar.midnights) - 1
         if proration.get("count") == "thirty":
-            # The whole month is the whole price: the 31st costs nothing, the last of February more.
+            # The whole month is the whole price, also of 31 days and of 28.
             first, last = (30 if day == days else min(day, 30) for day in (first, last))
             days = 30
         ratio = Fraction(last - first, days)

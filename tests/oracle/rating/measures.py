@@ -79,3 +79,4 @@ def lengthen(holding, inside, first, last, minimum, step):
         seconds = end - max(start, first)
         more = max(more, -(-seconds // step) * step - seconds)
     inside[-1]["seconds"] += more
+    inside[-1]["end"] += more

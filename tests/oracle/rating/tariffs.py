@@ -124,9 +124,9 @@ class Maker:
         held = meter in HELD
         kinds = [("", "per-unit", 3), ("tiers", "graduated", 2), ("tiers", "volume", 2),
                  ("packages", "package", 1), ("blocks", "blocks", 1), ("series", "series", 1),
-                 ("dynamic", "dynamic", 1), ("hashmap", "hashmap", 1),
-                 ("percentages", "graduated-percentage", 1)]
-        kinds += [("levels", "levels", 1)] if held else [("percentages", "percentage", 2)]
+                 ("dynamic", "dynamic", 1), ("hashmap", "hashmap", 1)]
+        kinds += [("levels", "levels", 1)] if held else [
+            ("percentages", "percentage", 2), ("percentages", "graduated-percentage", 1)]
         kinds = [kind for kind in kinds if kind[0] == "" or kind[0] in self.features]
         kind = self.random.choices(kinds, [kind[2] for kind in kinds])[0][1]
         make = getattr(self, "model_" + kind.replace("-", "_"))
@@ -394,9 +394,11 @@ class Maker:
             version = self.version(first, last)
             if number == 0:
                 holding, detail = version.get("holding", {}), version.get("detail", detail)
-                if detail != "resource":
-                    for row in adjustments:
-                        row.pop("pool", None)
+                # No pool is narrower than what a line stands for.
+                narrow = {"account": {"project", "resource"}, "project": {"resource"}}
+                for row in [*adjustments, *rates]:
+                    if row.get("pool") in narrow.get(detail, ()):
+                        del row["pool"]
             else:
                 version.pop("holding", None)
                 version.pop("detail", None)
