@@ -1,24 +1,52 @@
-//! [`describe`]: a charge in words, such as `vCPU, instance i-42 (m1.small)`.
+//! [`describe`]: a charge in words, such as `vCPU, instance i-42 (m1.small)`, or of what is no usage
+//! `Support, 24 of 31 days` and `Volume discount, on vCPU, instance i-42`.
 
-use turnpike_schemas::{PriceBook, RatedLine, ResourceId, Tariff};
+use turnpike_schemas::{LineKind, PriceBook, RatedLine, ResourceId, Tariff};
+
+use crate::group::is_of_account;
 
 /// Attributes that name the product, in the order in which they are shown, whether or not the
 /// price depends on them.
 const NAMING: [&str; 5] = ["flavor", "volume_type", "tier", "storage_class", "direction"];
 
-/// The meter's name, the resource as its source calls it, and what decided the price.
+/// Meters of lines that belong to none.
+const NO_METERS: [&str; 2] = ["fee", "adjustment"];
+
+/// The meter's name, the resource as its source calls it, and what decided the price; of a fee or
+/// an adjustment its name first.
 pub(crate) fn describe(book: &PriceBook, tariff: &Tariff, line: &RatedLine) -> String {
-    let meter = book.meters.get(&line.meter).map_or(line.meter.as_str(), |meter| &meter.name);
-    let resource = match short_name(&line.resource) {
-        name if line.resource_kind.is_empty() => name.to_owned(),
-        name => format!("{} {name}", line.resource_kind),
-    };
-    let details = details(tariff, line);
-    let mut text = format!("{meter}, {resource}");
-    if !details.is_empty() {
-        text = format!("{text} ({})", details.join(", "));
+    let subject = subject(book, tariff, line);
+    let detail = line.detail.as_str();
+    match (subject.as_str(), detail, line.kind) {
+        (text, "", _) | ("", text, _) => text.to_owned(),
+        (subject, detail, LineKind::Adjustment) => format!("{detail}, on {subject}"),
+        (subject, detail, _) => format!("{subject}: {detail}"),
     }
-    if line.detail.is_empty() { text } else { format!("{text}: {}", line.detail) }
+}
+
+/// What a line is about; empty where it is about the account as such.
+fn subject(book: &PriceBook, tariff: &Tariff, line: &RatedLine) -> String {
+    let meter = book.meters.get(&line.meter).map_or(line.meter.as_str(), |meter| &meter.name);
+    let meter = Some(meter).filter(|_| !NO_METERS.contains(&line.meter.as_str()));
+    let resource = resource_name(line);
+    let named: Vec<&str> = meter.into_iter().chain(resource.as_deref()).collect();
+    let text = named.join(", ");
+    let details = details(tariff, line);
+    if details.is_empty() { text } else { format!("{text} ({})", details.join(", ")) }
+}
+
+/// `instance i-42`, `project web-shop`; nothing for the account as a whole.
+fn resource_name(line: &RatedLine) -> Option<String> {
+    let id = line.resource.as_str();
+    if is_of_account(&line.resource) {
+        return None;
+    }
+    if let Some(project) = id.strip_prefix("project:") {
+        return Some(format!("project {project}"));
+    }
+    let name = short_name(&line.resource);
+    let kind = line.resource_kind.as_str();
+    Some(if kind.is_empty() { name.to_owned() } else { format!("{kind} {name}") })
 }
 
 /// The id within its namespace and kind: `openstack/instance/i-42` is `i-42`.

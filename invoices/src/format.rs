@@ -4,10 +4,12 @@
 //! has U+2212 (minus), and money names its currency. Between a number and its unit stands a plain
 //! space, so that the text can be searched for; pages keep the two together by `white-space`.
 
+mod charge;
 pub mod filters;
 mod number;
 mod time;
 
+pub use charge::{charge_price, charge_quantity};
 pub use number::{
     grouped, held, money, money_number, percent, price, priced_quantity, quantity, unit_price,
 };

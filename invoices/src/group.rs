@@ -62,9 +62,15 @@ impl<'a> Key<'a> {
         }
     }
 
-    fn reading_order(&self) -> (&'a str, Option<&'a str>, &'a ResourceId, &'a MeterId) {
-        (self.service, self.project, self.resource, self.meter)
+    /// What belongs to the account as a whole (a fee, a true-up) stands after its projects.
+    fn reading_order(&self) -> (&'a str, bool, Option<&'a str>, &'a ResourceId, &'a MeterId) {
+        (self.service, is_of_account(self.resource), self.project, self.resource, self.meter)
     }
+}
+
+/// Whether a line stands for all of the account, not for something in it.
+pub(crate) fn is_of_account(resource: &ResourceId) -> bool {
+    resource.as_str().starts_with("account:")
 }
 
 /// The rated lines of one charge, summed. `first` stands for what they have in common.

@@ -76,9 +76,12 @@ impl<'a> PricePool<'a> {
         self.series.get(..self.place.start).unwrap_or_default()
     }
 
-    /// What the series gathered after this pool's items.
-    pub fn after(&self) -> &[&'a Gathered] {
-        self.series.get(self.place.end..).unwrap_or_default()
+    /// All that the series gathered, and which of it are this pool's items.
+    pub fn whole_series(&self) -> (Vec<&'a Gathered>, Range<usize>) {
+        if self.series.is_empty() {
+            return (self.items.iter().map(|item| item.sums).collect(), 0..self.items.len());
+        }
+        (self.series.to_vec(), self.place.clone())
     }
 
     /// Smallest parts of the meter in one unit: base units, decimals and seconds.

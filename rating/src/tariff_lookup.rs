@@ -120,7 +120,8 @@ impl<'a> Lookup<'a> {
     pub fn owner_cuts(&self, owner: Option<&OwnerRef>, cuts: &mut Vec<Instant>) {
         let claims = owner.and_then(|owner| self.owners.get(owner));
         for claim in claims.into_iter().flatten() {
-            cuts.extend([claim.from, claim.to]);
+            cuts.extend(Some(claim.from).filter(|from| *from != Instant::MIN));
+            cuts.extend(Some(claim.to).filter(|to| *to != Instant::MAX));
         }
     }
 
@@ -140,6 +141,16 @@ impl<'a> Lookup<'a> {
         let cell = self.calendars.get(&account.id)?;
         let period = self.periods.get(&account.id)?;
         Some(cell.get_or_init(|| Calendar::new(self, account, *period)).as_ref())
+    }
+
+    /// Whether usage of a meter is simply added up over the stretch of the account's calendar in which
+    /// an instant lies ([`Chain::is_plain`]). Where there is no one answer it is not.
+    pub fn is_plain(&self, account: &'a Account, meter: &MeterId, at: Instant) -> bool {
+        let Some(Ok(calendar)) = self.calendar(account) else { return false };
+        let stretch = calendar.stretches(at, at).first();
+        let billed = stretch.filter(|stretch| stretch.position == Position::Within);
+        let chain = billed.and_then(|stretch| stretch.chain.as_ref());
+        chain.is_some_and(|chain| chain.is_plain(self.feeds(meter)))
     }
 
     /// Instants at which the account's tariff, its version (or that of a tariff it inherits from) or

@@ -286,21 +286,14 @@ fn lines_table(invoice: &Document, reader: Reader) -> Table {
     }
     let mut table = Table::new(&columns);
     for charge in &invoice.charges {
-        let quantity = format::priced_quantity(
-            charge.quantity,
-            charge.scale,
-            &charge.unit,
-            charge.per,
-            charge.per_seconds,
-        );
-        let price =
-            format::unit_price(charge.price_nano, invoice.currency, &charge.unit, charge.per);
+        let (quantity, _) = format::charge_quantity(charge);
+        let (price, per) = format::charge_price(charge);
         let mut row = vec![
             Cell::count(charge.line),
             Cell::text(&charge.service),
             Cell::text(&charge.description),
             Cell::Decimal(quantity),
-            Cell::Decimal(price),
+            Cell::Decimal(format!("{price} {per}").trim().to_owned()),
             Cell::Decimal(charge.net.to_decimal_text()),
             Cell::Flag(charge.estimated),
         ];

@@ -12,12 +12,15 @@ use turnpike_schemas::invoice::InvoiceStatus;
 use turnpike_schemas::{Charge, Invoice, Money};
 
 use super::Audience;
+use crate::group::is_of_account;
 use crate::{InvoiceError, filters, format};
 use notes::Notes;
 use split::Split;
 
 /// What a group without a project is called.
 const NO_PROJECT: &str = "No project";
+/// And one that belongs to the account as a whole.
+const WHOLE_ACCOUNT: &str = "Whole account";
 
 #[derive(Template)]
 #[template(path = "invoice.html", whitespace = "minimize")]
@@ -130,7 +133,7 @@ impl<'a> Rows<'a> {
     fn service(&self, place: usize, charges: &'a [Charge]) -> Result<Service<'a>, InvoiceError> {
         let headed = charges.iter().any(|charge| charge.project.is_some());
         let projects = charges
-            .chunk_by(|a, b| a.project == b.project)
+            .chunk_by(|a, b| group_of(a) == group_of(b))
             .map(|charges| {
                 Ok(Project {
                     name: charges.first().map_or(NO_PROJECT, project_name),
@@ -150,32 +153,9 @@ impl<'a> Rows<'a> {
     }
 
     fn row(&self, charge: &'a Charge) -> Row<'a> {
-        let price =
-            format::unit_price(charge.price_nano, self.invoice.currency, &charge.unit, charge.per);
-        let (price, per) = match price.split_once(" / ") {
-            Some((price, per)) => (price.to_owned(), format!("/ {per}")),
-            None => (price, String::new()),
-        };
-        Row {
-            charge,
-            details: self.details(charge),
-            quantity: format::priced_quantity(
-                charge.quantity,
-                charge.scale,
-                &charge.unit,
-                charge.per,
-                charge.per_seconds,
-            ),
-            held: format::held(
-                charge.aggregation,
-                charge.quantity,
-                charge.scale,
-                &charge.unit,
-                charge.seconds,
-            ),
-            price,
-            per,
-        }
+        let (quantity, held) = format::charge_quantity(charge);
+        let (price, per) = format::charge_price(charge);
+        Row { charge, details: self.details(charge), quantity, held, price, per }
     }
 
     /// Site, time used where it is not the whole period, and the tariff version where there are
@@ -194,15 +174,15 @@ impl<'a> Rows<'a> {
 }
 
 fn projects(invoice: &Invoice) -> Result<Vec<Subtotal<'_>>, InvoiceError> {
-    let mut by_project: BTreeMap<Option<&str>, Vec<&Charge>> = BTreeMap::new();
+    let mut by_project: BTreeMap<(bool, Option<&str>), Vec<&Charge>> = BTreeMap::new();
     for charge in &invoice.charges {
-        by_project.entry(charge.project.as_deref()).or_default().push(charge);
+        by_project.entry(group_of(charge)).or_default().push(charge);
     }
     by_project
-        .into_iter()
-        .map(|(name, charges)| {
+        .into_values()
+        .map(|charges| {
             Ok(Subtotal {
-                name: name.unwrap_or(NO_PROJECT),
+                name: charges.first().map_or(NO_PROJECT, |charge| project_name(charge)),
                 count: charges.len(),
                 net: net(invoice, charges)?,
             })
@@ -210,8 +190,14 @@ fn projects(invoice: &Invoice) -> Result<Vec<Subtotal<'_>>, InvoiceError> {
         .collect()
 }
 
+/// The charges under one heading: of a project, of none, or of the account as a whole.
+fn group_of(charge: &Charge) -> (bool, Option<&str>) {
+    (is_of_account(&charge.resource), charge.project.as_deref())
+}
+
 fn project_name(charge: &Charge) -> &str {
-    charge.project.as_deref().unwrap_or(NO_PROJECT)
+    let none = if is_of_account(&charge.resource) { WHOLE_ACCOUNT } else { NO_PROJECT };
+    charge.project.as_deref().unwrap_or(none)
 }
 
 fn net<'a>(

@@ -12,13 +12,13 @@ use crate::{Audience, document_policy, finalized, html};
 
 const OCTOBER_SECONDS: i64 = 745 * 3_600;
 
-fn finalize(book: &PriceBook, lines: &[RatedLine], number: &str) -> Invoice {
+pub(super) fn finalize(book: &PriceBook, lines: &[RatedLine], number: &str) -> Invoice {
     let invoice = draft(book, lines).expect("draft");
     let day = "2026-11-02".parse().expect("day");
     finalized(&invoice, number.to_owned(), day, true).expect("finalized")
 }
 
-fn accept(name: &str, document: &str) {
+pub(super) fn accept(name: &str, document: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
     if std::env::var_os("TURNPIKE_ACCEPT").is_some() {
         std::fs::write(&path, document).expect("the fixture is written");

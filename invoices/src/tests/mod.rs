@@ -3,6 +3,7 @@
 mod check;
 mod documents;
 mod draft;
+mod fees;
 mod finalize;
 mod format;
 mod properties;

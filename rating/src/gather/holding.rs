@@ -25,7 +25,7 @@ use turnpike_schemas::{AccountId, Fraction, Instant, MeterId, Period, ResourceId
 
 use super::key::{GatherKey, Gathered, Step};
 use super::piece::Piece;
-use super::price::{Priced, wants_steps};
+use super::price::Priced;
 use super::{Harvest, overflow, worth};
 use crate::parked::ParkReason;
 use crate::tariff_lookup::Position;
@@ -96,7 +96,7 @@ impl Harvest {
             quantity: priced.quantity,
             worth: worth::last_second(priced, key.per_seconds)?,
             end: priced.part.end.floored(),
-            stepped: wants_steps(&priced.term.rate.model),
+            stepped: priced.term.rate.model.wants_steps(),
             step: priced.holding().step_seconds,
             month: priced.counted_period(),
         };

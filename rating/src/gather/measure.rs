@@ -20,7 +20,7 @@ use turnpike_schemas::{AccountId, Instant, Measure, MeterId, Period, Pool, Resou
 use super::key::{GatherKey, Gathered};
 use super::price::Priced;
 use super::windows::Windows;
-use super::{Harvest, overflow, quantity, worth};
+use super::{Harvest, overflow, quantity};
 use crate::account::series_name;
 use crate::parked::{ParkCode, ParkReason};
 
@@ -117,7 +117,7 @@ impl Harvest {
         key: GatherKey,
         sums: Gathered,
     ) -> Result<(), ParkReason> {
-        if worth::is_pieced(&priced.term.rate.model) {
+        if priced.term.rate.model.is_pieced() {
             let text = format!(
                 "the price of meter `{}` changes within a period of which one number is taken",
                 key.meter

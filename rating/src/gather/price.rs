@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use turnpike_schemas::tariff::{HoldingTime, TierBasis};
-use turnpike_schemas::{Instant, Measure, Meter, Per, Period, PriceModel};
+use turnpike_schemas::tariff::HoldingTime;
+use turnpike_schemas::{Instant, Measure, Meter, Per, Period};
 
 use super::holding::{self, HoldingKey};
 use super::key::{GatherKey, Gathered, Step};
@@ -47,7 +47,8 @@ pub(super) struct Priced<'a, 'b> {
     pub window: Option<Period>,
 }
 
-/// Parts of one piece that a line sums are one interval of it: member, rate and window.
+/// Parts of one piece that a line sums are one interval of it: member, rate and window. A piece that
+/// is not cut needs none of it.
 type Counted = BTreeSet<(usize, usize, Option<Instant>)>;
 
 impl Harvest {
@@ -103,7 +104,7 @@ impl Harvest {
                 member.cuts(context.lookup.book, clock, piece, &mut cuts);
             }
         }
-        let mut counted = Counted::new();
+        let mut counted = (!cuts.is_empty()).then(Counted::new);
         let stop = piece.end;
         piece.cut(&mut cuts, |part| {
             let open = context.open && part.end == stop;
@@ -119,7 +120,7 @@ impl Harvest {
         members: &[Member<'_, '_>],
         clock: Option<&Clock>,
         part: Piece<'_>,
-        counted: &mut Counted,
+        counted: &mut Option<Counted>,
     ) -> Result<(), ParkReason> {
         if part.is_held() && part.seconds() == 0 {
             return Ok(());
@@ -136,7 +137,7 @@ impl Harvest {
                 quantity::quantity(context.lookup.book, part.interval, member.feed, part.start)?;
             let window = window_of(term, clock, part.start)?;
             let mark = (index, std::ptr::from_ref(term.rate).addr(), window.map(|w| w.start()));
-            let is_new = counted.insert(mark);
+            let is_new = counted.as_mut().is_none_or(|counted| counted.insert(mark));
             let priced = Priced { context, chain, member, term, part, quantity, window };
             self.add_part(&priced, is_new)?;
         }
@@ -240,7 +241,7 @@ impl Gathered {
         let total = quantity.checked_mul(weight);
         self.quantity = total.ok_or_else(|| quantity::too_large(part.interval))?;
         self.worth = worth::of(priced, quantity, per_seconds)?;
-        if wants_steps(&priced.term.rate.model) {
+        if priced.term.rate.model.wants_steps() {
             let held = weighed && !part.is_instant();
             self.steps = vec![Step {
                 start: if held { part.start.floored() } else { part.start },
@@ -249,15 +250,6 @@ impl Gathered {
             }];
         }
         Ok(())
-    }
-}
-
-/// Whether a model looks at each event or each level alone.
-pub(super) fn wants_steps(model: &PriceModel) -> bool {
-    match model {
-        PriceModel::Percentage(percentage) => percentage.is_by_event(),
-        PriceModel::Graduated(tiers) | PriceModel::Volume(tiers) => tiers.basis == TierBasis::Held,
-        _ => false,
     }
 }
 

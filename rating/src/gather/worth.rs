@@ -16,7 +16,7 @@ pub(super) fn of(
     per_seconds: i64,
 ) -> Result<Option<Fraction>, ParkReason> {
     let part = &priced.part;
-    if !is_pieced(&priced.term.rate.model) {
+    if !priced.term.rate.model.is_pieced() {
         return Ok(None);
     }
     let weighed = part.is_held() && priced.meter().measure.is_total();
@@ -32,17 +32,12 @@ pub(super) fn last_second(
     priced: &Priced<'_, '_>,
     per_seconds: i64,
 ) -> Result<Option<Fraction>, ParkReason> {
-    if !is_pieced(&priced.term.rate.model) {
+    if !priced.term.rate.model.is_pieced() {
         return Ok(None);
     }
     let end = priced.part.end.floored();
     let start = end.plus_seconds(-1).ok_or_else(|| quantity::too_large(priced.part.interval))?;
     over(priced, priced.quantity, (start, end), per_seconds).map(Some)
-}
-
-/// Whether the price changes within the sums of one line.
-pub(super) fn is_pieced(model: &PriceModel) -> bool {
-    matches!(model, PriceModel::Series { .. } | PriceModel::Dynamic(_) | PriceModel::HashMap { .. })
 }
 
 fn over(

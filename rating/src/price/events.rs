@@ -1,6 +1,6 @@
 //! Percentages event by event: fixed parts, free events, least and greatest amounts.
 //!
-//! Events are taken in the order of time over the whole pool. The first ones are free until either
+//! Events are taken in the order of time over the whole series, versions of the rate included. The first ones are free until either
 //! the number of free events or the free units are used up; the event that reaches the free units
 //! pays its fixed part and the share of what lies above them. An event's amount, share and fixed
 //! part together, is then held between the least and the greatest.
@@ -21,7 +21,8 @@ use crate::parked::{ParkCode, ParkReason};
 
 pub(super) fn price(pool: &PricePool<'_>, terms: &Percentage) -> Result<Vec<Part>, ParkReason> {
     let mut events = Vec::new();
-    for sums in pool.before() {
+    let (series, own) = pool.whole_series();
+    for (_, sums) in series.iter().enumerate().filter(|(place, _)| !own.contains(place)) {
         add(pool, sums, None, &Fraction::ONE, &mut events)?;
     }
     for (index, item) in pool.items.iter().enumerate() {
@@ -55,7 +56,7 @@ pub(super) fn price(pool: &PricePool<'_>, terms: &Percentage) -> Result<Vec<Part
 /// An event, or a level of what is held.
 struct Event {
     step: Step,
-    /// `None`: of another version of the rate, which has priced it.
+    /// `None`: of the same series, but priced by another version of the rate.
     item: Option<usize>,
     units: Fraction,
 }

@@ -54,55 +54,58 @@ pub fn worth(
     let point = Point { attributes, quantity: size.ok_or_else(|| overflow("quantity"))? };
     let mut total = Fraction::ZERO;
     for (name, group) in groups {
-        let costs = costs_in_force(group, project, at);
+        let costs = costs_met(group, project, at, &point)?;
         let worth = group_worth(name, &costs, &point)?;
         total = total.checked_add(&worth).ok_or_else(|| overflow(name))?;
     }
     if negative { total.checked_neg().ok_or_else(|| overflow("quantity")) } else { Ok(total) }
 }
 
-/// Costs that apply at the instant, each in its place: the project's before the general one.
-fn costs_in_force<'a>(
+/// A cost whose rule is met, and the level where it is a threshold.
+struct Met<'a> {
+    cost: &'a HashMapCost,
+    level: Option<i64>,
+}
+
+/// Costs that are met at the instant, each in its place: the project's before the general one.
+fn costs_met<'a>(
     group: &'a HashMapGroup,
     project: Option<&str>,
     at: Instant,
-) -> Vec<&'a HashMapCost> {
+    point: &Point<'_>,
+) -> Result<Vec<Met<'a>>, ParkReason> {
     let general = group.costs.iter().filter(|cost| cost.project.is_none());
     let own = group.costs.iter().filter(|cost| cost.project.is_some());
     let own = own.filter(|cost| cost.project.as_deref() == project);
-    let mut found: Vec<&HashMapCost> = Vec::new();
+    let mut found: Vec<Met<'_>> = Vec::new();
     for cost in general.chain(own) {
-        let from = cost.valid_from.is_none_or(|from| from <= at);
-        if !from || cost.valid_to.is_some_and(|to| to <= at) {
+        let begun = cost.valid_from.is_none_or(|from| from <= at);
+        if !begun || cost.valid_to.is_some_and(|to| to <= at) {
             continue;
         }
+        let Some(level) = met(cost, point)? else { continue };
         let place =
-            |other: &&mut &HashMapCost| other.field == cost.field && other.rule == cost.rule;
+            |other: &&mut Met<'_>| other.cost.field == cost.field && other.cost.rule == cost.rule;
         match found.iter_mut().find(place) {
-            Some(known) => *known = cost,
-            None => found.push(cost),
+            Some(known) => known.cost = cost,
+            None => found.push(Met { cost, level }),
         }
     }
-    found
+    Ok(found)
 }
 
-fn group_worth(
-    name: &str,
-    costs: &[&HashMapCost],
-    point: &Point<'_>,
-) -> Result<Fraction, ParkReason> {
+fn group_worth(name: &str, costs: &[Met<'_>], point: &Point<'_>) -> Result<Fraction, ParkReason> {
     let mut flat = Fraction::ZERO;
     let mut rate = Fraction::ONE;
     let mut threshold: Option<(i64, &HashMapCost)> = None;
-    for cost in costs {
+    for Met { cost, level } in costs {
         let value = Fraction::nano(cost.nano);
-        match (matched(cost, point)?, cost.cost) {
-            (Match::No, _) => {}
-            (Match::Mapping, HashMapKind::Flat) => flat = flat.max(value),
-            (Match::Mapping, HashMapKind::Rate) => {
+        match (*level, cost.cost) {
+            (None, HashMapKind::Flat) => flat = flat.max(value),
+            (None, HashMapKind::Rate) => {
                 rate = rate.checked_mul(&value).ok_or_else(|| overflow(name))?;
             }
-            (Match::Threshold(level), _) => {
+            (Some(level), _) => {
                 if threshold.is_none_or(|best| is_higher(level, cost, best)) {
                     threshold = Some((level, cost));
                 }
@@ -140,17 +143,12 @@ fn is_higher(level: i64, cost: &HashMapCost, best: (i64, &HashMapCost)) -> bool 
     }
 }
 
-enum Match {
-    No,
-    Mapping,
-    Threshold(i64),
-}
-
-fn matched(cost: &HashMapCost, point: &Point<'_>) -> Result<Match, ParkReason> {
+/// `None`: the rule is not met. A mapping has no level, a threshold has one.
+fn met(cost: &HashMapCost, point: &Point<'_>) -> Result<Option<Option<i64>>, ParkReason> {
     let text = match &cost.field {
         Some(field) => match point.attributes.get(field) {
             Some(text) => Some((field, text)),
-            None => return Ok(Match::No),
+            None => return Ok(None),
         },
         None => None,
     };
@@ -159,15 +157,15 @@ fn matched(cost: &HashMapCost, point: &Point<'_>) -> Result<Match, ParkReason> {
         (HashMapRule::Equals { value }, Some((_, text))) => text == value,
         (HashMapRule::Equals { .. }, None) => false,
         (HashMapRule::AtLeast { level_nano }, text) => {
-            let level = Fraction::nano(*level_nano);
             let measured = match text {
                 Some((field, text)) => number(field, text)?,
                 None => point.quantity,
             };
-            return Ok(if measured >= level { Match::Threshold(*level_nano) } else { Match::No });
+            let reached = measured >= Fraction::nano(*level_nano);
+            return Ok(reached.then_some(Some(*level_nano)));
         }
     };
-    Ok(if matches { Match::Mapping } else { Match::No })
+    Ok(matches.then_some(None))
 }
 
 fn overflow(what: &str) -> ParkReason {

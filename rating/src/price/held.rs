@@ -1,10 +1,12 @@
 //! Tiers by what is held at each instant: a sweep over the levels of a pool's items.
 //!
-//! At each second the items held stand on one another in the pool's order, and each takes the tiers
+//! At each second the items held stand on one another in the series' order, and each takes the tiers
 //! of its place in the stack. The amounts of one second add up to the price of the whole level, so
-//! no order of items changes the total. Levels count in whole seconds, as all usage does.
+//! no order of items changes the total. Levels count in whole seconds, as all usage does. Each
+//! change of a level walks all items held then: time grows with their product.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use turnpike_schemas::tariff::{Tier, TierBasis};
 use turnpike_schemas::{Aggregation, Fraction};
@@ -26,9 +28,8 @@ pub(super) fn applies(pool: &PricePool<'_>, basis: TierBasis) -> bool {
 
 /// The highest level of the whole period, in price units.
 pub(super) fn peak(pool: &PricePool<'_>) -> Result<Fraction, ParkReason> {
-    let own = pool.items.iter().map(|item| item.sums);
-    let all = pool.before().iter().copied().chain(own).chain(pool.after().iter().copied());
-    let highest = highest(all).ok_or_else(|| pool.too_large("level"))?;
+    let (all, _) = pool.whole_series();
+    let highest = highest(&all).ok_or_else(|| pool.too_large("level"))?;
     Fraction::ratio(highest, level_divisor(pool)?).ok_or_else(|| pool.too_large("level"))
 }
 
@@ -41,9 +42,9 @@ fn level_divisor(pool: &PricePool<'_>) -> Result<i128, ParkReason> {
 /// By second: how the levels of items change.
 type Changes = BTreeMap<i64, Vec<(usize, i128)>>;
 
-fn changes<'a>(all: impl Iterator<Item = &'a Gathered>) -> Option<Changes> {
+fn changes(all: &[&Gathered]) -> Option<Changes> {
     let mut found = Changes::new();
-    for (index, sums) in all.enumerate() {
+    for (index, sums) in all.iter().enumerate() {
         for step in &sums.steps {
             let (start, end) = (step.start.floor_seconds(), step.end.floor_seconds());
             if start < end {
@@ -55,14 +56,13 @@ fn changes<'a>(all: impl Iterator<Item = &'a Gathered>) -> Option<Changes> {
     Some(found)
 }
 
-fn highest<'a>(all: impl Iterator<Item = &'a Gathered>) -> Option<i128> {
-    let all: Vec<&Gathered> = all.collect();
+fn highest(all: &[&Gathered]) -> Option<i128> {
     // Reports of a level without a time of their own count alone.
     let steps = all.iter().flat_map(|sums| &sums.steps);
     let instants = steps.filter(|step| step.start == step.end).map(|step| step.quantity);
     let mut most = instants.max().unwrap_or(0).max(0);
     let mut level = 0_i128;
-    for (_, at) in changes(all.into_iter())? {
+    for (_, at) in changes(all)? {
         for (_, by) in at {
             level = level.checked_add(by)?;
         }
@@ -71,7 +71,7 @@ fn highest<'a>(all: impl Iterator<Item = &'a Gathered>) -> Option<i128> {
     Some(most)
 }
 
-/// What one item holds in each tier.
+/// What one of the pool's items holds in each tier.
 #[derive(Clone)]
 struct Share {
     /// 10^-9 of smallest parts, times seconds; by tier.
@@ -84,22 +84,22 @@ struct Sweep {
     /// Start of each tier, and its end: 10^-9 of smallest parts.
     bounds: Vec<(i128, Option<i128>)>,
     entered: Vec<bool>,
+    /// Which items of the series are the pool's; only they have shares.
+    own: Range<usize>,
     shares: Vec<Share>,
+    /// The highest place in the stack of any of them.
+    top: i128,
 }
 
 pub(super) fn graduated(pool: &PricePool<'_>, tiers: &[Tier]) -> Result<Vec<Part>, ParkReason> {
     let too_large = || pool.too_large("level");
     let bounds = Bounds::all(tiers);
-    let own = || pool.items.iter().map(|item| item.sums);
-    let highest_own = Fraction::ratio(highest(own()).ok_or_else(too_large)?, level_divisor(pool)?);
-    tiers::reached(pool, tiers, &highest_own.ok_or_else(too_large)?)?;
-    let mut sweep = Sweep::new(pool, &bounds)?;
-    let before = highest(pool.before().iter().copied()).and_then(|most| most.checked_mul(NANO));
-    let before = before.ok_or_else(too_large)?;
-    for (entered, (start, _)) in sweep.entered.iter_mut().zip(&sweep.bounds) {
-        *entered = before > *start;
-    }
-    sweep.run(changes(own()).ok_or_else(too_large)?).ok_or_else(too_large)?;
+    let (all, own) = pool.whole_series();
+    let mut sweep = Sweep::new(pool, &bounds, own)?;
+    sweep.run(changes(&all).ok_or_else(too_large)?).ok_or_else(too_large)?;
+    let divisor = level_divisor(pool)?.checked_mul(NANO).ok_or_else(too_large)?;
+    let top = Fraction::ratio(sweep.top, divisor).ok_or_else(too_large)?;
+    tiers::reached(pool, tiers, &top)?;
     let mut parts = Vec::new();
     for (index, (item, share)) in pool.items.iter().zip(&sweep.shares).enumerate() {
         item_parts(pool, &bounds, (index, item), share, &mut parts)?;
@@ -108,7 +108,11 @@ pub(super) fn graduated(pool: &PricePool<'_>, tiers: &[Tier]) -> Result<Vec<Part
 }
 
 impl Sweep {
-    fn new(pool: &PricePool<'_>, bounds: &[Bounds<'_>]) -> Result<Self, ParkReason> {
+    fn new(
+        pool: &PricePool<'_>,
+        bounds: &[Bounds<'_>],
+        own: Range<usize>,
+    ) -> Result<Self, ParkReason> {
         let divisor = level_divisor(pool)?;
         let scaled =
             |nano: i64| i128::from(nano).checked_mul(divisor).ok_or_else(|| pool.too_large("tier"));
@@ -121,7 +125,8 @@ impl Sweep {
         }
         let none = Share { weighed: vec![0; found.len()], entered: vec![false; found.len()] };
         let entered = vec![false; found.len()];
-        Ok(Self { bounds: found, entered, shares: vec![none; pool.items.len()] })
+        let shares = vec![none; own.len()];
+        Ok(Self { bounds: found, entered, own, shares, top: 0 })
     }
 
     /// `None`: too large.
@@ -146,18 +151,22 @@ impl Sweep {
         let mut low = 0_i128;
         for (item, level) in levels {
             let high = low.checked_add(level.checked_mul(NANO)?)?;
-            let share = self.shares.get_mut(*item)?;
+            let index = item.checked_sub(self.own.start);
+            let mut share = index.and_then(|index| self.shares.get_mut(index));
+            if share.is_some() {
+                self.top = self.top.max(high);
+            }
             for (tier, (start, end)) in self.bounds.iter().enumerate() {
+                let enters = high > *start && !self.entered[tier];
+                self.entered[tier] |= enters;
+                let Some(share) = share.as_deref_mut() else { continue };
                 let within = |place: i128| {
                     end.map_or(place, |end| place.min(end)).checked_sub(*start).map(|p| p.max(0))
                 };
                 let part = within(high)?.checked_sub(within(low)?)?;
                 let weighed = &mut share.weighed[tier];
                 *weighed = weighed.checked_add(part.checked_mul(seconds)?)?;
-                if high > *start && !self.entered[tier] {
-                    self.entered[tier] = true;
-                    share.entered[tier] = true;
-                }
+                share.entered[tier] |= enters;
             }
             low = high;
         }

@@ -41,8 +41,9 @@ pub fn price_at(series: &PriceSeries, at: Instant) -> Result<Fraction, ParkReaso
 
 /// Instants strictly inside `(start, end)` at which the price changes.
 pub fn cuts(series: &PriceSeries, start: Instant, end: Instant) -> Vec<Instant> {
-    let points = series.points.iter().map(|(from, _)| from.floored());
-    points.filter(|from| start < *from && *from < end).collect()
+    let first = series.points.partition_point(|(from, _)| from.floored() <= start);
+    let inside = series.points.iter().skip(first).map(|(from, _)| from.floored());
+    inside.take_while(|from| *from < end).collect()
 }
 
 /// What it costs to hold units over `[start, end)`, at prices per `per_seconds` seconds.

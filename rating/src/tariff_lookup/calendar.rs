@@ -14,7 +14,7 @@ use turnpike_schemas::tariff::{Detail, HoldingTime};
 use turnpike_schemas::{Account, FranchiseAgreement, Instant, Meter, MeterId, Period, Rate};
 
 use super::clock::Clock;
-use super::{Link, Lookup};
+use super::{Feed, Link, Lookup};
 use crate::parked::{ParkCode, ParkReason};
 
 /// An account's period.
@@ -113,11 +113,16 @@ impl<'a> Chain<'a> {
                 terms.entry(meter).or_default().holding = *holding;
             }
         }
+        let mut settled: BTreeSet<&MeterId> = BTreeSet::new();
         for link in &links {
             for (index, rate) in link.version.rates.iter().enumerate() {
-                let term = Term { link: *link, index, rate };
-                terms.entry(&rate.meter).or_default().rates.push(term);
+                if !settled.contains(&rate.meter) {
+                    let term = Term { link: *link, index, rate };
+                    terms.entry(&rate.meter).or_default().rates.push(term);
+                }
             }
+            // What a tariff includes, those that it inherits from do not price.
+            settled.extend(&link.version.included);
         }
         let adjusted = links.iter().any(|link| !link.version.adjustments.is_empty());
         Self { links, adjusted, terms }
@@ -126,6 +131,25 @@ impl<'a> Chain<'a> {
     /// `None`: the chain does not know the meter.
     pub fn terms(&self, meter: &MeterId) -> Option<&Terms<'a>> {
         self.terms.get(meter)
+    }
+
+    /// Whether usage of a meter, with whatever attributes, is simply added up: quantity x seconds, or
+    /// the quantity, on the line of a rate that holds at all hours. A new field of a rate or a meter
+    /// that bears on how usage is gathered belongs into this decision.
+    pub fn is_plain(&self, feeds: &[Feed<'_>]) -> bool {
+        let Some((own, derived)) = feeds.split_first() else { return false };
+        let untimed = |rate: &Rate| rate.times.is_empty() && rate.window_seconds.is_none();
+        let plain = |terms: &Terms<'_>| {
+            let holding = terms.holding;
+            let whole = holding.minimum_seconds <= 0 && holding.step_seconds <= 1;
+            let adds_up = |rate: &Rate| !rate.model.is_pieced() && !rate.model.wants_steps();
+            whole && terms.rates.iter().all(|term| untimed(term.rate) && adds_up(term.rate))
+        };
+        let unpriced =
+            |feed: &Feed<'_>| self.terms(&feed.meter.id).is_none_or(|terms| terms.rates.is_empty());
+        own.meter.measure.is_total()
+            && self.terms(&own.meter.id).is_none_or(plain)
+            && derived.iter().all(unpriced)
     }
 
     /// Of whom lines are, as the account's own tariff version says.

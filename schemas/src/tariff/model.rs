@@ -238,6 +238,28 @@ impl PriceSeries {
     }
 }
 
+impl PriceModel {
+    /// Whether the price changes with time, event or attributes, so that usage is worth what its
+    /// pieces are.
+    pub fn is_pieced(&self) -> bool {
+        matches!(
+            self,
+            PriceModel::Series { .. } | PriceModel::Dynamic(_) | PriceModel::HashMap { .. }
+        )
+    }
+
+    /// Whether each event, or each level held, is looked at alone.
+    pub fn wants_steps(&self) -> bool {
+        match self {
+            PriceModel::Percentage(percentage) => percentage.is_by_event(),
+            PriceModel::Graduated(tiers) | PriceModel::Volume(tiers) => {
+                tiers.basis == TierBasis::Held
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Tier {
     pub fn up_to(&self) -> Option<Fraction> {
         self.up_to_nano.map(Fraction::nano)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{Datelike, Timelike};
 use proptest::prelude::*;
 use serde_json::json;
 use turnpike_rating::gather::{GatherKey, Gathered, Harvest};
@@ -10,10 +11,10 @@ use turnpike_rating::tariff_lookup::Lookup;
 use turnpike_schemas::book::HostClass;
 use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::interval::Holder;
-use turnpike_schemas::tariff::{HoldingTime, PriceSeries};
+use turnpike_schemas::tariff::{HoldingTime, PriceSeries, TimeOfUse};
 use turnpike_schemas::{
-    AccountId, Aggregation, Instant, Measure, MeterId, OwnerRef, Period, Pool, PriceBook,
-    ResourceId, UsageInterval,
+    AccountId, Aggregation, Fraction, Instant, Measure, MeterId, OwnerRef, Period, Pool, PriceBook,
+    Rate, ResourceId, UsageInterval,
 };
 
 use crate::support::case;
@@ -97,42 +98,89 @@ fn book(zone: &str) -> PriceBook {
     book
 }
 
+/// A microsecond of nothing held by one of three resources.
+fn held(id: &str, resource: usize) -> UsageInterval {
+    let holder = Holder {
+        resource: ResourceId::new(format!("native/instance/i-{resource}")).unwrap(),
+        resource_kind: "instance".to_owned(),
+        parent: None,
+        owner: Some(OwnerRef::new("native/t-0").unwrap()),
+        project: (resource > 0).then(|| format!("p-{resource}")),
+        site: None,
+        region: None,
+        source: "/test".to_owned(),
+        attributes: [("host_class".to_owned(), "a".to_owned())].into(),
+        tags: BTreeMap::new(),
+    };
+    UsageInterval {
+        holder: Arc::new(holder),
+        meter: meter(id),
+        aggregation: Aggregation::Held,
+        state: ResourceState::Active,
+        start: at(0),
+        end: at(1),
+        quantity: 0,
+        scale: if id == "vcpu" { 6 } else { 0 },
+        seconds: None,
+        estimated: false,
+    }
+}
+
 fn usage() -> impl Strategy<Value = UsageInterval> {
     let meters =
         prop::sample::select(vec!["vcpu", "volume", "memory", "image", "backup", "snapshot"]);
     let times = (0..SECONDS * 1_000_000, 1..3 * 86_400_000_000_i64);
     (meters, 0..3_usize, times, -2..9_i64).prop_map(|(id, resource, (start, length), quantity)| {
-        let holder = Holder {
-            resource: ResourceId::new(format!("native/instance/i-{resource}")).unwrap(),
-            resource_kind: "instance".to_owned(),
-            parent: None,
-            owner: Some(OwnerRef::new("native/t-0").unwrap()),
-            project: (resource > 0).then(|| format!("p-{resource}")),
-            site: None,
-            region: None,
-            source: "/test".to_owned(),
-            attributes: [("host_class".to_owned(), "a".to_owned())].into(),
-            tags: BTreeMap::new(),
-        };
-        let scale = if id == "vcpu" { 6 } else { 0 };
         UsageInterval {
-            holder: Arc::new(holder),
-            meter: meter(id),
-            aggregation: Aggregation::Held,
-            state: ResourceState::Active,
             start: at(start),
             end: at(start + length),
             quantity: if id == "vcpu" { quantity * 1_000_000 } else { quantity },
-            scale,
-            seconds: None,
-            estimated: false,
+            ..held(id, resource)
         }
     })
 }
 
-/// What is billed, without the number of pieces.
+/// Whether the wall clock shows any of the hours.
+fn shows(times: &[TimeOfUse], local: &chrono::DateTime<chrono_tz::Tz>) -> bool {
+    let second = local.num_seconds_from_midnight();
+    let today = local.weekday().num_days_from_monday();
+    let on = |days: u8, day: u32| days & (1 << day) != 0;
+    times.is_empty()
+        || times.iter().any(|hours| {
+            let (begun, over) = (hours.from <= second, hours.to <= second);
+            if hours.from < hours.to {
+                on(hours.days, today) && begun && !over
+            } else {
+                on(hours.days, today) && begun || on(hours.days, (today + 6) % 7) && !over
+            }
+        })
+}
+
+/// Sums by key, whatever the month: quantity, seconds and worth.
+type Sums = BTreeMap<GatherKey, (i128, i64, Option<Fraction>)>;
+
+fn add_up(sums: &mut Sums, gathered: BTreeMap<GatherKey, Gathered>) {
+    for (key, more) in gathered {
+        let key = GatherKey { month: None, ..key };
+        let sum = sums.entry(key).or_default();
+        let worth = match (sum.2, more.worth) {
+            (Some(own), Some(more)) => own.checked_add(&more),
+            (own, more) => own.or(more),
+        };
+        *sum = (sum.0 + more.quantity, sum.1 + more.seconds, worth);
+    }
+}
+
+/// What is billed in the days around the end of October, without the number of pieces.
 fn rated(book: &PriceBook, buckets: &[Vec<UsageInterval>]) -> BTreeMap<GatherKey, Gathered> {
-    let span = Period::new(at(0), at(SECONDS * 1_000_000)).unwrap();
+    rated_over(book, buckets, Period::new(at(0), at(SECONDS * 1_000_000)).unwrap())
+}
+
+fn rated_over(
+    book: &PriceBook,
+    buckets: &[Vec<UsageInterval>],
+    span: Period,
+) -> BTreeMap<GatherKey, Gathered> {
     let periods: BTreeMap<AccountId, Period> =
         book.accounts.iter().map(|account| (account.id.clone(), span)).collect();
     let lookup = Lookup::new(book, &periods);
@@ -190,6 +238,67 @@ proptest! {
         let usage = without_overlaps(usage);
         let parts: Vec<UsageInterval> = usage.iter().flat_map(cut).collect();
         prop_assert_eq!(rated(&book, &by_resource(&parts)), rated(&book, &by_resource(&usage)));
+    }
+
+    #[test]
+    fn months_rated_alone_are_the_months_rated_at_once(
+        usage in prop::collection::vec(usage(), 1..8),
+        zone in zone(),
+    ) {
+        let book = book(zone);
+        let zone = book.accounts[0].time_zone;
+        let months = [10, 11].map(|month| Period::month(2026, month, zone).unwrap());
+        let both = Period::new(months[0].start(), months[1].end()).unwrap();
+        let buckets = by_resource(&without_overlaps(usage));
+        let mut alone = BTreeMap::new();
+        for month in months {
+            add_up(&mut alone, rated_over(&book, &buckets, month));
+        }
+        let mut at_once = BTreeMap::new();
+        add_up(&mut at_once, rated_over(&book, &buckets, both));
+        prop_assert_eq!(alone, at_once);
+    }
+
+    #[test]
+    fn each_second_has_the_first_rate_whose_hours_hold(
+        hours in prop::collection::vec((0..128_u8, 0..=288_u32, 0..=288_u32), 1..4),
+        // Around 01:00 UTC of the 25th, when Europe's summer time ends; Lord Howe changed on the 4th.
+        start in 80_000_i64..95_000,
+        length in 1..15_000_i64,
+        zone in zone(),
+    ) {
+        let mut book = book(zone);
+        let hour = |(days, from, to): &(u8, u32, u32)| {
+            TimeOfUse { days: *days, from: from * 300, to: to * 300 }
+        };
+        let mut rates = Vec::new();
+        for hours in hours.iter().map(hour) {
+            let timed = &book.tariffs[0].versions[0].rates[0];
+            rates.push(Rate { times: vec![hours], ..timed.clone() });
+        }
+        rates.push(Rate { times: Vec::new(), ..rates[0].clone() });
+        for version in &mut book.tariffs[0].versions {
+            version.rates.clone_from(&rates);
+            version.holding.clear();
+        }
+        let interval = UsageInterval {
+            start: at(start * 1_000_000),
+            end: at((start + length) * 1_000_000),
+            quantity: 1,
+            ..held("vcpu", 0)
+        };
+        let zone = book.accounts[0].time_zone;
+        let mut expect: BTreeMap<usize, i64> = BTreeMap::new();
+        for second in start..start + length {
+            let local = at(second * 1_000_000).to_chrono().with_timezone(&zone);
+            let rate = rates.iter().position(|rate| shows(&rate.times, &local)).unwrap();
+            *expect.entry(rate).or_insert(0) += 1;
+        }
+        let mut found: BTreeMap<usize, i64> = BTreeMap::new();
+        for (key, sums) in rated(&book, &[vec![interval]]) {
+            *found.entry(key.rate_index).or_insert(0) += sums.seconds;
+        }
+        prop_assert_eq!(found, expect);
     }
 
     #[test]

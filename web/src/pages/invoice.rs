@@ -71,11 +71,10 @@ pub struct TaxView {
 
 impl Paper {
     pub fn new(invoice: Invoice, sections: Vec<reads::Section>) -> Self {
-        let currency = invoice.currency;
         let section = |section: reads::Section| SectionView {
             service: section.service,
             net: section.net,
-            charges: section.charges.iter().map(|one| ChargeView::new(one, currency)).collect(),
+            charges: section.charges.iter().map(ChargeView::new).collect(),
         };
         Self {
             key: invoice.number.clone().unwrap_or_else(|| invoice.id.to_string()),
@@ -94,8 +93,9 @@ impl Paper {
 }
 
 impl ChargeView {
-    fn new(charge: &Charge, currency: turnpike_schemas::Currency) -> Self {
-        let (quantity, scale, unit) = (charge.quantity, charge.scale, &charge.unit);
+    fn new(charge: &Charge) -> Self {
+        let (quantity, held) = format::charge_quantity(charge);
+        let (price, per) = format::charge_price(charge);
         let places: Vec<&str> =
             [charge.project.as_deref(), charge.site.as_deref()].into_iter().flatten().collect();
         Self {
@@ -103,15 +103,9 @@ impl ChargeView {
             description: charge.description.clone(),
             resource: charge.resource.to_string(),
             place: places.join(" · "),
-            quantity: format::priced_quantity(
-                quantity,
-                scale,
-                unit,
-                charge.per,
-                charge.per_seconds,
-            ),
-            held: format::held(charge.aggregation, quantity, scale, unit, charge.seconds),
-            price: format::unit_price(charge.price_nano, currency, unit, charge.per),
+            quantity,
+            held,
+            price: format!("{price} {per}").trim().to_owned(),
             net: charge.net,
             estimated: charge.estimated,
             shares: charge.shares.clone(),

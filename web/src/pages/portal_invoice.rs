@@ -74,6 +74,8 @@ struct CustomerSeller<'a> {
 #[derive(Serialize)]
 struct CustomerCharge<'a> {
     line: u32,
+    /// `usage`, `metered`, `fee` or `adjustment`.
+    kind: &'static str,
     service: &'a str,
     description: &'a str,
     resource: &'a str,
@@ -133,6 +135,7 @@ fn customer_seller(seller: &Party) -> CustomerSeller<'_> {
 fn customer_charge(charge: &Charge) -> CustomerCharge<'_> {
     CustomerCharge {
         line: charge.line,
+        kind: charge.kind.as_str(),
         service: &charge.service,
         description: &charge.description,
         resource: charge.resource.as_str(),

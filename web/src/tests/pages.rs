@@ -77,6 +77,7 @@ async fn a_customer_gets_exactly_these_fields() {
     assert_eq!(keys(&invoice), expect);
     let mut expect = vec![
         "line",
+        "kind",
         "service",
         "description",
         "resource",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use turnpike_schemas::{Invoice, Money, Per, Rounding, TariffVersionId};
+use turnpike_schemas::{Invoice, LineKind, Money, Per, Rounding, TariffVersionId};
 
 use crate::{InvoiceError, format};
 
@@ -15,6 +15,8 @@ pub(super) struct Notes<'a> {
     /// Hours of a month, where a monthly price is on the invoice.
     pub months: Vec<String>,
     pub rounding: &'static str,
+    /// Whether amounts stand for themselves: fees, discounts, true-ups.
+    pub plain_amounts: bool,
     pub tariff_versions: BTreeSet<&'a TariffVersionId>,
 }
 
@@ -43,6 +45,7 @@ impl<'a> Notes<'a> {
             estimated_lines: charges.iter().filter(|charge| charge.estimated).count(),
             months: months.into_iter().map(format::duration).collect(),
             rounding: rounding(&rules),
+            plain_amounts: charges.iter().any(|charge| charge.kind != LineKind::Usage),
             tariff_versions: charges.iter().map(|charge| &charge.tariff_version).collect(),
         })
     }

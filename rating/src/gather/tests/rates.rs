@@ -56,6 +56,16 @@ fn the_first_rate_of_the_chain_that_applies_is_taken() {
 }
 
 #[test]
+fn what_a_tariff_includes_its_base_does_not_price() {
+    let book = inherited(|book| {
+        let volume = turnpike_schemas::MeterId::new("volume").expect("id");
+        book.tariffs[0].versions[0].included.insert(volume);
+    });
+    let usage = interval("volume", DAY.0, DAY.1, 1);
+    assert_eq!(gathered(&book, &[usage]), Vec::<String>::new());
+}
+
+#[test]
 fn hold_is_inherited_by_meter() {
     let mut usage = interval("volume", DAY.0, DAY.1, 1);
     usage.state = ResourceState::Stopped;
@@ -241,4 +251,50 @@ fn months_stand_in_the_key_where_a_base_adjusts() {
     let usage = interval("volume", "2026-10-31T14:00:00Z", "2026-10-31T16:00:00Z", 1);
     let lines = |is| rated(&adjusted(is), std::slice::from_ref(&usage)).len();
     assert_eq!((lines(false), lines(true)), (1, 2));
+}
+
+#[test]
+fn usage_that_is_simply_added_up_is_known_beforehand() {
+    let check = |meter: &str, change: &dyn Fn(&mut PriceBook), expect: bool| {
+        let book = inherited(change);
+        let (_, periods) = super::october(&book);
+        let lookup = super::Lookup::new(&book, &periods);
+        let id = turnpike_schemas::MeterId::new(meter).expect("id");
+        let plain = |instant| lookup.is_plain(&book.accounts[0], &id, at(instant));
+        assert_eq!(plain("2026-10-06T11:59:59Z"), expect, "{meter}");
+        assert_eq!(plain("2026-10-31T23:59:59Z"), expect, "{meter}");
+        assert!(!plain("2026-11-01T00:00:00Z"), "{meter}, past the period");
+    };
+    let holding = turnpike_schemas::tariff::HoldingTime { minimum_seconds: 60, step_seconds: 0 };
+    let of_vcpu = |more: serde_json::Value| {
+        move |book: &mut PriceBook| {
+            let more = serde_json::from_value(rate("vcpu", "hour", more.clone())).expect("rate");
+            book.tariffs[0].versions[0].rates.push(more);
+        }
+    };
+    check("vcpu", &|_| {}, true);
+    check("volume", &|_| {}, true);
+    check("egress", &|_| {}, true);
+    check("unheard-of", &|_| {}, false);
+    // Whatever rate it is that has hours: another one may hold at another time.
+    check("vcpu", &of_vcpu(json!({"times": [{"days": 127, "from": 0, "to": 9}]})), false);
+    check("vcpu", &of_vcpu(json!({"window_seconds": 3_600})), false);
+    check("vcpu", &of_vcpu(json!({"model": {"kind": "series", "series": "s"}})), false);
+    check("vcpu", &of_vcpu(json!({"model": {"kind": "percentage", "rate_nano": 1}})), true);
+    // A holding time of the account's own tariff bears on what its base prices.
+    let id = turnpike_schemas::MeterId::new("volume").expect("id");
+    let held = |book: &mut PriceBook| {
+        book.tariffs[0].versions[0].holding.insert(id.clone(), holding);
+    };
+    check("volume", &held, false);
+    check("vcpu", &held, true);
+    // A meter derived of it is priced, too.
+    let mips = |book: &mut PriceBook| {
+        let more = serde_json::from_value(rate("mips", "hour", json!({}))).expect("rate");
+        book.tariffs[1].versions.iter_mut().for_each(|version| {
+            version.rates.push(turnpike_schemas::Rate::clone(&more));
+        });
+    };
+    check("vcpu", &mips, false);
+    check("cpu-mhz", &mips, true);
 }

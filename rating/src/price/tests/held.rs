@@ -111,6 +111,30 @@ fn the_highest_level_is_that_of_the_whole_period() {
 }
 
 #[test]
+fn items_of_another_rate_stand_in_the_same_stack() {
+    let (rate, meter) = (graduated(), meter(Aggregation::Held));
+    let other = [held(0, &[(0, MONTH, 5 * ONE)])];
+    let own = [held(1, &[(0, MONTH, 5 * ONE)])];
+    let mut upper = pool(&rate, &meter, MONTH, &own);
+    among(&mut upper, &other, &[]);
+    // The second tier and its fee: 5 x 5 + 50.
+    assert_eq!(total(&priced(&upper).expect("priced")), decimal("75"));
+    let mut lower = pool(&rate, &meter, MONTH, &other);
+    among(&mut lower, &[], &own);
+    assert_eq!(total(&priced(&lower).expect("priced")), decimal("150"));
+}
+
+#[test]
+fn levels_above_a_last_closed_tier_have_no_price() {
+    let closed = tiers(vec![tier("5", "1", "0")], TierBasis::Held, false);
+    let (rate, meter) = (monthly(PriceModel::Graduated(closed)), meter(Aggregation::Held));
+    let sums = [held(0, &[(0, 10, 3 * ONE)]), held(1, &[(9, 20, 3 * ONE)])];
+    assert!(priced(&pool(&rate, &meter, MONTH, &sums[..1])).is_ok());
+    let refused = priced(&pool(&rate, &meter, MONTH, &sums)).expect_err("above");
+    assert_eq!(refused.code, ParkCode::UnknownPrice);
+}
+
+#[test]
 fn time_billed_beyond_time_held_has_the_mean_price() {
     let (rate, meter) = (graduated(), meter(Aggregation::Held));
     // 10 units for a day, billed for two: half at 10, half at 5, and both fees.
