@@ -73,7 +73,7 @@ pub fn price_account<'l: 'a, 'a>(
         Some(terms) => Free::of(lookup.book, terms, gathered)?,
         None => Free::default(),
     };
-    let pools = pool::pools(lookup.book, currency, gathered, &free)?;
+    let pools = pool::pools(lookup.book, account, currency, gathered, &free)?;
     let priced = priced(run, account, &pools, &free)?;
     let mut lines = match &terms {
         Some(terms) => {
