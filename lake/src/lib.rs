@@ -65,4 +65,5 @@ pub use model::{
     AppId, Append, Backlog, CompactProgress, CompactReport, CompactSettings, EventFilter,
     FinalCounts, LakeSettings, OffsetAdvance, Recovered, RunFile, SystemCounts, VacuumReport,
 };
+pub use rated::RatedLinesWriter;
 pub use snapshot::LakeSnapshot;

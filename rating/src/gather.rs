@@ -246,7 +246,7 @@ fn overlaps(period: &Period, piece: &Piece<'_>) -> bool {
     period.contains(piece.start) || piece.start < period.end() && period.start() < piece.end
 }
 
-fn overflow(key: &GatherKey) -> ParkReason {
+pub(crate) fn overflow(key: &GatherKey) -> ParkReason {
     let text =
         format!("the usage of {} for meter `{}` is too large to sum", key.resource, key.meter);
     ParkReason::new(ParkCode::Overflow, text)

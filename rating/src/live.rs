@@ -24,12 +24,13 @@ use turnpike_schemas::{
 };
 
 use crate::account::{Placement, placements};
+use crate::engine;
 use crate::error::RatingError;
 use crate::gather::Harvest;
 use crate::metering::{EventReader, Metered, MeteredEvent};
 use crate::parked::ParkReason;
 use crate::request::{MonthRange, RatingRequest, Window};
-use crate::run::{opening_of, priced};
+use crate::run::priced;
 use crate::tariff_lookup::Lookup;
 use resource::LiveResource;
 
@@ -176,7 +177,7 @@ impl LiveBill {
     ) -> Result<Option<LiveAccount>, RatingError> {
         let Some(period) = self.periods.get(id).copied() else { return Ok(None) };
         let periods = BTreeMap::from([(id.clone(), period)]);
-        let lookup = Lookup::new(&self.book, &periods);
+        let lookup = Lookup::new(&self.book, &periods).billed_until(as_of);
         let mut harvest = self.harvest(id, &lookup, as_of)?;
         let lines = priced(&lookup, &self.run, &mut harvest);
         let parked = harvest.parked.remove(id);
@@ -193,7 +194,7 @@ impl LiveBill {
         let known = self.periods.get(id).copied().zip(self.book.account(id));
         let Some((period, account)) = known else { return Ok(Vec::new()) };
         let periods = BTreeMap::from([(id.clone(), period)]);
-        let lookup = Lookup::new(&self.book, &periods);
+        let lookup = Lookup::new(&self.book, &periods).billed_until(as_of);
         let harvest = self.harvest(id, &lookup, as_of)?;
         if harvest.parked.contains_key(id) {
             return Ok(Vec::new());
@@ -304,7 +305,7 @@ impl LiveBill {
         if again.is_empty() {
             return Ok(());
         }
-        let (month, mut opening) = opening_of(snapshot, bucket, self.range.first).await?;
+        let (month, mut opening) = engine::opening(snapshot, bucket, self.range.first).await?;
         let names = again.iter().map(ToString::to_string).collect();
         let rows = snapshot.scan_resources(bucket, month, self.range.last, names).await?;
         let events = events_of(&rows)?;
@@ -324,7 +325,7 @@ impl LiveBill {
     /// Reads a bucket from its opening state.
     async fn load(&mut self, snapshot: &LakeSnapshot, bucket: u32) -> Result<(), RatingError> {
         let at = index(bucket);
-        let (month, opening) = opening_of(snapshot, bucket, self.range.first).await?;
+        let (month, opening) = engine::opening(snapshot, bucket, self.range.first).await?;
         let mut known: HashMap<ResourceId, LiveResource> = opening
             .into_iter()
             .map(|(id, state): (ResourceId, Metered)| (id, LiveResource::open(Some(state))))

@@ -4,6 +4,7 @@ mod adapters;
 mod amounts;
 mod bench_duplicates;
 mod bench_live_bill;
+mod bench_month;
 mod book;
 mod check_event;
 mod compact;
@@ -107,6 +108,8 @@ enum Command {
     BenchDuplicates(bench_duplicates::BenchDuplicates),
     #[command(hide = true)]
     BenchLiveBill(bench_live_bill::BenchLiveBill),
+    #[command(hide = true)]
+    BenchMonth(bench_month::BenchMonth),
 }
 
 /// Parses the command line, runs the command and answers with the exit code.
@@ -181,6 +184,7 @@ async fn dispatch(command: Command, app: &App) -> anyhow::Result<()> {
         Command::Health(command) => command.run(app).await,
         Command::BenchDuplicates(command) => Box::pin(command.run(app)).await,
         Command::BenchLiveBill(command) => Box::pin(command.run(app)).await,
+        Command::BenchMonth(command) => command.run(app).await,
         Command::Key(command) => command.run(app).await,
         // Answered before anything was opened.
         Command::Config(_) | Command::Adapters(_) | Command::Completions(_) | Command::Man(_) => {

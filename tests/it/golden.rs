@@ -3,15 +3,19 @@
 //! What they expect was worked out by hand in their READMEs, and by `oracle.py`, which shares
 //! nothing with this program.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
 use serde_json::Value;
 use turnpike_schemas::invoice::InvoiceStatus;
+use turnpike_schemas::{Amount, Fraction, Instant, LineKind, RunId, parse};
 
+use crate::exact;
 use crate::support::case::{self, Case};
+use crate::support::cli::Turnpike;
 
 /// Cases at the same time. Other tests run beside these.
 const THREADS: usize = 2;
@@ -102,6 +106,99 @@ fn hash_backwards(case: &Case) -> Value {
         turnpike.ok(&["ingest", "--from", &format!("file:{name}")]);
     }
     case.rate(&turnpike).0["hash"].clone()
+}
+
+/// Of each account what `rated.json` says: the exact total, and what the usage of a resource costs.
+type Rated = BTreeMap<String, (String, BTreeMap<String, String>)>;
+
+#[test]
+fn every_price_is_as_worked_out() {
+    let (left, failed) = (Mutex::new(with("rated.json")), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some(folder) = { left.lock().unwrap().pop() } {
+                    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+                    if catch_unwind(AssertUnwindSafe(|| check_price(&folder))).is_err() {
+                        failed.lock().unwrap().push(name);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{} cases failed: {}", failed.len(), failed.join(", "));
+}
+
+/// Rates a case in two orders of arrival and from compacted tables: the same amounts, the same hash.
+fn check_price(folder: &Path) {
+    let text = std::fs::read_to_string(folder.join("rated.json")).unwrap();
+    let expected: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
+    let events = std::fs::read_to_string(folder.join("events.jsonl")).unwrap();
+    let backwards: Vec<&str> = events.lines().rev().collect();
+    let mut hashes = BTreeSet::new();
+    for text in [events.clone(), backwards.join("\n")] {
+        let turnpike = Turnpike::new();
+        let book = folder.join("book.toml");
+        turnpike.ok(&["book", "import", &book.to_string_lossy()]);
+        turnpike.file("events.jsonl", text);
+        turnpike.ok(&["ingest", "--from", "file:events.jsonl"]);
+        for _ in 0..2 {
+            let (hash, rated) = rate(&turnpike);
+            hashes.insert(hash);
+            compare(&expected, &rated);
+            turnpike.ok(&["compact"]);
+        }
+        turnpike.ok(&["invoice", "draft", "--period", "2026-10"]);
+        turnpike.ok(&["invoice", "finalize", "--period", "2026-10"]);
+        turnpike.ok(&["verify"]);
+    }
+    assert_eq!(hashes.len(), 1, "{hashes:?}");
+}
+
+fn compare(expected: &BTreeMap<String, Value>, rated: &Rated) {
+    for (account, wanted) in expected {
+        let (total, resources) = rated.get(account).cloned().unwrap_or_default();
+        let total = if total.is_empty() { "0" } else { &total };
+        assert_eq!(total, wanted["total"], "{account}: {rated:#?}");
+        for (resource, amount) in wanted["resources"].as_object().into_iter().flatten() {
+            let found = resources.get(resource).map_or("0", String::as_str);
+            assert_eq!(found, amount, "{account}, {resource}: {rated:#?}");
+        }
+    }
+    let strangers: Vec<&String> = rated.keys().filter(|key| !expected.contains_key(*key)).collect();
+    assert!(strangers.is_empty(), "{strangers:?}");
+}
+
+/// The hash of October's run, and what was found of each account.
+fn rate(turnpike: &Turnpike) -> (String, Rated) {
+    let run = turnpike.json(&["rate", "--period", "2026-10"]);
+    assert_eq!(run["parked"].as_array().map(Vec::len), Some(0), "{run}");
+    let id = RunId::new(run["run"].as_str().unwrap()).unwrap();
+    let now = Instant::parse("2026-11-01T00:00:00Z").unwrap();
+    let mut sums: BTreeMap<String, (Vec<Amount>, BTreeMap<String, Vec<Amount>>)> = BTreeMap::new();
+    for line in exact::lines(turnpike, &id, now) {
+        let (all, resources) = sums.entry(line.account.to_string()).or_default();
+        if line.kind != LineKind::Adjustment {
+            resources.entry(line.resource.to_string()).or_default().push(line.amount.clone());
+        }
+        all.push(line.amount);
+    }
+    let texts = sums.into_iter().map(|(account, (all, resources))| {
+        let resources = resources.iter().map(|(name, parts)| (name.clone(), sum(parts))).collect();
+        (account, (sum(&all), resources))
+    });
+    (run["hash"].to_string(), texts.collect())
+}
+
+/// The decimals of a sum where they end, else a fraction.
+fn sum(parts: &[Amount]) -> String {
+    let sum = Amount::sum(parts, parts[0].currency()).unwrap();
+    let value = Fraction::new(sum.numerator(), sum.denominator()).unwrap();
+    match value.to_scaled(0, 29) {
+        Some((scaled, scale)) => parse::scaled_to_short_decimal(scaled, scale),
+        None => value.to_string(),
+    }
 }
 
 /// Python of at least 3.11 with time zones, for the programs beside the cases.

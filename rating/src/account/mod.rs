@@ -14,7 +14,6 @@
 mod adjust;
 mod allowance;
 mod capacity;
-mod chain;
 mod entry;
 mod fee;
 mod lines;
@@ -117,7 +116,7 @@ pub fn placements<'l: 'a, 'a>(
 /// What is free, and the pools of what is not.
 fn counted<'l: 'a, 'a>(
     lookup: &Lookup<'l>,
-    account: &Account,
+    account: &'l Account,
     terms: Option<&Terms<'a>>,
     gathered: &'a [(GatherKey, Gathered)],
 ) -> Result<(Free<'a>, Vec<PricePool<'a>>), ParkReason> {
@@ -129,7 +128,7 @@ fn counted<'l: 'a, 'a>(
         Some(terms) => Free::of(lookup.book, terms, gathered)?,
         None => Free::default(),
     };
-    let pools = pool::pools(lookup.book, currency, gathered, &free)?;
+    let pools = pool::pools(lookup.book, account, currency, gathered, &free)?;
     Ok((free, pools))
 }
 

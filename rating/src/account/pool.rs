@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use turnpike_schemas::{
-    Currency, Fraction, Instant, Meter, MeterId, Pool, PriceBook, Rate, TariffVersion,
+    Account, Currency, Fraction, Instant, Meter, MeterId, Pool, PriceBook, Rate, TariffId,
+    TariffVersion, TariffVersionId,
 };
 
 use super::allowance::Free;
@@ -16,10 +17,11 @@ use crate::gather::{GatherKey, Gathered};
 use crate::parked::ParkReason;
 use crate::price::{PoolItem, PricePool};
 
-/// Units are counted on within a series: the same rate across tariff versions, in one pool, month
-/// and window.
+/// Units are counted on within a series: the same rate across the versions of a tariff, in one pool,
+/// month and window. An account that moves to another tariff begins anew there.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct SeriesKey<'a> {
+    assigned: Option<&'a TariffId>,
     meter: &'a MeterId,
     rate: String,
     member: Option<&'a str>,
@@ -67,6 +69,7 @@ impl<'a> Found<'a> {
 /// All pools of an account, in canonical order.
 pub(super) fn pools<'a>(
     book: &'a PriceBook,
+    account: &'a Account,
     currency: Currency,
     gathered: &'a [(GatherKey, Gathered)],
     free: &Free<'a>,
@@ -74,19 +77,45 @@ pub(super) fn pools<'a>(
     let mut series: BTreeMap<SeriesKey<'a>, Vec<Found<'a>>> = BTreeMap::new();
     for (key, sums) in gathered {
         let found = Found::of(book, key, sums);
-        series.entry(series_key(&found)).or_default().push(found);
+        series.entry(series_key(account, &found)).or_default().push(found);
     }
     let mut pools = Vec::new();
     for (_, mut items) in series {
-        items.sort_by_key(Found::order);
+        sort_by_use(&mut items);
         add_pools(currency, &items, free, &mut pools)?;
     }
     Ok(pools)
 }
 
-fn series_key<'a>(found: &Found<'a>) -> SeriesKey<'a> {
-    let Found { key, rate, .. } = found;
+/// Versions in the order in which they were used first, then the items of each: a base version
+/// that began long ago may come after one of the tariff's own.
+fn sort_by_use(items: &mut [Found<'_>]) {
+    let mut begun: BTreeMap<(&TariffId, &TariffVersionId), Instant> = BTreeMap::new();
+    for found in &*items {
+        let first =
+            begun.entry((&found.key.tariff, &found.key.tariff_version)).or_insert(found.sums.first);
+        *first = (*first).min(found.sums.first);
+    }
+    items.sort_by_key(|found| {
+        let version = (&found.key.tariff, &found.key.tariff_version);
+        (begun.get(&version).copied(), found.order())
+    });
+}
+
+/// The tariff that an account is assigned to, where that tells one use from another.
+pub(super) fn assigned(account: &Account, at: Instant) -> Option<&TariffId> {
+    let several = account.tariffs.len() > 1;
+    let mut found = account.tariffs.iter().filter(|assignment| {
+        assignment.valid_from.is_none_or(|from| from <= at)
+            && assignment.valid_to.is_none_or(|end| at < end)
+    });
+    found.next().filter(|_| several).map(|assignment| &assignment.tariff)
+}
+
+fn series_key<'a>(account: &'a Account, found: &Found<'a>) -> SeriesKey<'a> {
+    let Found { key, rate, sums, .. } = found;
     SeriesKey {
+        assigned: assigned(account, sums.first),
         meter: &key.meter,
         rate: series_name(rate),
         member: found.member(rate.pool),

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use turnpike_schemas::{Fraction, Instant, LineKind, MeterId, Period, Rate};
+use turnpike_schemas::{Fraction, Instant, LineKind, MeterId, Period, Rate, TariffId};
 
 use super::Stage;
 use super::entry::Entry;
 use super::own::{OwnLine, Subject};
-use super::pool::series_name;
+use super::pool::{assigned, series_name};
 use super::scope::Origin;
 use super::terms::first_flat;
 use crate::parked::{ParkCode, ParkReason};
@@ -28,7 +28,8 @@ pub(super) fn add<'a>(
         // A tariff's own rate stands before the same one of its base.
         for link in stretch.links.iter().rev() {
             for rate in &link.version.rates {
-                let series = (month.start(), rate.meter.clone(), series_name(rate));
+                let assigned = assigned(stage.terms.account, stretch.start).cloned();
+                let series = (month.start(), assigned, rate.meter.clone(), series_name(rate));
                 let (true, Some(flat)) = (known.insert(series.clone()), first_flat(rate)) else {
                     continue;
                 };
@@ -50,7 +51,7 @@ pub(super) fn add<'a>(
                     amount: Fraction::nano(flat),
                     period: (stretch.start, end),
                     estimated: false,
-                    apart: format!("without usage {} {}", series.1, series.2),
+                    apart: format!("without usage {} {}", series.2, series.3),
                 };
                 entries.push(Entry {
                     line: own.line(stage)?,
@@ -76,17 +77,18 @@ fn detail(rate: &Rate) -> String {
     if rate.name.is_empty() { text } else { format!("{}: {text}", rate.name) }
 }
 
+/// A series: its month, the tariff where an account moves, the meter and the rate.
+type Used = (Instant, Option<TariffId>, MeterId, String);
+
 /// The series that have usage, by month. Usage that comes to nothing is the price model's.
-fn used(
-    stage: &Stage<'_, '_, '_>,
-    pools: &[PricePool<'_>],
-) -> BTreeSet<(Instant, MeterId, String)> {
+fn used(stage: &Stage<'_, '_, '_>, pools: &[PricePool<'_>]) -> BTreeSet<Used> {
     let mut used = BTreeSet::new();
     for pool in pools {
         for item in &pool.items {
             let at = item.key.month.unwrap_or(item.sums.first);
             let month = stage.terms.month_of(at).map_or(at, Period::start);
-            used.insert((month, item.key.meter.clone(), series_name(pool.rate)));
+            let assigned = assigned(stage.terms.account, item.sums.first).cloned();
+            used.insert((month, assigned, item.key.meter.clone(), series_name(pool.rate)));
         }
     }
     used

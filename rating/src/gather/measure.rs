@@ -15,7 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use turnpike_schemas::{AccountId, Instant, Measure, MeterId, Period, Pool, ResourceId};
+use turnpike_schemas::{AccountId, Instant, Measure, MeterId, Period, Pool, ResourceId, TariffId};
 
 use super::key::{GatherKey, Gathered};
 use super::price::Priced;
@@ -35,6 +35,8 @@ pub(super) struct Measures {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct GroupKey {
     account: AccountId,
+    /// The account's own; where it moves to another the number begins anew.
+    tariff: Option<TariffId>,
     meter: MeterId,
     rate: String,
     over: Over,
@@ -127,6 +129,7 @@ impl Harvest {
         let period = priced.window.unwrap_or_else(|| priced.counted_period());
         let place = GroupKey {
             account: key.account.clone(),
+            tariff: priced.chain.links.first().map(|link| link.tariff.id.clone()),
             meter: key.meter.clone(),
             rate: series_name(priced.term.rate),
             over,

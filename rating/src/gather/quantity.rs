@@ -3,7 +3,7 @@
 use turnpike_schemas::book::HostClass;
 use turnpike_schemas::meter::{Conversion, Factor};
 use turnpike_schemas::parse::scaled_to_short_decimal;
-use turnpike_schemas::{Aggregation, Instant, Meter, PriceBook, UsageInterval};
+use turnpike_schemas::{Aggregation, Instant, Measure, Meter, PriceBook, UsageInterval};
 
 use crate::parked::{ParkCode, ParkReason};
 use crate::tariff_lookup::{Feed, Lookup};
@@ -57,6 +57,10 @@ pub(super) fn quantity(
         let factor = factor(book, interval, conversion, at)?;
         quantity = quantity.checked_mul(i128::from(factor)).ok_or_else(|| too_large(interval))?;
         scale += FACTOR_SCALE;
+    }
+    // What only counts events, holdings or values has a scale of its own.
+    if matches!(feed.meter.measure, Measure::Count | Measure::Unique { .. }) {
+        return Ok(quantity.signum());
     }
     if scale <= feed.meter.scale {
         let factor = 10_i128.checked_pow(feed.meter.scale - scale);
