@@ -36,6 +36,8 @@ pub(super) struct Cursor {
     /// Of the row before, where it says the same as this one.
     head: Option<Head>,
     head_is_known: bool,
+    /// The code, in this block, of the resource that is being read.
+    own_code: Option<u32>,
 }
 
 /// The bucket has to go the general way.
@@ -48,8 +50,16 @@ impl Cursor {
     pub(super) fn open(path: &Path) -> Result<Self, Unread> {
         let file = File::open(path).map_err(|_| Unread)?;
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(|_| Unread)?;
-        let (block, head) = (None, None);
-        Ok(Self { file, metadata, group: 0, block, row: 0, head, head_is_known: false })
+        Ok(Self {
+            file,
+            metadata,
+            group: 0,
+            block: None,
+            row: 0,
+            head: None,
+            head_is_known: false,
+            own_code: None,
+        })
     }
 
     /// Stands at the next row, reading the next block where one ends; false at the end.
@@ -66,6 +76,7 @@ impl Cursor {
             self.group += 1;
             self.row = 0;
             self.head_is_known = false;
+            self.own_code = None;
         }
         Ok(true)
     }
@@ -93,8 +104,12 @@ impl Cursor {
         let Some(block) = self.block.as_ref().filter(|block| self.row < block.rows) else {
             return Ok(false);
         };
-        if block.resource(self.row) != Some(resource) {
-            return Ok(false);
+        let code = block.resource_code(self.row);
+        if self.own_code != Some(code) {
+            if block.resource(self.row) != Some(resource) {
+                return Ok(false);
+            }
+            self.own_code = Some(code);
         }
         let origin = block.origin(self.row);
         event.time = block.time(self.row);
@@ -149,6 +164,7 @@ impl Cursor {
         keys: bool,
         numbers: &mut Numbers,
     ) -> Result<(), Unread> {
+        self.own_code = None;
         while self.resource() == Some(resource) {
             let Some(block) = &self.block else { return Ok(()) };
             let code = block.resource_code(self.row);

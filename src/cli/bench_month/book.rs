@@ -27,7 +27,7 @@ const STORAGE_PRICES: [(&str, &str, i64); 3] = [
     ("object-storage", "", 31_507),
 ];
 /// Seconds into the month at which a new version begins.
-const VERSIONS: [Option<i64>; 3] = [None, Some(9 * 86_400 + 7 * 3_600), Some(19 * 86_400 + 123)];
+const VERSIONS: [i64; 3] = [-365 * 86_400, 9 * 86_400 + 7 * 3_600, 19 * 86_400 + 123];
 /// Units x hours at which a tier ends.
 const FLAVOR_TIERS: [&str; 2] = ["200", "2000"];
 const STORAGE_TIERS: [&str; 2] = ["50000", "500000"];
@@ -60,11 +60,18 @@ pub(super) fn text(month: &Month, detail: &str) -> String {
 
 fn tariff(text: &mut String, detail: &str) {
     text.push_str("[[tariff]]\nid = \"standard\"\nname = \"Standard\"\ncurrency = \"EUR\"\n\n");
+    let at = |seconds: i64| {
+        Instant::from_seconds(MONTH_START + seconds)
+            .map_or_else(|_| String::new(), |instant| instant.to_string())
+    };
     for (number, from) in (0_i64..).zip(VERSIONS) {
-        let from = MONTH_START + from.unwrap_or(-365 * 86_400);
-        let from = Instant::from_seconds(from).map_or_else(|_| String::new(), |at| at.to_string());
-        let _ =
-            write!(text, "[[tariff.version]]\nvalid_from = \"{from}\"\ndetail = \"{detail}\"\n\n");
+        let next = VERSIONS.iter().find(|next| **next > from);
+        let to = next.map_or_else(String::new, |to| format!("valid_to = \"{}\"\n", at(*to)));
+        let _ = write!(
+            text,
+            "[[tariff.version]]\nvalid_from = \"{}\"\n{to}detail = \"{detail}\"\n\n",
+            at(from)
+        );
         for (flavor, price) in FLAVORS.iter().zip(FLAVOR_PRICES) {
             let condition = format!("flavor = \"{flavor}\"");
             rate(text, "instance", &condition, "instance", price, number, &FLAVOR_TIERS);
