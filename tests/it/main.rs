@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, in its helpers too")]
 
 mod bad_input;
-mod book;
 mod clients;
 mod corrections;
 mod dead_letters;
@@ -14,6 +13,7 @@ mod http;
 mod inventory;
 mod lifecycle;
 mod pipeline;
+mod price_book;
 mod properties;
 mod support;
 mod tidy;
