@@ -29,7 +29,9 @@ mod verify;
 
 pub use access::{ApiKey, Begun, NewApiKey, Right, StoredAnswer};
 pub use audit::AuditEntry;
-pub use book::{BookCounts, BookVersion, ImportReport, Mistake, ParsedBook, parse_book, read_book};
+pub use book::{
+    BookCounts, BookVersion, ImportReport, Mistake, ParsedBook, cloudkitty, parse_book, read_book,
+};
 pub use error::{BooksError, BoxError, Fault, FinalizeError, ImportError};
 pub use invoice::{
     Audience, DraftOutcome, FinalizeRequest, Finalized, FinalizedInvoice, InvoiceFilter,

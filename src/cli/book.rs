@@ -1,10 +1,12 @@
-//! `turnpike book import|show`.
+//! `turnpike book import|check|show`.
 
-use std::path::PathBuf;
+mod cloudkitty;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use turnpike_books::{BookCounts, ImportError, Mistake};
+use turnpike_books::{BookCounts, ImportError, Mistake, read_book};
 
 use crate::app::App;
 use crate::fault::{Blame as _, Kind, fault};
@@ -21,6 +23,13 @@ pub struct Book {
 enum Action {
     /// Imports a book; every mistake is reported with its line, and then nothing is changed
     Import {
+        /// The book as TOML, or what `--from` names
+        file: PathBuf,
+        #[command(flatten)]
+        from: cloudkitty::System,
+    },
+    /// Reads a book and reports every mistake and warning with its line; changes nothing
+    Check {
         /// The book as TOML
         file: PathBuf,
     },
@@ -34,45 +43,83 @@ enum Action {
 
 impl Book {
     pub async fn run(self, app: &App) -> anyhow::Result<()> {
-        let books = app.books().await?;
         match self.command {
-            Action::Import { file } => {
-                let text = std::fs::read_to_string(&file)
-                    .blame(Kind::Data, format!("the book {} could not be read", file.display()))?;
-                let imported = books.import(&text, app.clock.now(), "cli").await;
-                let report = imported.map_err(|error| match error {
-                    ImportError::Mistakes(list) => mistakes(&file.display().to_string(), &list),
-                    other => other.into(),
-                })?;
-                for warning in &report.warnings {
-                    output::note(&format!("warning: {}: {warning}", file.display()));
-                }
-                let record = counts(Record::default(), &report.counts)
-                    .with("version", Cell::Integer(report.version))
-                    .with("changed", Cell::Flag(report.changed))
-                    .with("hash", Cell::text(&report.hash));
-                Ok(output::print(&record.text(app.format))?)
-            }
-            Action::Show { text } => {
-                let newest = books.newest_book().await.context("reading the book")?;
-                let newest = newest.ok_or_else(|| {
-                    fault(
-                        Kind::Data,
-                        "no book has been imported yet: run `turnpike book import FILE.toml`",
-                    )
-                })?;
-                if text {
-                    return Ok(output::print(&newest.text)?);
-                }
-                let record = Record::default()
-                    .with("version", Cell::Integer(newest.version))
-                    .with("imported_at", Cell::text(newest.imported_at))
-                    .with("imported_by", Cell::text(&newest.actor))
-                    .with("hash", Cell::text(&newest.hash));
-                let record = counts(record, &BookCounts::of(&newest.book));
-                Ok(output::print(&record.text(app.format))?)
-            }
+            Action::Import { file, from } => import(app, &file, &from).await,
+            Action::Check { file } => check(app, &file),
+            Action::Show { text } => show(app, text).await,
         }
+    }
+}
+
+async fn import(app: &App, file: &Path, from: &cloudkitty::System) -> anyhow::Result<()> {
+    let given = read(file)?;
+    let books = app.books().await?;
+    let text = if from.is_book() {
+        given
+    } else {
+        let newest = books.newest_book().await.context("reading the book")?;
+        let tariff = from.tariff(&given, newest.as_ref().map(|newest| &newest.book))?;
+        if from.print {
+            return Ok(output::print(&tariff)?);
+        }
+        let newest = newest.ok_or_else(no_book)?;
+        format!("{}\n{tariff}", newest.text)
+    };
+    let imported = books.import(&text, app.clock.now(), "cli").await;
+    let report = imported.map_err(|error| match error {
+        ImportError::Mistakes(list) => {
+            mistakes(&file.display().to_string(), &list, "; nothing was imported")
+        }
+        other => other.into(),
+    })?;
+    warn(file, &report.warnings);
+    let record = counts(Record::default(), &report.counts)
+        .with("version", Cell::Integer(report.version))
+        .with("changed", Cell::Flag(report.changed))
+        .with("hash", Cell::text(&report.hash));
+    Ok(output::print(&record.text(app.format))?)
+}
+
+/// Needs no database, so it cannot know what was invoiced.
+fn check(app: &App, file: &Path) -> anyhow::Result<()> {
+    let parsed =
+        read_book(&read(file)?).map_err(|list| mistakes(&file.display().to_string(), &list, ""))?;
+    warn(file, &parsed.warnings);
+    let record = counts(Record::default(), &BookCounts::of(&parsed.book))
+        .with("warnings", Cell::count(parsed.warnings.len()))
+        .with("hash", Cell::text(parsed.book.hash()));
+    Ok(output::print(&record.text(app.format))?)
+}
+
+async fn show(app: &App, text: bool) -> anyhow::Result<()> {
+    let books = app.books().await?;
+    let newest = books.newest_book().await.context("reading the book")?;
+    let newest = newest.ok_or_else(no_book)?;
+    if text {
+        return Ok(output::print(&newest.text)?);
+    }
+    let record = Record::default()
+        .with("version", Cell::Integer(newest.version))
+        .with("imported_at", Cell::text(newest.imported_at))
+        .with("imported_by", Cell::text(&newest.actor))
+        .with("hash", Cell::text(&newest.hash));
+    let record = counts(record, &BookCounts::of(&newest.book));
+    Ok(output::print(&record.text(app.format))?)
+}
+
+fn no_book() -> anyhow::Error {
+    let text = "no book has been imported yet: run `turnpike book import FILE.toml`";
+    fault(Kind::Data, text)
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file)
+        .blame(Kind::Data, format!("the book {} could not be read", file.display()))
+}
+
+fn warn(file: &Path, warnings: &[Mistake]) {
+    for warning in warnings {
+        output::note(&format!("warning: {}: {warning}", file.display()));
     }
 }
 
@@ -89,13 +136,13 @@ fn counts(record: Record, counts: &BookCounts) -> Record {
         .with("tax_categories", Cell::count(counts.tax_categories))
 }
 
-/// All mistakes of a book as one error.
-pub fn mistakes(file: &str, list: &[Mistake]) -> anyhow::Error {
+/// All mistakes of a book as one error; `so` says what follows from them.
+pub fn mistakes(file: &str, list: &[Mistake], so: &str) -> anyhow::Error {
     let lines: Vec<String> = list
         .iter()
         .map(|mistake| format!("  {file}:{}: {}: {}", mistake.line, mistake.path, mistake.message))
         .collect();
     let many =
         if list.len() == 1 { "a mistake".to_owned() } else { format!("{} mistakes", list.len()) };
-    fault(Kind::Data, format!("the book has {many}; nothing was imported\n{}", lines.join("\n")))
+    fault(Kind::Data, format!("the book has {many}{so}\n{}", lines.join("\n")))
 }

@@ -15,6 +15,7 @@ mod http;
 mod inventory;
 mod lifecycle;
 mod pipeline;
+mod price_book;
 mod properties;
 mod support;
 mod tidy;

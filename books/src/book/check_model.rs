@@ -184,8 +184,9 @@ fn package(table: &mut Table<'_, '_>, log: &mut Log) -> Option<Package> {
 fn percentage(table: &mut Table<'_, '_>, log: &mut Log) -> Option<Percentage> {
     let rate_nano = number::percent(table, log, "percent", None);
     let fixed = number::optional(table, log, "fixed", &number::PRICE);
-    let free_events = value::integer(table, log, "free_events", 1..=i64::MAX);
-    let free_nano = number::optional(table, log, "free_units", &number::SIZE);
+    // Zero is no limit, as where the key is absent.
+    let free_events = value::integer(table, log, "free_events", 0..=i64::MAX);
+    let free_nano = number::optional(table, log, "free_units", &number::UNITS);
     let minimum_nano = number::optional(table, log, "minimum", &number::PRICE);
     let maximum_nano = number::optional(table, log, "maximum", &number::PRICE);
     if let (Some(minimum), Some(maximum)) = (minimum_nano, maximum_nano)
@@ -198,8 +199,8 @@ fn percentage(table: &mut Table<'_, '_>, log: &mut Log) -> Option<Percentage> {
     Some(Percentage {
         rate_nano: rate_nano?,
         fixed_nano,
-        free_events,
-        free_nano,
+        free_events: free_events.filter(|count| *count > 0),
+        free_nano: free_nano.filter(|units| *units > 0),
         minimum_nano,
         maximum_nano,
     })

@@ -21,6 +21,7 @@ mod check_series;
 mod check_source;
 mod check_tariff;
 mod check_tiers;
+pub mod cloudkitty;
 mod countries;
 mod hours;
 mod known;

@@ -234,7 +234,9 @@ fn fresh(dir: &Path) -> anyhow::Result<()> {
 async fn import(books: &Books, path: &Path, now: Instant) -> anyhow::Result<ImportReport> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     books.import(&text, now, "demo").await.map_err(|error| match error {
-        ImportError::Mistakes(list) => book::mistakes(&path.display().to_string(), &list),
+        ImportError::Mistakes(list) => {
+            book::mistakes(&path.display().to_string(), &list, "; nothing was imported")
+        }
         other => other.into(),
     })
 }

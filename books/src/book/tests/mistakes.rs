@@ -98,7 +98,7 @@ fn models_take_the_keys_of_their_own() {
     let at = "name = \"Market\"";
     check(at, "percent = \"1.3%\"", "percent = \"-1%\"", "0% or more");
     check(at, "maximum = \"12\"", "maximum = \"0.4\"", "less than `minimum`");
-    check(at, "free_events = 3", "free_events = 0", "from 1 to");
+    check(at, "free_events = 3", "free_events = -1", "from 0 to");
     check_on(
         at,
         "meter = \"turnover\"",

@@ -245,3 +245,23 @@ fn no_cut_of_the_book_makes_the_reader_panic() {
         drop(read_book(&kept.map(|(_, line)| format!("{line}\n")).collect::<String>()));
     }
 }
+
+#[test]
+fn the_examples_of_the_guide_make_one_sound_book() {
+    let guide = include_str!("../../../../docs/tariffs.md");
+    let mut book =
+        "[[party]]\nid = \"acme\"\nname = \"Acme\"\nkind = \"franchisor\"\nseries = \"A\"\n\
+                    address = { city = \"Lyon\", country = \"FR\" }\n[[tax_category]]\n\
+                    id = \"standard\"\ncode = \"S\"\nrate = \"20%\"\n"
+            .to_owned();
+    for site in ["fra", "lyon-1"] {
+        book.push_str(&format!("[[site]]\nid = \"{site}\"\nname = \"S\"\nparty = \"acme\"\n"));
+    }
+    let examples = guide.split("```toml\n").skip(1).filter_map(|part| part.split_once("```"));
+    let count = examples.clone().count();
+    examples.for_each(|(example, _)| book.push_str(example));
+    let parsed = read_book(&book).unwrap_or_else(|mistakes| panic!("{mistakes:#?}\n{book}"));
+    assert_eq!(parsed.warnings, []);
+    let version = &parsed.book.tariffs[0].versions[0];
+    assert!(count > 15 && version.rates.len() > 10 && version.adjustments.len() == 3);
+}

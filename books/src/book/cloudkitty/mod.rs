@@ -1,0 +1,237 @@
+//! CloudKitty's HashMap as a tariff of the book, written as text of our own grammar.
+//!
+//! Owns: which service becomes which meter, how a collect period's cost becomes a price, the text.
+//! Does not own: reading the export (`export`), nor whether the text is a sound book: it is read by
+//! the same reader as any other.
+//! Invariants: every number is carried over exactly or refused; a service without a meter, or two
+//! that would price one meter, are refused, so that nothing of the HashMap is lost silently.
+
+mod export;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use turnpike_schemas::meter::MeterCatalogue;
+use turnpike_schemas::parse::{decimal_to_scaled, scaled_to_short_decimal};
+use turnpike_schemas::{Aggregation, Currency, Meter, MeterId, Per, TariffId, TaxCategoryId};
+
+use export::Entry;
+
+/// What a HashMap does not say itself.
+#[derive(Debug, Clone)]
+pub struct CloudKittyImport {
+    pub tariff: TariffId,
+    pub name: String,
+    pub currency: Currency,
+    pub tax: TaxCategoryId,
+    /// An instant or a day, as the book writes them.
+    pub valid_from: String,
+    /// Seconds for which a cost is due.
+    pub period_seconds: i64,
+    /// Service to meter and unit, before those that are known.
+    pub services: BTreeMap<String, (MeterId, Option<String>)>,
+    /// Field to attribute.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// Why a HashMap cannot be written as a tariff.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CloudKittyError(String);
+
+/// Services as CloudKitty's own metrics and its documentation call them: meter and unit.
+const SERVICES: [(&[&str], &str, &str); 11] = [
+    (&["instance", "compute", "cpu"], "instance", "instance"),
+    (&["vcpu", "vcpus"], "vcpu", "vCPU"),
+    (&["memory", "ram"], "memory", "MiB"),
+    (&["volume", "volume.size"], "volume", "GiB"),
+    (&["snapshot", "snapshot.size", "volume.snapshot.size"], "snapshot", "GiB"),
+    (&["image", "image.size"], "image", "MiB"),
+    (&["network.outgoing.bytes", "network.bw.out"], "egress", "MB"),
+    (&["network.incoming.bytes", "network.bw.in"], "ingress", "MB"),
+    (&["ip.floating", "network.floating", "floating_ip"], "public-ip", "address"),
+    (&["radosgw.objects.size", "storage.objects.size"], "object-storage", "GiB"),
+    (&["radosgw.objects", "storage.objects"], "objects", "object"),
+];
+
+/// The text of a tariff with one rate for each service of the HashMap.
+pub fn tariff_text(
+    json: &str,
+    import: &CloudKittyImport,
+    meters: &MeterCatalogue,
+) -> Result<String, CloudKittyError> {
+    let mut services: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    for entry in export::entries(json).map_err(CloudKittyError)? {
+        services.entry(entry.service.clone()).or_default().push(entry);
+    }
+    if services.is_empty() {
+        return refuse("the HashMap holds no mapping and no threshold");
+    }
+    let mut text = format!(
+        "[[tariff]]\nid = {}\nname = {}\ncurrency = {}\n\n[[tariff.version]]\nvalid_from = {}\n",
+        quoted(import.tariff.as_str()),
+        quoted(&import.name),
+        quoted(&import.currency.to_string()),
+        quoted(&import.valid_from)
+    );
+    let mut priced: BTreeMap<MeterId, &str> = BTreeMap::new();
+    for (service, entries) in &services {
+        let (meter, unit) = meter_of(service, import, meters)?;
+        if let Some(other) = priced.insert(meter.id.clone(), service) {
+            return refuse(format!(
+                "services `{other}` and `{service}` are both meter `{}`: name another for one \
+                 with --service",
+                meter.id
+            ));
+        }
+        rate(&mut text, service, entries, (meter, &unit), import)?;
+    }
+    Ok(text)
+}
+
+fn refuse<T>(message: impl Into<String>) -> Result<T, CloudKittyError> {
+    Err(CloudKittyError(message.into()))
+}
+
+/// A TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn meter_of<'a>(
+    service: &str,
+    import: &CloudKittyImport,
+    meters: &'a MeterCatalogue,
+) -> Result<(&'a Meter, String), CloudKittyError> {
+    let known = || {
+        let (_, meter, unit) = SERVICES.iter().find(|(names, ..)| names.contains(&service))?;
+        Some((MeterId::new(*meter).ok()?, Some((*unit).to_owned())))
+    };
+    let Some((id, unit)) = import.services.get(service).cloned().or_else(known) else {
+        return refuse(format!(
+            "which meter is service `{service}`? Say it with --service {service}=METER:UNIT"
+        ));
+    };
+    let Some(meter) = meters.get(&id) else {
+        return refuse(format!("service `{service}`: the book has no meter `{id}`"));
+    };
+    let unit = unit.unwrap_or_else(|| meter.unit.clone());
+    if meter.price_unit(&unit).is_none() {
+        let units: Vec<&str> = meter.units.iter().map(|unit| unit.name.as_str()).collect();
+        return refuse(format!(
+            "service `{service}`: meter `{id}` has no unit `{unit}`; it has {}",
+            units.join(", ")
+        ));
+    }
+    Ok((meter, unit))
+}
+
+fn rate(
+    text: &mut String,
+    service: &str,
+    entries: &[Entry],
+    (meter, unit): (&Meter, &str),
+    import: &CloudKittyImport,
+) -> Result<(), CloudKittyError> {
+    let per = per(meter, import.period_seconds);
+    let _ = write!(
+        text,
+        "\n[[tariff.version.rate]]\nname = {}\nmeter = {}\nunit = {}\nper = {}\nmodel = \
+         \"hashmap\"\ntax = {}\ncosts = [\n",
+        quoted(service),
+        quoted(meter.id.as_str()),
+        quoted(unit),
+        quoted(per.as_str()),
+        quoted(import.tax.as_str())
+    );
+    for entry in entries {
+        let cost = cost(entry, per, import)?;
+        let _ = writeln!(text, "    {{ {} }},", cost.join(", "));
+    }
+    text.push_str("]\n");
+    Ok(())
+}
+
+/// A period that is a `per` itself needs no other number.
+fn per(meter: &Meter, period_seconds: i64) -> Per {
+    if meter.aggregation == Aggregation::Sum || !meter.measure.is_total() {
+        return Per::Unit;
+    }
+    let same = |per: &Per| per.seconds() == Some(period_seconds);
+    [Per::Second, Per::Day].into_iter().find(same).unwrap_or(Per::Hour)
+}
+
+/// The keys of one cost.
+fn cost(
+    entry: &Entry,
+    per: Per,
+    import: &CloudKittyImport,
+) -> Result<Vec<String>, CloudKittyError> {
+    let mut keys = Vec::new();
+    let mut key = |key: &str, value: &str| keys.push(format!("{key} = {}", quoted(value)));
+    if let Some(field) = &entry.field {
+        key("field", import.fields.get(field).unwrap_or(field));
+    }
+    if let Some(value) = &entry.value {
+        key("value", value);
+    }
+    if let Some(level) = &entry.level {
+        key("at_least", &exact(entry, "level", level)?.1);
+    }
+    let (nano, number) = exact(entry, "cost", &entry.cost)?;
+    match entry.kind.as_str() {
+        "flat" => key("cost", &per_period(entry, nano, per, import.period_seconds)?),
+        "rate" => key("factor", &number),
+        other => {
+            return refuse(format!(
+                "service `{}`: a cost of type `{other}`; known are flat and rate",
+                entry.service
+            ));
+        }
+    }
+    let dated = [("valid_from", &entry.start), ("valid_to", &entry.end)];
+    let named = [("group", &entry.group), ("project", &entry.project)];
+    for (name, value) in named.into_iter().chain(dated) {
+        if let Some(value) = value {
+            key(name, value);
+        }
+    }
+    Ok(keys)
+}
+
+/// A number in 10^-9 and as text, or why it is none.
+fn exact(entry: &Entry, what: &str, text: &str) -> Result<(i64, String), CloudKittyError> {
+    match decimal_to_scaled(text, 9) {
+        Ok(nano) => Ok((nano, scaled_to_short_decimal(nano.into(), 9))),
+        Err(error) => {
+            refuse(format!("service `{}`: a {what} cannot be kept exactly: {error}", entry.service))
+        }
+    }
+}
+
+/// The cost of a collect period as one of the rate's `per`.
+fn per_period(
+    entry: &Entry,
+    nano: i64,
+    per: Per,
+    period_seconds: i64,
+) -> Result<String, CloudKittyError> {
+    let Some(seconds) = per.seconds() else {
+        return Ok(scaled_to_short_decimal(nano.into(), 9));
+    };
+    let scaled = i128::from(nano) * i128::from(seconds);
+    let period = i128::from(period_seconds);
+    if period < 1 || scaled % period != 0 {
+        return refuse(format!(
+            "service `{}`: a cost of {} per {period_seconds} s has no exact price per {} with \
+             nine decimals",
+            entry.service,
+            entry.cost,
+            per.as_str()
+        ));
+    }
+    Ok(scaled_to_short_decimal(scaled / period, 9))
+}
+
+#[cfg(test)]
+mod tests;
