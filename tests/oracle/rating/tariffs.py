@@ -89,6 +89,7 @@ class Maker:
         self.series, self.classes, self.extra = [], [], []
         self.projects = self.random.choice([["p1"], ["p1", "p2"], ["p1", "p2", "p3"]])
         self.attributes = {}
+        self.based = False  # on another tariff
         self.moves = False  # to another tariff within the month
         self.levels = False  # what is held at each instant matters, so that all has to be known
 
@@ -345,7 +346,8 @@ class Maker:
             row = self.random.choice(alone)
             found.append({"name": "Included", "adjust": "allowance", "meters": [row["meter"]],
                           "quantity": self.pick("1", "10", "0.5", "100"), "unit": row["unit"],
-                          "pool": self.pick("account", "project")})
+                          "pool": "account" if row["meter"] in MEASURED else
+                          self.pick("account", "project")})
         if self.may("adjustments", 0.3):
             found.append({"name": "Discount", "adjust": "discount", "percent": self.pick("10%", "33.3%")})
         if self.may("adjustments", 0.2):
@@ -365,6 +367,7 @@ class Maker:
         names = {"id": f"t-{self.name}", "name": f"Tariff {self.name}", "currency": self.currency}
         text, own = "", list(self.meters)
         if self.may("base", 0.2) and len(own) > 1:
+            self.based = True
             inherited = [own.pop()]
             base = {**names, "id": f"b-{self.name}"}
             text += table("tariff", base) + self.dated(inherited, 0.3, False)
@@ -403,8 +406,10 @@ class Maker:
                 version.pop("holding", None)
                 version.pop("detail", None)
                 rates = [self.changed(row) for row in rates]
-                fees, adjustments = ([self.dearer(row) for row in rows]
-                                     for rows in (fees, adjustments))
+                fees = [self.dearer(row) for row in fees]
+                # Which lines a credit or a limit stood on would matter to shares that differ.
+                alone = len(adjustments) == 1 and not self.based
+                adjustments = [self.dearer(row, alone) for row in adjustments]
             if holding:
                 version["holding"] = holding
             if detail != "resource":
@@ -418,12 +423,12 @@ class Maker:
             text += "".join(table("tariff.version.adjustment", row) for row in adjustments)
         return text
 
-    def dearer(self, row):
+    def dearer(self, row, share=False):
         """A fee or an adjustment in a later version."""
         row = dict(row)
         if "amount" in row and row.get("adjust") != "credit" and self.random.random() < 0.4:
             row["amount"] = self.pick("20", "0.75", "300")
-        if "percent" in row and self.random.random() < 0.4:
+        if "percent" in row and share and self.random.random() < 0.4:
             row["percent"] = "5%"
         return row
 
