@@ -62,9 +62,12 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// What belongs to the account as a whole (a fee, a true-up) stands after its projects.
-    fn reading_order(&self) -> (&'a str, bool, Option<&'a str>, &'a ResourceId, &'a MeterId) {
-        (self.service, is_of_account(self.resource), self.project, self.resource, self.meter)
+    /// What belongs to the account as a whole (a fee, a true-up) stands after its projects, and what
+    /// belongs to several services after all of them.
+    fn reading_order(&self) -> ReadingOrder<'a> {
+        let of_account = is_of_account(self.resource);
+        let of_several = of_account && self.meter.as_str() == OF_SEVERAL;
+        (of_several, self.service, of_account, self.project, self.resource, self.meter)
     }
 }
 
@@ -72,6 +75,11 @@ impl<'a> Key<'a> {
 pub(crate) fn is_of_account(resource: &ResourceId) -> bool {
     resource.as_str().starts_with("account:")
 }
+
+/// The meter of a true-up over usage of several.
+const OF_SEVERAL: &str = "adjustment";
+
+type ReadingOrder<'a> = (bool, &'a str, bool, Option<&'a str>, &'a ResourceId, &'a MeterId);
 
 /// The rated lines of one charge, summed. `first` stands for what they have in common.
 pub(crate) struct Group<'a> {

@@ -12,6 +12,7 @@ use crate::disk::{Disk, NoProbe, Probe};
 use crate::lease::{self, Lease, Pin};
 use crate::log::Table;
 use crate::manifest::COMPACT_APP;
+use crate::rated::RatedLinesWriter;
 use crate::snapshot::Tables;
 use crate::spec::{RATED_LINES, TableSpec, USAGE, USAGE_EVENTS, USAGE_STATE};
 use crate::{
@@ -213,7 +214,12 @@ impl Lake {
 
     /// Stores the lines of a rating run in one commit; a repeat changes nothing.
     pub async fn put_rated_lines(&self, run: &RunId, lines: RecordBatch) -> Result<(), LakeError> {
-        rated::put(&self.inner.tables.rated, run, lines).await
+        rated::put(&self.inner.tables, run, lines).await
+    }
+
+    /// Stores the lines of a rating run in parts, and in one commit.
+    pub fn rated_lines_writer(&self, run: &RunId) -> RatedLinesWriter {
+        RatedLinesWriter::new(self.inner.tables.clone(), run.clone())
     }
 
     /// The lines of a rating run; none where it is not known.

@@ -26,6 +26,7 @@
 mod append;
 mod checkpoint;
 mod checksum;
+mod choice;
 mod commit;
 mod compact;
 mod corrections;
@@ -64,4 +65,5 @@ pub use model::{
     AppId, Append, Backlog, CompactProgress, CompactReport, CompactSettings, EventFilter,
     FinalCounts, LakeSettings, OffsetAdvance, Recovered, RunFile, SystemCounts, VacuumReport,
 };
+pub use rated::RatedLinesWriter;
 pub use snapshot::LakeSnapshot;

@@ -1,7 +1,7 @@
 //! `rated_lines`: one commit per rating run.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use deltalake_core::kernel::Action;
@@ -11,38 +11,88 @@ use uuid::Uuid;
 
 use crate::LakeError;
 use crate::commit::{Outcome, Plan};
+use crate::data_file::DataFile;
 use crate::log::Table;
 use crate::parquet_file::{self, NewFile};
+use crate::snapshot::Tables;
 
 const RUN: &str = "run";
 
 /// Stores the lines of a run, once: a repeat finds the run's `txn` and changes nothing.
-pub(crate) async fn put(table: &Table, run: &RunId, lines: RecordBatch) -> Result<(), LakeError> {
-    let app = format!("rate:{run}");
+pub(crate) async fn put(
+    tables: &Arc<Tables>,
+    run: &RunId,
+    lines: RecordBatch,
+) -> Result<(), LakeError> {
     check(&lines, run)?;
-    if table.refreshed().await?.txn(&app).is_some() {
+    let writer = RatedLinesWriter::new(tables.clone(), run.clone());
+    if tables.rated.refreshed().await?.txn(&writer.app).is_some() {
         return Ok(());
     }
-    let mut files = Vec::new();
     if lines.num_rows() > 0 {
-        files.push(parquet_file::write(table, new_file(run, &lines)).await?);
+        let file = parquet_file::write(&tables.rated, new_file(run, 0, &lines)).await?;
+        writer.files().insert(0, file);
     }
-    let outcome = table.commit(|state| {
-        Ok(match state.txn(&app) {
-            Some(_) => Plan::Refuse(()),
-            None => Plan::Commit {
-                actions: files.iter().map(|file| Action::Add(file.to_add(true))).collect(),
-                txns: vec![(app.clone(), 1)],
-            },
-        })
-    });
-    if let Outcome::Refused(()) = outcome.await? {
-        for file in &files {
+    writer.commit().await
+}
+
+/// Writes the lines of a run in parts, to files that nobody sees until the one commit that names them
+/// all. Without it they are removed.
+pub struct RatedLinesWriter {
+    tables: Arc<Tables>,
+    run: RunId,
+    app: String,
+    files: Mutex<BTreeMap<usize, DataFile>>,
+}
+
+impl RatedLinesWriter {
+    pub(crate) fn new(tables: Arc<Tables>, run: RunId) -> Self {
+        let app = format!("rate:{run}");
+        Self { tables, run, app, files: Mutex::default() }
+    }
+
+    fn files(&self) -> MutexGuard<'_, BTreeMap<usize, DataFile>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a part; read again, the lines of all parts stand in order of their numbers. Waits for
+    /// the disk on the thread that calls.
+    pub fn add(&self, part: usize, lines: &RecordBatch) -> Result<(), LakeError> {
+        check(lines, &self.run)?;
+        let file = new_file(&self.run, part, lines);
+        let file = parquet_file::write_here(&self.tables.rated, file)?;
+        self.files().insert(part, file);
+        Ok(())
+    }
+
+    /// Makes all parts lines of the run; a repeat of a run changes nothing.
+    pub async fn commit(self) -> Result<(), LakeError> {
+        let files: Vec<DataFile> = self.files().values().cloned().collect();
+        let outcome = self.tables.rated.commit(|state| {
+            Ok(match state.txn(&self.app) {
+                Some(_) => Plan::Refuse(()),
+                None => Plan::Commit {
+                    actions: files.iter().map(|file| Action::Add(file.to_add(true))).collect(),
+                    txns: vec![(self.app.clone(), 1)],
+                },
+            })
+        });
+        let outcome = outcome.await;
+        if !matches!(outcome, Ok(Outcome::Refused(()))) {
+            // Named now, or perhaps named: then they stay.
+            self.files().clear();
+        }
+        outcome.map(|_| ())
+    }
+}
+
+impl Drop for RatedLinesWriter {
+    fn drop(&mut self) {
+        for file in self.files().values() {
             // A file that stays costs space and is named by no commit.
-            let _ = tokio::fs::remove_file(table.path_of(file)).await;
+            let _ = std::fs::remove_file(self.tables.rated.path_of(file));
         }
     }
-    Ok(())
 }
 
 /// The lines of a run in the order they were stored; none where the run is not known.
@@ -53,7 +103,10 @@ pub(crate) async fn read(table: &Table, run: &RunId) -> Result<Vec<RecordBatch>,
             value.is_some_and(|value| value.as_deref() == Some(run.as_str()))
         };
         let files = state.files.values().filter(|file| of_run(file.partition.get(RUN)));
-        files.cloned().collect::<Vec<_>>()
+        let mut files = files.cloned().collect::<Vec<_>>();
+        // Parts are numbered in their names.
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        files
     };
     let batches = parquet_file::read_all(table, files).await?.concat();
     let with_run = |batch: &RecordBatch| {
@@ -69,10 +122,10 @@ pub(crate) async fn read(table: &Table, run: &RunId) -> Result<Vec<RecordBatch>,
     })
 }
 
-fn new_file(run: &RunId, lines: &RecordBatch) -> NewFile {
+fn new_file(run: &RunId, part: usize, lines: &RecordBatch) -> NewFile {
     let columns: Vec<usize> = (1..lines.num_columns()).collect();
     NewFile {
-        path: format!("{RUN}={run}/lines-{}.parquet", Uuid::now_v7()),
+        path: format!("{RUN}={run}/lines-{part:08}-{}.parquet", Uuid::now_v7()),
         partition: HashMap::from([(RUN.to_owned(), Some(run.to_string()))]),
         tags: HashMap::new(),
         batches: vec![lines.project(&columns).expect("the columns were compared with the table's")],

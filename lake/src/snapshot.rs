@@ -1,7 +1,7 @@
 //! [`LakeSnapshot`]: one consistent view of the tables.
 
 use std::collections::{BTreeSet, HashSet};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -9,6 +9,7 @@ use arrow::error::ArrowError;
 use tokio::sync::OnceCell;
 
 use crate::append::MONTHS_TAG;
+use crate::choice::RowChoice;
 use crate::corrections::{self, Corrections};
 use crate::events::{read_events, read_events_as_committed};
 use crate::lease::Pin;
@@ -18,7 +19,7 @@ use crate::raw::{self, RawCommit};
 use crate::run::{Run, runs_of, with_partition};
 use crate::state::{StateFile, states_of};
 use crate::tail::Tail;
-use crate::{EventFilter, FinalCounts, LakeError, RunFile, checksum, order, parquet_file};
+use crate::{EventFilter, FinalCounts, LakeError, RunFile, checksum, order};
 
 /// One consistent view of the tables; clones share it, and what it has read of the tail. While one
 /// lives, no process deletes what it may read.
@@ -191,18 +192,54 @@ impl LakeSnapshot {
         from: i32,
         to: i32,
     ) -> Result<Vec<RecordBatch>, LakeError> {
+        self.scan_rows(bucket, from..=to, RowChoice::All).await
+    }
+
+    /// [`LakeSnapshot::scan`] of the rows that came with commits after `raw_version`.
+    pub async fn scan_after(
+        &self,
+        bucket: u32,
+        from: i32,
+        to: i32,
+        raw_version: i64,
+    ) -> Result<Vec<RecordBatch>, LakeError> {
+        self.scan_rows(bucket, from..=to, RowChoice::After(raw_version)).await
+    }
+
+    /// [`LakeSnapshot::scan`] of the rows of some resources.
+    pub async fn scan_resources(
+        &self,
+        bucket: u32,
+        from: i32,
+        to: i32,
+        resources: HashSet<String>,
+    ) -> Result<Vec<RecordBatch>, LakeError> {
+        self.scan_rows(bucket, from..=to, RowChoice::Of(Arc::new(resources))).await
+    }
+
+    async fn scan_rows(
+        &self,
+        bucket: u32,
+        months: RangeInclusive<i32>,
+        choice: RowChoice,
+    ) -> Result<Vec<RecordBatch>, LakeError> {
+        let (from, to) = (*months.start(), *months.end());
         let tail = self.tail(bucket, from, to).await?;
         let folder = self.inner.tables.usage.folder.clone();
         let runs: Vec<Run> = self.runs_in(bucket, from, to).cloned().collect();
         let task = tokio::task::spawn_blocking(move || {
-            let mut parts = tail;
-            for run in &runs {
+            let mut parts = Vec::new();
+            for rows in &tail {
+                parts.push(choice.of_batch(rows).map_err(failed)?);
+            }
+            for run in runs.iter().filter(|run| choice.may_be_in(run)) {
                 let path = folder.join(&run.file.path);
                 checksum::check("usage", &path, &run.file)?;
-                for batch in parquet_file::read("usage", &path, None)? {
+                for batch in choice.read(&path)? {
                     parts.push(with_partition(run, &batch).map_err(failed)?);
                 }
             }
+            parts.retain(|part| part.num_rows() > 0);
             order::merge(&parts).map_err(failed)
         });
         let merged = task

@@ -76,5 +76,7 @@ fn adjustment_names(book: &PriceBook, lines: &[RatedLine]) -> Vec<String> {
 /// An adjustment's lines carry its name, with or without more words.
 fn is_of(line: &RatedLine, name: &str) -> bool {
     let rest = line.detail.strip_prefix(name);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', ',']))
+    rest.is_some_and(|rest| {
+        rest.is_empty() || rest.starts_with([':', ',']) || rest.starts_with(" (")
+    })
 }

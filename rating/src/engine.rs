@@ -1,12 +1,14 @@
 //! The engine: DataFusion plans and runs the metering of each bucket.
 //!
 //! A bucket is the unit of work: it is metered alone, deterministically, and can be repeated alone.
-//! DataFusion reads the bucket's sorted files (and the rows not yet compacted), merges them in order
-//! and feeds [`MeterExec`]; it sorts nothing, since every file declares its order, and it computes
+//! What is usual goes the short way ([`crate::fast`]). For the resources that are left DataFusion
+//! reads the bucket's sorted files (and the rows not yet compacted), merges them in order and feeds
+//! [`MeterExec`]; it sorts nothing, since every file declares its order, and it computes
 //! nothing, since its sums wrap (docs/adr/0001).
 
 mod meter_exec;
 mod plan;
+mod stage;
 mod view;
 
 use std::sync::Arc;
@@ -17,7 +19,8 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::SessionConfig;
 
 pub use meter_exec::{BucketResult, MeterExec, MeterTask};
-pub use plan::meter_bucket;
+pub(crate) use plan::meter_bucket;
+pub(crate) use stage::{Found, Job, meter_all, opening};
 pub use view::View;
 
 use crate::error::RatingError;

@@ -25,6 +25,12 @@ pub enum RatingError {
     State { resource: String, problem: String },
     #[error("the engine gave no harvest for a view")]
     View,
+    #[error("the live bill is advanced to {to}; what was due at {asked} needs a rating run")]
+    Past { to: turnpike_schemas::Instant, asked: turnpike_schemas::Instant },
+    #[error("summing rated lines")]
+    Sum(#[from] turnpike_schemas::amount::AmountError),
+    #[error("the run was cancelled")]
+    Cancelled(#[source] tokio::task::JoinError),
     #[error("an id of a stored line")]
     Id(#[from] IdError),
 }

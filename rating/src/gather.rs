@@ -39,7 +39,7 @@ use piece::Piece;
 use price::Context;
 
 /// What gathering makes of the intervals of one or more buckets.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Harvest {
     pub gathered: BTreeMap<GatherKey, Gathered>,
     /// The first reason (in canonical order) for each account that cannot be priced.
@@ -246,7 +246,7 @@ fn overlaps(period: &Period, piece: &Piece<'_>) -> bool {
     period.contains(piece.start) || piece.start < period.end() && period.start() < piece.end
 }
 
-fn overflow(key: &GatherKey) -> ParkReason {
+pub(crate) fn overflow(key: &GatherKey) -> ParkReason {
     let text =
         format!("the usage of {} for meter `{}` is too large to sum", key.resource, key.meter);
     ParkReason::new(ParkCode::Overflow, text)

@@ -28,6 +28,7 @@ mod tests;
 
 pub use event::{EventReader, MeteredEvent};
 pub use fold::Fold;
+pub(crate) use state::is_remembered;
 pub use state::{Counter, Held, Metered};
 
 /// Version of the fold: states stored by another version are not read.

@@ -96,8 +96,9 @@ pub struct Quote {
     /// In canonical order; none where it is parked.
     pub lines: Vec<RatedLine>,
     pub parked: Option<ParkReason>,
-    /// Intervals within the period, and those that lie outside of it as a whole or in part.
+    /// Intervals within the period.
     pub intervals: u64,
+    /// Told usages that lie outside of it as a whole or in part.
     pub outside: u64,
 }
 
@@ -183,25 +184,35 @@ impl QuoteBook {
             }
             events.extend(reader.finish());
             for resource in events.chunk_by(|a, b| a.resource == b.resource) {
-                self.fold(resource, until, &mut |interval| teller.take(&lookup, &interval));
+                let beyond = until.plus_seconds(lookup.after_seconds()).unwrap_or(Instant::MAX);
+                self.fold(resource, beyond, &mut |interval, open| {
+                    teller.add(&lookup, &interval, open);
+                });
+                teller.harvest.close_resource();
             }
         }
         Ok(teller.quote(&lookup, run))
     }
 
-    /// The intervals of one resource's events, as if they were all the account's.
-    fn fold(&self, events: &[MeteredEvent], until: Instant, take: &mut impl FnMut(UsageInterval)) {
-        let mut emit = |interval: UsageInterval| {
+    /// The intervals of one resource's events, as if they were all the account's, each with whether
+    /// nothing has ended it.
+    fn fold(
+        &self,
+        events: &[MeteredEvent],
+        beyond: Instant,
+        take: &mut impl FnMut(UsageInterval, bool),
+    ) {
+        let mut emit = |interval: UsageInterval, open: bool| {
             let holder = Holder { owner: Some(self.owner.clone()), ..(*interval.holder).clone() };
-            take(UsageInterval { holder: Arc::new(holder), ..interval });
+            take(UsageInterval { holder: Arc::new(holder), ..interval }, open);
         };
         let mut fold = Fold::default();
         for event in events {
-            fold.apply(event, &mut emit);
+            fold.apply(event, &mut |interval| emit(interval, false));
         }
         let Some(known) = fold.state() else { return };
         let policy = self.book.open_intervals(&known.holder.source);
-        fold.finish(until, policy, &mut emit);
+        fold.finish(beyond, policy, &mut |interval| emit(interval, true));
     }
 
     fn periods(&self) -> BTreeMap<AccountId, Period> {
@@ -221,12 +232,21 @@ impl<'a> Teller<'a> {
         Self { of, harvest: Harvest::default(), outside: 0 }
     }
 
+    /// Adds told usage, and counts what of it is not priced.
     fn take(&mut self, lookup: &Lookup<'_>, interval: &UsageInterval) {
         let period = &self.of.period;
         if interval.start < period.start() || period.end() < interval.end {
             self.outside += 1;
         }
-        self.harvest.add(lookup, interval, period, period.end());
+        self.add(lookup, interval, false);
+    }
+
+    fn add(&mut self, lookup: &Lookup<'_>, interval: &UsageInterval, open: bool) {
+        let period = &self.of.period;
+        match open {
+            true => self.harvest.add_open(lookup, interval, period, period.end()),
+            false => self.harvest.add(lookup, interval, period, period.end()),
+        }
     }
 
     fn quote(mut self, lookup: &Lookup<'_>, run: &RunId) -> Quote {

@@ -72,6 +72,8 @@ pub struct RatingRequest {
     pub batch_rows: usize,
     /// Memory that the engine may take before it spills, in bytes.
     pub memory_bytes: usize,
+    /// For checks: nothing goes the short way.
+    pub general_only: bool,
 }
 
 impl RatingRequest {
@@ -84,6 +86,7 @@ impl RatingRequest {
             threads: 2,
             batch_rows: 8_192,
             memory_bytes: 512 << 20,
+            general_only: false,
         }
     }
 
@@ -133,19 +136,15 @@ impl MonthRange {
         Self { first: span.start().utc_month(), last: window.last_month() }
     }
 
-    /// Month starts after `opening` at which a closing state is worth keeping: those that lie
-    /// before `as_of`, so that no event that is still to come belongs before them by its order.
+    /// The month start at which a closing state is worth keeping: that of the window, where metering
+    /// had to begin earlier. It saves later runs of this month, and those of later months, from
+    /// reading what lies before; a state at the window's end would be written by every run and read
+    /// by one. It lies before `as_of`, so that no event that is still to come belongs before it by its
+    /// order.
     pub fn state_months(&self, opening: i32, as_of: Instant) -> Vec<(i32, Instant)> {
-        let mut months = Vec::new();
-        let mut month = turnpike_schemas::time::next_utc_month(opening);
-        while month <= self.last {
-            match utc_month_start(month) {
-                Some(start) if start <= as_of => months.push((month, start)),
-                _ => break,
-            }
-            month = turnpike_schemas::time::next_utc_month(month);
-        }
-        months
+        let start = utc_month_start(self.first).filter(|start| *start <= as_of);
+        let kept = start.filter(|_| opening < self.first);
+        kept.map(|start| (self.first, start)).into_iter().collect()
     }
 }
 
@@ -170,10 +169,16 @@ mod tests {
     }
 
     #[test]
-    fn states_are_kept_only_for_months_that_began() {
-        let range = MonthRange { first: 202_609, last: 202_611 };
-        let as_of = Instant::parse("2026-10-15T00:00:00Z").expect("instant");
-        let months: Vec<i32> = range.state_months(202_609, as_of).iter().map(|m| m.0).collect();
-        assert_eq!(months, vec![202_610]);
+    fn a_state_is_kept_only_where_metering_began_before_the_window() {
+        let range = MonthRange { first: 202_610, last: 202_611 };
+        let at = |text: &str| Instant::parse(text).expect(text);
+        let months = |opening, as_of: &str| {
+            let kept = range.state_months(opening, at(as_of));
+            kept.iter().map(|(month, _)| *month).collect::<Vec<i32>>()
+        };
+        assert_eq!(months(202_609, "2026-10-15T00:00:00Z"), [202_610]);
+        assert_eq!(months(202_512, "2026-12-15T00:00:00Z"), [202_610]);
+        assert!(months(202_610, "2026-12-15T00:00:00Z").is_empty());
+        assert!(months(202_609, "2026-09-30T23:59:59Z").is_empty());
     }
 }

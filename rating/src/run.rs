@@ -1,29 +1,28 @@
 //! A rating run: meter every bucket, gather, price per account, and hash the result.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use turnpike_lake::{Lake, LakeSnapshot};
-use turnpike_schemas::{AccountId, Period, PriceBook, RatedLine, ResourceId, RunId, canonical};
+use turnpike_lake::{Lake, LakeSnapshot, RatedLinesWriter};
+use turnpike_schemas::{AccountId, Period, PriceBook, RatedLine, RunId, canonical};
 
-use crate::account::price_account;
 use crate::convert;
-use crate::engine::{self, BucketResult, MeterTask, View};
+use crate::engine::{self, Found, Job, View};
 use crate::error::RatingError;
-use crate::gather::{GatherKey, Gathered, Harvest};
+use crate::gather::Harvest;
 use crate::metering::{FOLD_VERSION, Metered};
 use crate::parked::{Parked, Unassigned};
-use crate::request::{MonthRange, RatingProgress, RatingRequest};
+use crate::pricing::{KeptLines, LineSink, LineTotals, Pricing};
+use crate::request::{RatingProgress, RatingRequest};
 use crate::tariff_lookup::Lookup;
 
 #[cfg(test)]
 mod tests;
 
 /// Version of what rating computes: part of a run's inputs.
-pub const CODE_VERSION: &str = "1";
+pub const CODE_VERSION: &str = "2";
 
 /// What a run was computed from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +37,9 @@ pub struct RunInputs {
 #[derive(Debug)]
 pub struct RatingOutcome {
     pub run: RunId,
-    /// In canonical order.
+    /// In canonical order; none where they were handed over ([`rate_into`]).
     pub lines: Vec<RatedLine>,
+    pub totals: LineTotals,
     pub parked: Vec<Parked>,
     pub unassigned: Vec<Unassigned>,
     /// SHA-256 over the lines, parked and unassigned usage, without the run's id.
@@ -48,6 +48,8 @@ pub struct RatingOutcome {
     pub periods: BTreeMap<AccountId, Period>,
     pub rows: u64,
     pub events: u64,
+    /// Events that went the short way.
+    pub short_events: u64,
     pub intervals: u64,
     /// Per month start and bucket: what is known there, to be stored ([`store`]).
     pub states: BTreeMap<i32, BTreeMap<u32, Vec<Metered>>>,
@@ -61,6 +63,17 @@ pub async fn rate(
     progress: &(dyn Fn(RatingProgress) + Send + Sync),
 ) -> Result<RatingOutcome, RatingError> {
     Ok(rate_views(snapshot, book, Vec::new(), request, progress).await?.0)
+}
+
+/// Rates a window and hands its lines over instead of keeping them: the outcome has none.
+pub async fn rate_into(
+    snapshot: &LakeSnapshot,
+    book: &PriceBook,
+    request: &RatingRequest,
+    progress: &(dyn Fn(RatingProgress) + Send + Sync),
+    sink: Arc<dyn LineSink>,
+) -> Result<RatingOutcome, RatingError> {
+    Ok(rated(snapshot, book, Vec::new(), request, progress, sink).await?.0)
 }
 
 /// What usage comes to in another view.
@@ -79,156 +92,115 @@ pub async fn rate_views(
     request: &RatingRequest,
     progress: &(dyn Fn(RatingProgress) + Send + Sync),
 ) -> Result<(RatingOutcome, Vec<ViewOutcome>), RatingError> {
+    let kept = Arc::new(KeptLines::default());
+    let (mut outcome, viewed) =
+        rated(snapshot, book, views, request, progress, kept.clone()).await?;
+    let kept = Arc::into_inner(kept).expect("the run has ended and gave its lines up");
+    outcome.lines = kept.into_lines();
+    Ok((outcome, viewed))
+}
+
+async fn rated(
+    snapshot: &LakeSnapshot,
+    book: &PriceBook,
+    views: Vec<View>,
+    request: &RatingRequest,
+    progress: &(dyn Fn(RatingProgress) + Send + Sync),
+    sink: Arc<dyn LineSink>,
+) -> Result<(RatingOutcome, Vec<ViewOutcome>), RatingError> {
     let periods = request.periods(&book.accounts)?;
     let span = request.span(&periods)?;
-    let session = engine::session(request.batch_rows, request.memory_bytes)?;
-    let (book_shared, periods_shared) = (Arc::new(book.clone()), Arc::new(periods.clone()));
+    let (book, periods) = (Arc::new(book.clone()), Arc::new(periods));
     let views = Arc::new(views);
-    let done = Mutex::new(RatingProgress { buckets_done: 0, buckets: snapshot.buckets(), rows: 0 });
-    let buckets = stream::iter(0..snapshot.buckets()).map(|bucket| {
-        let (session, done) = (&session, &done);
-        let (book, periods) = (Arc::clone(&book_shared), Arc::clone(&periods_shared));
-        let views = Arc::clone(&views);
-        async move {
-            let task = task_of(snapshot, bucket, book, periods, span, views, request).await?;
-            let result = engine::meter_bucket(session, snapshot, task).await?;
-            let mut now = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            now.buckets_done += 1;
-            now.rows += result.rows;
-            progress(*now);
-            Ok::<BucketResult, RatingError>(result)
-        }
-    });
-    let mut results: Vec<BucketResult> =
-        buckets.buffer_unordered(request.threads.max(1)).try_collect().await?;
-    let mut harvests: Vec<Harvest> = views.iter().map(|_| Harvest::default()).collect();
-    for result in &mut results {
-        harvests.iter_mut().zip(result.views.drain(..)).for_each(|(all, own)| all.merge(own));
-    }
-    let viewed = views.iter().zip(harvests);
-    let outcomes = viewed.map(|(view, harvest)| view_outcome(view, &request.run, harvest));
-    let outcomes = outcomes.collect();
-    Ok((assemble(snapshot, book, request, periods, results), outcomes))
-}
-
-fn view_outcome(view: &View, run: &RunId, mut harvest: Harvest) -> ViewOutcome {
-    let lookup = Lookup::new(&view.book, &view.periods);
-    let lines = priced(&lookup, run, &mut harvest);
-    let parked = harvest.parked();
-    ViewOutcome { lines, parked, unassigned: harvest.unassigned.into_values().collect() }
-}
-
-async fn task_of(
-    snapshot: &LakeSnapshot,
-    bucket: u32,
-    book: Arc<PriceBook>,
-    periods: Arc<BTreeMap<AccountId, Period>>,
-    span: Period,
-    views: Arc<Vec<View>>,
-    request: &RatingRequest,
-) -> Result<MeterTask, RatingError> {
-    // The calendars of a view's accounts may begin the month earlier.
-    let earliest = views.iter().min_by_key(|view| view.span.start());
-    let reach = earliest.map(|view| view.span).filter(|reach| reach.start() < span.start());
-    let range = MonthRange::of(&request.window, &reach.unwrap_or(span));
-    let stored = snapshot.state(bucket, range.first, FOLD_VERSION).await?;
-    let (opening_month, opening) = match stored {
-        Some((month, batches)) => (month, convert::states_from_batches(&batches)?),
-        None => {
-            let first = snapshot.months().first().copied().unwrap_or(range.first);
-            (first.min(range.first), Vec::new())
-        }
-    };
-    let opening: BTreeMap<ResourceId, Metered> =
-        opening.into_iter().map(|known| (known.holder.resource.clone(), known)).collect();
-    Ok(MeterTask {
-        bucket,
-        masked: snapshot.masked().await?,
-        book,
-        periods,
+    let job = Job {
+        snapshot: snapshot.clone(),
+        session: engine::session(request.batch_rows, request.memory_bytes)?,
+        book: Arc::clone(&book),
+        periods: Arc::clone(&periods),
         span,
-        until: span.end().min(request.as_of),
-        months: MonthRange { first: opening_month, last: range.last },
-        state_months: range.state_months(opening_month, request.as_of),
-        opening,
-        views,
-        result: Mutex::new(BucketResult::default()),
+        request: request.clone(),
+        masked: snapshot.masked().await?,
+        views: Arc::clone(&views),
+    };
+    let mut found = engine::meter_all(job, progress).await?;
+    let inputs = RunInputs {
+        raw_version: snapshot.raw_version(),
+        usage_version: snapshot.usage_version(),
+        book_hash: book.hash(),
+        code_version: CODE_VERSION.to_owned(),
+    };
+    let request = request.clone();
+    let task = tokio::task::spawn_blocking(move || {
+        let harvests = std::mem::take(&mut found.views);
+        let viewed = views.iter().zip(harvests);
+        let viewed = viewed.map(|(view, harvest)| view_outcome(view, &request, harvest));
+        let viewed = viewed.collect::<Result<_, _>>()?;
+        let lookup = Lookup::new(&book, &periods).billed_until(request.as_of);
+        Ok((priced_outcome(&lookup, &request, inputs, found, &*sink)?, viewed))
+    });
+    match task.await {
+        Ok(outcome) => outcome,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => Err(RatingError::Cancelled(error)),
+    }
+}
+
+fn view_outcome(
+    view: &View,
+    request: &RatingRequest,
+    mut harvest: Harvest,
+) -> Result<ViewOutcome, RatingError> {
+    let lookup = Lookup::new(&view.book, &view.periods).billed_until(request.as_of);
+    let run = &request.run;
+    let sink = KeptLines::default();
+    let pricing = Pricing { lookup: &lookup, run, tallies: &[], threads: 1, sink: &sink };
+    pricing.price(&mut harvest)?;
+    let (lines, parked) = (sink.into_lines(), harvest.parked());
+    Ok(ViewOutcome { lines, parked, unassigned: harvest.unassigned.into_values().collect() })
+}
+
+fn priced_outcome(
+    lookup: &Lookup<'_>,
+    request: &RatingRequest,
+    inputs: RunInputs,
+    found: Found,
+    sink: &dyn LineSink,
+) -> Result<RatingOutcome, RatingError> {
+    let Found { mut harvest, tallies, rows, events, short_events, states, .. } = found;
+    let pricing =
+        Pricing { lookup, run: &request.run, tallies: &tallies, threads: request.threads, sink };
+    let (totals, digests) = pricing.price(&mut harvest)?;
+    let parked = harvest.parked();
+    let unassigned: Vec<Unassigned> = harvest.unassigned.into_values().collect();
+    Ok(RatingOutcome {
+        run: request.run.clone(),
+        hash: hash(&digests, &parked, &unassigned),
+        lines: Vec::new(),
+        totals,
+        parked,
+        unassigned,
+        inputs,
+        periods: lookup.periods.clone(),
+        rows,
+        events,
+        short_events,
+        intervals: harvest.intervals,
+        states,
     })
 }
 
-fn assemble(
-    snapshot: &LakeSnapshot,
-    book: &PriceBook,
-    request: &RatingRequest,
-    periods: BTreeMap<AccountId, Period>,
-    results: Vec<BucketResult>,
-) -> RatingOutcome {
-    let mut harvest = Harvest::default();
-    let mut states: BTreeMap<i32, BTreeMap<u32, Vec<Metered>>> = BTreeMap::new();
-    let (mut rows, mut events) = (0_u64, 0_u64);
-    for result in results {
-        rows += result.rows;
-        events += result.events;
-        // Buckets open at different months: one that began later knows nothing of earlier starts.
-        for (month, known) in result.states {
-            states.entry(month).or_default().insert(result.bucket, known);
-        }
-        harvest.merge(result.harvest);
-    }
-    let lines = priced(&Lookup::new(book, &periods), &request.run, &mut harvest);
-    let parked = harvest.parked();
-    let unassigned: Vec<Unassigned> = harvest.unassigned.into_values().collect();
-    RatingOutcome {
-        run: request.run.clone(),
-        hash: hash(&lines, &parked, &unassigned),
-        lines,
-        parked,
-        unassigned,
-        inputs: RunInputs {
-            raw_version: snapshot.raw_version(),
-            usage_version: snapshot.usage_version(),
-            book_hash: book.hash(),
-            code_version: CODE_VERSION.to_owned(),
-        },
-        periods,
-        rows,
-        events,
-        intervals: harvest.intervals,
-        states,
-    }
-}
-
-/// Prices every account of the run that is not parked: what was gathered for it, and what is due
-/// without usage. An account whose amounts fail is parked whole: no line of it is kept.
+/// The lines of what was gathered. What they come to, which may be too much to add up, is not asked.
 pub(crate) fn priced(lookup: &Lookup<'_>, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
-    harvest.resolve();
-    let mut by_account: BTreeMap<AccountId, Vec<(GatherKey, Gathered)>> =
-        lookup.periods.keys().map(|id| (id.clone(), Vec::new())).collect();
-    for (key, sums) in std::mem::take(&mut harvest.gathered) {
-        by_account.entry(key.account.clone()).or_default().push((key, sums));
-    }
-    let mut lines = Vec::new();
-    for (id, gathered) in by_account {
-        if harvest.parked.contains_key(&id) {
-            continue;
-        }
-        let account = lookup.book.account(&id).expect("an account of the run is in the book");
-        match price_account(lookup, run, account, &gathered) {
-            Ok(priced) => lines.extend(priced),
-            Err(reason) => harvest.park_id(id, reason),
-        }
-    }
-    lines
+    let sink = KeptLines::default();
+    let pricing = Pricing { lookup, run, tallies: &[], threads: 1, sink: &sink };
+    let _ = pricing.price(harvest);
+    sink.into_lines()
 }
 
-fn hash(lines: &[RatedLine], parked: &[Parked], unassigned: &[Unassigned]) -> String {
-    let nameless = RunId::new("-").expect("a dash is a slug");
+/// The hash of a run: over the digest of each account's lines, in order, and what was not billed.
+fn hash(digests: &[u8], parked: &[Parked], unassigned: &[Unassigned]) -> String {
     let mut digest = Sha256::new();
-    for line in lines {
-        let line = RatedLine { run: nameless.clone(), ..line.clone() };
-        digest.update(canonical::to_json(&line));
-        digest.update(b"\n");
-    }
+    digest.update(digests);
     digest.update(canonical::to_json(parked));
     digest.update(canonical::to_json(unassigned));
     hex::encode(digest.finalize())
@@ -238,6 +210,62 @@ fn hash(lines: &[RatedLine], parked: &[Parked], unassigned: &[Unassigned]) -> St
 /// result: a run without them is complete.
 pub async fn store(lake: &Lake, outcome: &RatingOutcome) -> Result<(), RatingError> {
     lake.put_rated_lines(&outcome.run, convert::lines_to_batch(&outcome.lines)?).await?;
+    store_states(lake, outcome).await
+}
+
+/// A run whose lines are on disk, but named by no commit: nobody sees any of it.
+pub struct StagedRun {
+    outcome: RatingOutcome,
+    sink: StoredLines,
+}
+
+/// Rates a window and writes its lines as they are priced; `keeps_lines` keeps all of them as well.
+/// Without [`StagedRun::publish`] they are removed again.
+pub async fn rate_staged(
+    lake: &Lake,
+    snapshot: &LakeSnapshot,
+    book: &PriceBook,
+    request: &RatingRequest,
+    progress: &(dyn Fn(RatingProgress) + Send + Sync),
+    keeps_lines: bool,
+) -> Result<StagedRun, RatingError> {
+    let kept = keeps_lines.then(KeptLines::default);
+    let sink = Arc::new(StoredLines { writer: lake.rated_lines_writer(&request.run), kept });
+    let outcome = rate_into(snapshot, book, request, progress, sink.clone()).await?;
+    let sink = Arc::into_inner(sink).expect("the run has ended and gave its lines up");
+    Ok(StagedRun { outcome, sink })
+}
+
+impl StagedRun {
+    /// Makes the lines those of the run in one commit, then stores the states it found.
+    pub async fn publish(self, lake: &Lake) -> Result<RatingOutcome, RatingError> {
+        let Self { mut outcome, sink } = self;
+        sink.writer.commit().await?;
+        outcome.lines = sink.kept.map(KeptLines::into_lines).unwrap_or_default();
+        store_states(lake, &outcome).await?;
+        Ok(outcome)
+    }
+}
+
+/// Writes lines to files that no commit names yet.
+struct StoredLines {
+    writer: RatedLinesWriter,
+    kept: Option<KeptLines>,
+}
+
+impl LineSink for StoredLines {
+    fn take(&self, part: usize, lines: Vec<RatedLine>) -> Result<(), RatingError> {
+        if !lines.is_empty() {
+            self.writer.add(part, &convert::lines_to_batch(&lines)?)?;
+        }
+        match &self.kept {
+            Some(kept) => kept.take(part, lines),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn store_states(lake: &Lake, outcome: &RatingOutcome) -> Result<(), RatingError> {
     for (month, buckets) in &outcome.states {
         let raw_version = outcome.inputs.raw_version;
         let batches = buckets

@@ -35,6 +35,8 @@ pub struct Lookup<'a> {
     feeds: BTreeMap<&'a MeterId, Vec<Feed<'a>>>,
     calendars: BTreeMap<&'a AccountId, OnceLock<Result<Calendar<'a>, ParkReason>>>,
     chains: Mutex<BTreeMap<ChainKey<'a>, Arc<Chain<'a>>>>,
+    /// Nothing is due at or past this instant.
+    until: Instant,
     /// Seconds past a period in which a holding that began in it may fall short of its minimum.
     after_seconds: i64,
 }
@@ -94,8 +96,18 @@ impl<'a> Lookup<'a> {
             feeds: feeds::feeds(book),
             calendars: periods.keys().map(|id| (id, OnceLock::new())).collect(),
             chains: Mutex::default(),
+            until: Instant::MAX,
             after_seconds: after_seconds.max(0),
         }
+    }
+
+    /// Of fees and of what is adjusted by the month, only what is due before an instant.
+    pub fn billed_until(self, until: Instant) -> Self {
+        Self { until, ..self }
+    }
+
+    pub fn until(&self) -> Instant {
+        self.until
     }
 
     pub fn ownership(&self, owner: Option<&OwnerRef>, at: Instant) -> Ownership<'a> {

@@ -3,6 +3,8 @@
 mod adapters;
 mod amounts;
 mod bench_duplicates;
+mod bench_live_bill;
+mod bench_month;
 mod book;
 mod check_event;
 mod compact;
@@ -104,6 +106,10 @@ enum Command {
     Man(man::Man),
     #[command(hide = true)]
     BenchDuplicates(bench_duplicates::BenchDuplicates),
+    #[command(hide = true)]
+    BenchLiveBill(bench_live_bill::BenchLiveBill),
+    #[command(hide = true)]
+    BenchMonth(bench_month::BenchMonth),
 }
 
 /// Parses the command line, runs the command and answers with the exit code.
@@ -177,6 +183,8 @@ async fn dispatch(command: Command, app: &App) -> anyhow::Result<()> {
         Command::CheckEvent(command) => command.run(app).await,
         Command::Health(command) => command.run(app).await,
         Command::BenchDuplicates(command) => Box::pin(command.run(app)).await,
+        Command::BenchLiveBill(command) => Box::pin(command.run(app)).await,
+        Command::BenchMonth(command) => command.run(app).await,
         Command::Key(command) => command.run(app).await,
         // Answered before anything was opened.
         Command::Config(_) | Command::Adapters(_) | Command::Completions(_) | Command::Man(_) => {

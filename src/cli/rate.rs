@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use turnpike_books::{Books, RunRecord};
 use turnpike_lake::Lake;
-use turnpike_rating::{Window, difference};
+use turnpike_rating::{RatingProgress, Window, difference};
 use turnpike_schemas::{Amount, Instant, Period, Rounding};
 
 use crate::app::App;
@@ -88,10 +88,14 @@ impl Rate {
         };
         let bar = progress::units("rating", u64::from(lake.buckets()));
         let shown = bar.clone();
-        let report = jobs::rate(app, lake, books, window, as_of, move |progress| {
+        let progress = move |progress: RatingProgress| {
             shown.set_position(u64::from(progress.buckets_done));
-        })
-        .await;
+        };
+        // Lines are kept only where they are compared: there may be millions.
+        let report = match &against {
+            Some(_) => jobs::rate(app, lake, books, window, as_of, progress).await,
+            None => jobs::rate_stored(app, lake, books, window, as_of, progress).await,
+        };
         bar.finish_and_clear();
         Ok((report?, against))
     }

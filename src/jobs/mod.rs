@@ -12,7 +12,7 @@ mod revision;
 
 pub use finalize::{FinalizeReport, finalize};
 pub use invoice::{DraftReport, draft, draft_lines, drafts, lines_of, window_of};
-pub use rate::{RateReport, rate};
+pub use rate::{RateReport, rate, rate_stored};
 pub use revision::{Against, Earlier, against};
 
 use turnpike_schemas::Instant;

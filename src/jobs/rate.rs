@@ -1,13 +1,13 @@
 //! A rating run, stored and recorded.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context as _;
 use turnpike_books::{Books, ParkedRecord, RunRecord, RunStatus, UnassignedRecord};
 use turnpike_ingest::kill;
 use turnpike_lake::Lake;
-use turnpike_rating::{Parked, RatingOutcome, RatingProgress, RatingRequest, Unassigned, Window};
-use turnpike_schemas::{AccountId, Amount, Currency, Instant, RatedLine, RunId};
+use turnpike_rating::{
+    Parked, RatingOutcome, RatingProgress, RatingRequest, Unassigned, Window, rate_staged,
+};
+use turnpike_schemas::{Instant, RatedLine, RunId};
 
 use crate::app::{App, threads};
 use crate::jobs::new_id;
@@ -31,6 +31,30 @@ pub async fn rate(
     as_of: Instant,
     progress: impl Fn(RatingProgress) + Send + Sync + 'static,
 ) -> anyhow::Result<RateReport> {
+    rate_keeping(true, app, lake, books, window, as_of, progress).await
+}
+
+/// The same without keeping the lines, which may be many: the report has none.
+pub async fn rate_stored(
+    app: &App,
+    lake: &Lake,
+    books: &Books,
+    window: Window,
+    as_of: Instant,
+    progress: impl Fn(RatingProgress) + Send + Sync + 'static,
+) -> anyhow::Result<RateReport> {
+    rate_keeping(false, app, lake, books, window, as_of, progress).await
+}
+
+async fn rate_keeping(
+    keeps_lines: bool,
+    app: &App,
+    lake: &Lake,
+    books: &Books,
+    window: Window,
+    as_of: Instant,
+    progress: impl Fn(RatingProgress) + Send + Sync + 'static,
+) -> anyhow::Result<RateReport> {
     let now = app.clock.now();
     let run = RunId::new(new_id("run", now)).context("naming the run")?;
     let book = books.price_book().await.context("reading the price book")?;
@@ -46,10 +70,10 @@ pub async fn rate(
     let target = lake.clone();
     let outcome = app
         .on_engine(async move {
-            let outcome = turnpike_rating::rate(&snapshot, &book, &request, &progress).await?;
+            let (to, from) = (&target, &snapshot);
+            let staged = rate_staged(to, from, &book, &request, &progress, keeps_lines).await?;
             kill::at("rate_before_publish");
-            turnpike_rating::store(&target, &outcome).await?;
-            Ok(outcome)
+            Ok(staged.publish(&target).await?)
         })
         .await
         .with_context(|| format!("rating {}", window.label()))?;
@@ -75,8 +99,6 @@ fn record_of(
     as_of: Instant,
     now: Instant,
 ) -> anyhow::Result<RunRecord> {
-    let accounts: std::collections::BTreeSet<&AccountId> =
-        outcome.lines.iter().map(|line| &line.account).collect();
     Ok(RunRecord {
         run: outcome.run.clone(),
         label: window.label(),
@@ -86,24 +108,12 @@ fn record_of(
         book_hash: outcome.inputs.book_hash.clone(),
         code_version: outcome.inputs.code_version.clone(),
         result_hash: outcome.hash.clone(),
-        lines: i64::try_from(outcome.lines.len()).context("counting lines")?,
-        accounts: i64::try_from(accounts.len()).context("counting accounts")?,
-        totals: totals(&outcome.lines)?,
+        lines: i64::try_from(outcome.totals.lines).context("counting lines")?,
+        accounts: i64::try_from(outcome.totals.accounts).context("counting accounts")?,
+        totals: outcome.totals.sums.values().copied().collect(),
         created_at: now,
         status: RunStatus::Complete,
     })
-}
-
-/// The exact sums of lines, one per currency.
-fn totals(lines: &[RatedLine]) -> anyhow::Result<Vec<Amount>> {
-    let mut sums: BTreeMap<Currency, Amount> = BTreeMap::new();
-    for line in lines {
-        let sum = sums.entry(line.currency).or_insert_with(|| Amount::zero(line.currency));
-        *sum = sum
-            .checked_add(&line.amount)
-            .with_context(|| format!("summing rated line {}", line.line_id))?;
-    }
-    Ok(sums.into_values().collect())
 }
 
 fn parked_record(parked: &Parked) -> ParkedRecord {

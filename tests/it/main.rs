@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, in its helpers too")]
 
 mod bad_input;
+mod cancelled;
 mod clients;
 mod corrections;
 mod dead_letters;

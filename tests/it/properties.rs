@@ -4,6 +4,7 @@ mod calendar;
 mod gather;
 mod hash;
 mod metering;
+mod short_way;
 mod tiers;
 
 use proptest::prelude::*;

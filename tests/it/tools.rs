@@ -2,5 +2,6 @@
 
 mod book;
 mod compare;
+mod live;
 mod quote;
 mod revision;

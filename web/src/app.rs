@@ -9,12 +9,13 @@ use crate::api::{self, Purge};
 use crate::assets::serve_asset;
 use crate::error::WebError;
 use crate::pages;
-use crate::reads::{BreakdownCache, EventCountsCache};
+use crate::reads::{BillCache, BreakdownCache, EventCountsCache};
 
 /// What every handler has at hand.
 pub struct App {
     pub state: WebState,
     pub ended_sessions: EndedSessions,
+    pub bills: BillCache,
     pub breakdowns: BreakdownCache,
     pub event_counts: EventCountsCache,
     pub keys: KeyCache,
@@ -26,6 +27,7 @@ impl App {
         Self {
             state,
             ended_sessions: EndedSessions::default(),
+            bills: BillCache::default(),
             breakdowns: BreakdownCache::default(),
             event_counts: EventCountsCache::default(),
             keys: KeyCache::default(),
@@ -67,6 +69,7 @@ pub fn pages(config: &mut ServiceConfig) {
         .service(read("/", pages::overview::overview))
         .service(read("/accounts", pages::accounts::accounts))
         .service(read("/accounts/{account}", pages::account::account))
+        .service(read("/accounts/{account}/bill/json", pages::bill::of_account))
         .service(read("/invoices", pages::invoices::invoices))
         .service(read("/invoices/{invoice}", pages::invoice::invoice))
         .service(read("/invoices/{invoice}/document", pages::invoice::document))
@@ -75,6 +78,7 @@ pub fn pages(config: &mut ServiceConfig) {
         .service(read("/sign-in", pages::sign_in::form).route(post().to(pages::sign_in::sign_in)))
         .service(web::resource("/sign-out").route(post().to(pages::sign_in::sign_out)))
         .service(read("/portal", pages::portal::portal))
+        .service(read("/portal/bill/json", pages::bill::of_customer))
         .service(read("/portal/invoices/{invoice}", pages::portal_invoice::invoice))
         .service(read("/portal/invoices/{invoice}/document", pages::portal_invoice::document))
         .service(read("/portal/invoices/{invoice}/json", pages::portal_invoice::json))

@@ -169,11 +169,12 @@ impl Default for Counted {
 }
 
 impl Counted {
-    /// The free ones among more units. Corrections give back what they take away, and where a later
-    /// version has a smaller allowance, what was free before stays so.
+    /// The free ones among more units. Corrections give back what they take away, in this month or
+    /// in a later one: below zero as many units are free as above. Where a later version has a
+    /// smaller allowance, what was free before stays so.
     fn add(&mut self, units: &Fraction, quantity: &Fraction) -> Option<Fraction> {
         self.units = self.units.checked_add(units)?;
-        let reach = self.units.min(*quantity).max(Fraction::ZERO);
+        let reach = self.units.min(*quantity).max(quantity.checked_neg()?);
         let free = reach.checked_sub(&self.free)?;
         let free = free.max((*units).min(Fraction::ZERO)).min((*units).max(Fraction::ZERO));
         self.free = self.free.checked_add(&free)?;
@@ -213,7 +214,8 @@ mod tests {
         check(&[(10, 10), (1, 10)], &[10, 0]);
         check(&[(20, 10), (-5, 10), (-10, 10)], &[10, 0, -5]);
         check(&[(20, 10), (-20, 10)], &[10, -10]);
-        check(&[(-3, 10), (5, 10)], &[0, 2]);
+        check(&[(-3, 10), (5, 10)], &[-3, 5]);
+        check(&[(-15, 10), (-1, 10)], &[-10, 0]);
         // A larger allowance from the middle of the month on, then a smaller one.
         check(&[(15, 10), (10, 20), (5, 20)], &[10, 10, 0]);
         check(&[(15, 20), (10, 10)], &[15, 0]);

@@ -12,7 +12,6 @@ use turnpike_schemas::period::local_midnight;
 use turnpike_schemas::tariff::{FeeAmount, FeeEvery};
 use turnpike_schemas::{Fee, Fraction, Instant, LineKind, Period, TariffVersion};
 
-use super::chain::Link;
 use super::entry::Entry;
 use super::own::{OwnLine, Subject, no_meter};
 use super::proration::{Portion, Proration, portions};
@@ -20,6 +19,7 @@ use super::scope::Origin;
 use super::terms::Series;
 use super::{Stage, capacity, overflow};
 use crate::parked::ParkReason;
+use crate::tariff_lookup::Link;
 
 /// The meter of lines of fees.
 const FEE: &str = "fee";

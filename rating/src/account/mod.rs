@@ -14,7 +14,6 @@
 mod adjust;
 mod allowance;
 mod capacity;
-mod chain;
 mod entry;
 mod fee;
 mod lines;
@@ -30,7 +29,7 @@ mod true_up;
 mod zero_usage;
 
 pub(crate) use pool::series_name;
-use turnpike_schemas::{Account, RatedLine, RunId};
+use turnpike_schemas::{Account, Fraction, RatedLine, RunId};
 
 use crate::gather::{GatherKey, Gathered};
 use crate::parked::{ParkCode, ParkReason};
@@ -66,15 +65,7 @@ pub fn price_account<'l: 'a, 'a>(
     if gathered.is_empty() && terms.is_none() {
         return Ok(Vec::new());
     }
-    let currency = account.currency.ok_or_else(|| {
-        let text = format!("account `{}` has no currency", account.id);
-        ParkReason::new(ParkCode::MissingCurrency, text)
-    })?;
-    let free = match &terms {
-        Some(terms) => Free::of(lookup.book, terms, gathered)?,
-        None => Free::default(),
-    };
-    let pools = pool::pools(lookup.book, account, currency, gathered, &free)?;
+    let (free, pools) = counted(lookup, account, terms.as_ref(), gathered)?;
     let priced = priced(run, account, &pools, &free)?;
     let mut lines = match &terms {
         Some(terms) => {
@@ -89,6 +80,56 @@ pub fn price_account<'l: 'a, 'a>(
     };
     lines.sort_by_cached_key(lines::order);
     Ok(lines)
+}
+
+/// Where some usage stands among the units that are priced together.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    pub key: GatherKey,
+    /// Units before it and with it, in price units x `per`: after allowances and rounding.
+    pub low: Fraction,
+    pub high: Fraction,
+    /// All units that are counted together.
+    pub total: Fraction,
+}
+
+/// The places that [`price_account`] prices usage at, for whoever explains them.
+pub fn placements<'l: 'a, 'a>(
+    lookup: &Lookup<'l>,
+    account: &'l Account,
+    gathered: &'a [(GatherKey, Gathered)],
+) -> Result<Vec<Placement>, ParkReason> {
+    let terms = Terms::of(lookup, account)?;
+    let (_, pools) = counted(lookup, account, terms.as_ref(), gathered)?;
+    let mut found = Vec::new();
+    for pool in &pools {
+        found.extend(pool.items.iter().map(|item| Placement {
+            key: item.key.clone(),
+            low: item.low,
+            high: item.high,
+            total: pool.total,
+        }));
+    }
+    Ok(found)
+}
+
+/// What is free, and the pools of what is not.
+fn counted<'l: 'a, 'a>(
+    lookup: &Lookup<'l>,
+    account: &'l Account,
+    terms: Option<&Terms<'a>>,
+    gathered: &'a [(GatherKey, Gathered)],
+) -> Result<(Free<'a>, Vec<PricePool<'a>>), ParkReason> {
+    let currency = account.currency.ok_or_else(|| {
+        let text = format!("account `{}` has no currency", account.id);
+        ParkReason::new(ParkCode::MissingCurrency, text)
+    })?;
+    let free = match terms {
+        Some(terms) => Free::of(lookup.book, terms, gathered)?,
+        None => Free::default(),
+    };
+    let pools = pool::pools(lookup.book, account, currency, gathered, &free)?;
+    Ok((free, pools))
 }
 
 fn priced<'a>(

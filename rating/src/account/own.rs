@@ -10,9 +10,9 @@ use turnpike_schemas::{
 };
 
 use super::Stage;
-use super::chain::Link;
 use super::lines::{fitting, line_id};
 use crate::parked::{ParkCode, ParkReason};
+use crate::tariff_lookup::Link;
 
 /// What such a line says.
 pub(super) struct OwnLine<'a> {

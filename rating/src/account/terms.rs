@@ -11,11 +11,10 @@ use turnpike_schemas::{
     Account, Currency, Instant, Period, PriceBook, Rate, Tariff, TariffId, TariffVersion,
 };
 
-use super::chain::{Link, chain};
 use crate::gather::{GatherKey, Gathered};
 use crate::parked::{ParkCode, ParkReason};
 use crate::price::flat_of_nothing_nano;
-use crate::tariff_lookup::Lookup;
+use crate::tariff_lookup::{Link, Lookup};
 
 /// Time in which the same price lists apply.
 #[derive(Debug)]
@@ -33,6 +32,7 @@ pub(super) struct Stretch<'a> {
 pub(super) struct Terms<'a> {
     pub account: &'a Account,
     pub currency: Currency,
+    /// The run's, as far as it bills.
     pub period: Period,
     /// The local months that the period touches, whole.
     pub months: Vec<Period>,
@@ -73,9 +73,9 @@ pub(super) struct Spell<'a, T> {
 impl<'a> Terms<'a> {
     /// `None` where no price list of the account has fees, adjustments or a fee without usage.
     pub fn of(lookup: &Lookup<'a>, account: &'a Account) -> Result<Option<Self>, ParkReason> {
-        let Some(period) = lookup.periods.get(&account.id).copied() else {
-            return Ok(None);
-        };
+        let Some(whole) = lookup.periods.get(&account.id) else { return Ok(None) };
+        let end = whole.end().min(lookup.until().floored());
+        let Ok(period) = Period::new(whole.start(), end) else { return Ok(None) };
         let related = related(lookup.book, account);
         if !related.iter().flat_map(|tariff| &tariff.versions).any(asks_for_more) {
             return Ok(None);
@@ -98,11 +98,9 @@ impl<'a> Terms<'a> {
         for pair in cuts.windows(2) {
             let (start, end) = (pair[0].floored(), pair[1].floored());
             let inside = period.contains(start);
-            let found = lookup
-                .tariff_version(account, pair[0])
-                .and_then(|(tariff, _)| chain(lookup.book, tariff, pair[0]));
-            match found {
-                Ok(links) if start < end => {
+            match lookup.chain(account, pair[0]) {
+                Ok(mut links) if start < end => {
+                    links.reverse();
                     stretches.push(Stretch { start, end, links, inside });
                 }
                 Ok(_) => {}
@@ -119,10 +117,12 @@ impl<'a> Terms<'a> {
     /// The stretch that usage belongs to: the first in which it was used and its price was in force.
     pub fn stretch_of(&self, key: &GatherKey, sums: &Gathered) -> Option<usize> {
         let priced = |stretch: &Stretch<'_>| {
-            stretch
+            let versions = stretch.links.iter().rev().map(|link| &link.version.id);
+            let of_rate = stretch
                 .links
                 .iter()
-                .any(|link| link.tariff.id == key.tariff && link.version.id == key.tariff_version)
+                .any(|link| link.tariff.id == key.tariff && link.version.id == key.tariff_version);
+            of_rate && (key.chain.is_empty() || versions.eq(&key.chain))
         };
         let meets = |stretch: &&(usize, &Stretch<'a>)| {
             stretch.1.start < sums.last && sums.first < stretch.1.end

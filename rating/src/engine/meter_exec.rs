@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{Int64Array, RecordBatch};
+use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
@@ -24,9 +25,9 @@ use futures::{StreamExt, stream};
 use turnpike_schemas::{AccountId, Instant, Period, PriceBook, ResourceId, UsageInterval};
 
 use super::view::{Gatherer, View};
+use crate::fast::Left;
 use crate::gather::Harvest;
-use crate::metering::{EventReader, Fold, Metered, MeteredEvent};
-use crate::request::MonthRange;
+use crate::metering::{self, EventReader, Fold, Metered, MeteredEvent};
 use crate::tariff_lookup::Lookup;
 
 /// What metering one bucket needs, and where its result is left.
@@ -39,12 +40,13 @@ pub struct MeterTask {
     pub span: Period,
     /// Nothing is billed at or past this instant.
     pub until: Instant,
-    pub months: MonthRange,
     /// Month starts at which the state is kept, ascending.
     pub state_months: Vec<(i32, Instant)>,
     pub opening: BTreeMap<ResourceId, Metered>,
     /// Other ways to price the same usage.
     pub views: Arc<Vec<View>>,
+    /// The resources to meter; others were metered the short way.
+    pub(crate) left: Left,
     pub result: Mutex<BucketResult>,
 }
 
@@ -154,7 +156,7 @@ async fn run(task: Arc<MeterTask>, mut input: SendableRecordBatchStream) -> Resu
     let mut worker = Worker::new(&task);
     let mut reader = EventReader::default();
     while let Some(batch) = input.next().await {
-        let batch = batch?;
+        let batch = left_of(&task.left, &batch?)?;
         worker.result.rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
         reader
             .read(&batch, |event| {
@@ -181,6 +183,26 @@ async fn run(task: Arc<MeterTask>, mut input: SendableRecordBatchStream) -> Resu
     )?;
     *task.result.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = result;
     Ok(counts)
+}
+
+/// The rows of resources that are left. Rows of one resource stand together.
+fn left_of(left: &Left, batch: &RecordBatch) -> Result<RecordBatch> {
+    let column = batch.column_by_name("resource").and_then(|column| column.as_string_opt::<i32>());
+    let Some(column) = column else {
+        return Err(DataFusionError::Internal("`usage` has no resource column".to_owned()));
+    };
+    let mut last: Option<(&str, bool)> = None;
+    let mut rows = Vec::with_capacity(column.len());
+    for name in column {
+        let answer = match (name, last) {
+            (None, _) => true,
+            (Some(name), Some((known, answer))) if known == name => answer,
+            (Some(name), _) => left.contains(name),
+        };
+        rows.push(answer);
+        last = name.map(|name| (name, answer));
+    }
+    Ok(filter_record_batch(batch, &BooleanArray::from(rows))?)
 }
 
 /// Folds resource after resource.
@@ -276,17 +298,9 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Days for which the end of a resource is remembered, so that a late audit of its life does not
-/// bring it back: three months, the longest delay that a monthly audit with retries can have.
-const ENDED_DAYS_KEPT: i64 = 100;
-
 fn keep_state(states: &mut BTreeMap<i32, Vec<Metered>>, month: i32, start: Instant, fold: &Fold) {
     let Some(known) = fold.state() else { return };
-    let forgotten = known
-        .ended
-        .and_then(|ended| ended.plus_seconds(ENDED_DAYS_KEPT * 86_400))
-        .is_some_and(|until| until < start);
-    if !forgotten {
+    if metering::is_remembered(known, start) {
         states.entry(month).or_default().push(known.clone());
     }
 }

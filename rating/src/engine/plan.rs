@@ -16,7 +16,7 @@ use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::SortExpr;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::col;
-use turnpike_lake::{LakeSnapshot, RunFile};
+use turnpike_lake::RunFile;
 use turnpike_schemas::arrow::{USAGE_ORDER, USAGE_PARTITIONS, usage};
 
 use super::meter_exec::{BucketResult, MeterExec, MeterTask};
@@ -25,19 +25,17 @@ use crate::error::{RatingError, engine_error};
 /// Columns of `usage` that metering does not read.
 const UNREAD: [&str; 3] = ["content_hash", "raw_version", "raw_row"];
 
-/// Meters one bucket.
-pub async fn meter_bucket(
+/// Meters the resources of one bucket that are left.
+pub(crate) async fn meter_bucket(
     session: &SessionContext,
-    snapshot: &LakeSnapshot,
+    files: &[RunFile],
+    tail: Vec<RecordBatch>,
     task: MeterTask,
 ) -> Result<BucketResult, RatingError> {
     let bucket = task.bucket;
-    let (from, to) = (task.months.first, task.months.last);
-    let files = snapshot.checked_runs(bucket, from, to).await?;
-    let tail = snapshot.tail(bucket, from, to).await?;
     let wrap = |error| engine_error(bucket, error);
     let task = Arc::new(task);
-    let input = ordered_input(session, &files, tail).await.map_err(wrap)?;
+    let input = ordered_input(session, files, tail).await.map_err(wrap)?;
     let meter = Arc::new(MeterExec::new(input, Arc::clone(&task)));
     let plan: Arc<dyn ExecutionPlan> = Arc::clone(&meter) as Arc<dyn ExecutionPlan>;
     collect(plan, session.task_ctx()).await.map_err(wrap)?;

@@ -35,7 +35,7 @@ pub(super) type HoldingKey = (AccountId, ResourceId, MeterId);
 /// The holdings of resources that are being metered.
 pub(super) type Holdings = BTreeMap<HoldingKey, Holding>;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Holding {
     /// In seconds.
     start: i64,
@@ -50,7 +50,7 @@ pub(super) struct Holding {
 }
 
 /// The last piece billed in a month, and what one more second of it adds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Last {
     key: GatherKey,
     /// One second of it: quantity and worth.

@@ -22,6 +22,10 @@ pub struct GatherKey {
     pub tariff_version: TariffVersionId,
     /// Which rate of the version.
     pub rate_index: usize,
+    /// The versions that price together, where amounts are adjusted and there are several: each has
+    /// its own adjustments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<TariffVersionId>,
     pub per_seconds: i64,
     /// The local month, where units are counted by month and a run covers several.
     #[serde(skip_serializing_if = "Option::is_none")]

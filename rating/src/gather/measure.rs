@@ -25,7 +25,7 @@ use crate::account::series_name;
 use crate::parked::{ParkCode, ParkReason};
 
 /// Numbers that are not known yet: of open resources, and of all else.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Measures {
     resources: BTreeMap<GroupKey, Group>,
     others: BTreeMap<GroupKey, Group>,
@@ -52,7 +52,7 @@ enum Over {
     Account,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Group {
     /// The key of the last usage, and when it ended.
     lead: (Instant, GatherKey),
@@ -65,7 +65,7 @@ pub(super) struct Group {
     one: i128,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Tally {
     Max(i128),
     /// Second by second, by how much what is held changes.

@@ -55,3 +55,15 @@ impl Metered {
         !self.is_gone() && self.state != ResourceState::Unknown
     }
 }
+
+/// Days for which the end of a resource is remembered, so that a late audit of its life does not
+/// bring it back: three months, the longest delay that a monthly audit with retries can have.
+const ENDED_DAYS_KEPT: i64 = 100;
+
+/// Whether what is known is still worth keeping at a month's start.
+pub(crate) fn is_remembered(known: &Metered, start: Instant) -> bool {
+    known
+        .ended
+        .and_then(|ended| ended.plus_seconds(ENDED_DAYS_KEPT * 86_400))
+        .is_none_or(|until| until >= start)
+}

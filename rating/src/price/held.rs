@@ -28,9 +28,27 @@ pub(super) fn applies(pool: &PricePool<'_>, basis: TierBasis) -> bool {
 
 /// The highest level of the whole period, in price units.
 pub(super) fn peak(pool: &PricePool<'_>) -> Result<Fraction, ParkReason> {
-    let (all, _) = pool.whole_series();
+    let all = known(pool)?.0;
     let highest = highest(&all).ok_or_else(|| pool.too_large("level"))?;
     Fraction::ratio(highest, level_divisor(pool)?).ok_or_else(|| pool.too_large("level"))
+}
+
+/// What the series gathered, where all of its levels have their seconds. A report of so much for so
+/// long does not say what else was held at the same time.
+fn known<'a>(pool: &PricePool<'a>) -> Result<(Vec<&'a Gathered>, Range<usize>), ParkReason> {
+    let (all, own) = pool.whole_series();
+    if all.iter().all(|sums| is_known(sums)) { Ok((all, own)) } else { Err(unknown(pool)) }
+}
+
+/// Levels shorter than a second weigh nothing and do not matter. Time that is billed beyond the time
+/// held may be on no level.
+fn is_known(sums: &Gathered) -> bool {
+    let weighed = sums.steps.iter().try_fold(0_i128, |sum, step| {
+        let seconds = step.end.floor_seconds() - step.start.floor_seconds();
+        sum.checked_add(step.quantity.checked_mul(i128::from(seconds))?)
+    });
+    let lasting = sums.steps.iter().all(|step| step.start < step.end);
+    weighed == Some(sums.quantity) || lasting && !sums.steps.is_empty()
 }
 
 /// Smallest parts in a price unit, without time.
@@ -57,11 +75,7 @@ fn changes(all: &[&Gathered]) -> Option<Changes> {
 }
 
 fn highest(all: &[&Gathered]) -> Option<i128> {
-    // Reports of a level without a time of their own count alone.
-    let steps = all.iter().flat_map(|sums| &sums.steps);
-    let instants = steps.filter(|step| step.start == step.end).map(|step| step.quantity);
-    let mut most = instants.max().unwrap_or(0).max(0);
-    let mut level = 0_i128;
+    let (mut most, mut level) = (0_i128, 0_i128);
     for (_, at) in changes(all)? {
         for (_, by) in at {
             level = level.checked_add(by)?;
@@ -94,7 +108,7 @@ struct Sweep {
 pub(super) fn graduated(pool: &PricePool<'_>, tiers: &[Tier]) -> Result<Vec<Part>, ParkReason> {
     let too_large = || pool.too_large("level");
     let bounds = Bounds::all(tiers);
-    let (all, own) = pool.whole_series();
+    let (all, own) = known(pool)?;
     let mut sweep = Sweep::new(pool, &bounds, own)?;
     sweep.run(changes(&all).ok_or_else(too_large)?).ok_or_else(too_large)?;
     let divisor = level_divisor(pool)?.checked_mul(NANO).ok_or_else(too_large)?;
@@ -190,7 +204,7 @@ fn item_parts(
     // Time billed beyond the time held, and units an allowance took, have the item's mean price.
     let factor = match (swept == priced, swept.is_zero()) {
         (true, _) => Fraction::ONE,
-        (false, true) => return Err(unknown(pool, item)),
+        (false, true) => return Err(unknown(pool)),
         (false, false) => priced.checked_div(&swept).ok_or_else(|| pool.too_large("usage"))?,
     };
     for (tier, bounds) in bounds.iter().enumerate() {
@@ -205,10 +219,10 @@ fn item_parts(
     Ok(())
 }
 
-fn unknown(pool: &PricePool<'_>, item: &PoolItem<'_>) -> ParkReason {
+fn unknown(pool: &PricePool<'_>) -> ParkReason {
     let text = format!(
-        "the levels of {} for meter `{}` were not kept, as its tiers need",
-        item.key.resource, pool.meter.id
+        "what is held of meter `{}` is not known second by second, as the tiers of its rate need",
+        pool.meter.id
     );
     ParkReason::new(ParkCode::UnknownPrice, text)
 }

@@ -11,7 +11,9 @@ use std::sync::{Arc, OnceLock};
 use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::interval::Holder;
 use turnpike_schemas::tariff::{Detail, HoldingTime};
-use turnpike_schemas::{Account, FranchiseAgreement, Instant, Meter, MeterId, Period, Rate};
+use turnpike_schemas::{
+    Account, FranchiseAgreement, Instant, Meter, MeterId, Period, Rate, TariffVersionId,
+};
 
 use super::clock::Clock;
 use super::{Feed, Link, Lookup};
@@ -126,6 +128,14 @@ impl<'a> Chain<'a> {
         }
         let adjusted = links.iter().any(|link| !link.version.adjustments.is_empty());
         Self { links, adjusted, terms }
+    }
+
+    /// The versions that price together; none where there is only one.
+    pub fn versions(&self) -> Vec<TariffVersionId> {
+        if self.links.len() < 2 {
+            return Vec::new();
+        }
+        self.links.iter().map(|link| link.version.id.clone()).collect()
     }
 
     /// `None`: the chain does not know the meter.

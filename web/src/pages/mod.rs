@@ -3,6 +3,7 @@
 pub mod account;
 pub mod accounts;
 pub mod attention;
+pub mod bill;
 pub mod failure;
 pub mod health;
 pub mod invoice;

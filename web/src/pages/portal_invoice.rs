@@ -41,7 +41,7 @@ pub async fn document(customer: Customer, app: Data<App>, key: Path<String>) -> 
 /// What a customer's program gets: named one by one, so that a field added to invoices stays
 /// inside until somebody puts it here.
 #[derive(Serialize)]
-struct CustomerInvoice<'a> {
+pub(super) struct CustomerInvoice<'a> {
     id: &'a str,
     number: Option<&'a str>,
     status: &'static str,
@@ -100,7 +100,7 @@ pub async fn json(customer: Customer, app: Data<App>, key: Path<String>) -> Page
     Ok(HttpResponse::Ok().json(customer_invoice(&invoice)))
 }
 
-fn customer_invoice(invoice: &Invoice) -> CustomerInvoice<'_> {
+pub(super) fn customer_invoice(invoice: &Invoice) -> CustomerInvoice<'_> {
     CustomerInvoice {
         id: invoice.id.as_str(),
         number: invoice.number.as_deref(),

@@ -310,3 +310,35 @@ fn an_amount_that_does_not_fit_parks_the_account() {
     world = world.used_of("1", |_, sums| sums.quantity = i128::MAX);
     assert!(world.rated().is_err());
 }
+
+#[test]
+fn usage_priced_by_a_base_is_adjusted_by_the_version_that_it_was_used_under() {
+    let mut world = World::new().per_call("1");
+    let base = world.book.tariffs[0].clone();
+    let version = |id: &str, from: &str, to: Option<&str>| TariffVersion {
+        id: id.parse().expect("id"),
+        valid_from: at(from),
+        valid_to: to.map(at),
+        rates: Vec::new(),
+        ..base.versions[0].clone()
+    };
+    let half = adjustment("Half", discount("0.5"));
+    let first = version("own.1", "2020-01-01", Some("2026-01-20"));
+    let versions = vec![
+        TariffVersion { adjustments: vec![half], ..first },
+        version("own.2", "2026-01-20", None),
+    ];
+    let own = "own".parse().expect("id");
+    let base_id = Some(base.id.clone());
+    world.book.tariffs.push(turnpike_schemas::Tariff { id: own, base: base_id, versions, ..base });
+    world.book.accounts[0].tariffs[0].tariff = "own".parse().expect("id");
+    let under = |own: &'static str, day: &'static str| {
+        move |key: &mut GatherKey, sums: &mut Gathered| {
+            key.chain = [own, "list.1"].iter().map(|id| id.parse().expect("id")).collect();
+            sums.first = at(day);
+            sums.last = at("2026-01-31");
+        }
+    };
+    let world = world.used_of("100", under("own.1", "2026-01-15"));
+    world.used_of("100", under("own.2", "2026-01-15")).costs("150");
+}

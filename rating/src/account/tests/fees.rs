@@ -112,6 +112,20 @@ fn runs_over_parts_of_a_month_add_up() {
 }
 
 #[test]
+fn nothing_is_due_at_or_past_the_instant_of_a_run() {
+    let check = |until: &str, proration: Proration, expect: &str| {
+        let world = World::new().fee("Support", "31", proration).until(until);
+        world.adjust("Least", minimum("62", proration)).costs(expect);
+    };
+    check("2026-01-11", BY_DAY, "20");
+    check("2026-01-11T12:00:00Z", BY_DAY, "22");
+    check("2026-01-11T12:00:00Z", Proration::Second, "21");
+    check("2026-01-11T12:00:00Z", Proration::None, "62");
+    check("2026-01-01", Proration::None, "0");
+    check("2026-03-01", BY_DAY, "62");
+}
+
+#[test]
 fn what_is_due_once_is_due_when_the_tariff_comes_into_force() {
     let once = || {
         let mut world = World::new();

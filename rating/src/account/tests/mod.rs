@@ -108,18 +108,23 @@ pub(super) struct World {
     pub book: PriceBook,
     pub period: Period,
     pub items: Vec<(GatherKey, Gathered)>,
+    until: Instant,
 }
 
 impl World {
     /// January 2026; one version without prices.
     pub fn new() -> Self {
         let period = Period::parse_month("2026-01", chrono_tz::Tz::UTC).expect("month");
-        Self { book: book(), period, items: Vec::new() }
+        Self { book: book(), period, items: Vec::new(), until: Instant::MAX }
     }
 
     pub fn period(mut self, from: &str, to: &str) -> Self {
         self.period = Period::new(at(from), at(to)).expect("period");
         self
+    }
+
+    pub fn until(self, until: &str) -> Self {
+        Self { until: at(until), ..self }
     }
 
     pub fn zone(mut self, month: &str, zone: chrono_tz::Tz) -> Self {
@@ -200,6 +205,7 @@ impl World {
             tariff: self.book.tariffs[0].id.clone(),
             tariff_version: version.id.clone(),
             rate_index: 0,
+            chain: Vec::new(),
             per_seconds: 1,
             month: None,
             window: None,
@@ -230,7 +236,7 @@ impl World {
     pub fn rated(&self) -> Result<Vec<RatedLine>, ParkReason> {
         let account = &self.book.accounts[0];
         let periods = BTreeMap::from([(account.id.clone(), self.period)]);
-        let lookup = Lookup::new(&self.book, &periods);
+        let lookup = Lookup::new(&self.book, &periods).billed_until(self.until);
         let mut items = self.items.clone();
         items.sort_by(|a, b| a.0.cmp(&b.0));
         price_account(&lookup, &RunId::new("run").expect("id"), account, &items)

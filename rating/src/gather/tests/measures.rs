@@ -5,7 +5,8 @@ use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::{Measure, MeterId, Pool, PriceBook, ResourceId, UsageInterval};
 
 use super::{
-    Harvest, Lookup, at, attribute, gathered, interval, october, of, printed, rate, with_rates,
+    Harvest, Lookup, at, attribute, gathered, interval, october, of, printed, rate, rated,
+    with_rates,
 };
 
 /// Prices `meter` per unit, as `measure` over `over`.
@@ -251,6 +252,20 @@ fn a_mean_stands_over_the_seconds_of_its_window() {
     harvest.resolve();
     let (key, sums) = harvest.gathered.pop_first().expect("a line");
     assert_eq!((key.per_seconds, sums.quantity), (300, 1_000));
+    assert_eq!(rated(&book, &[usage]), ["standard.1 0 1000 10/3 EUR"]);
+}
+
+#[test]
+fn a_number_is_priced_by_the_unit_not_by_time() {
+    let check = |per: &str| {
+        let mut book = book("volume", Measure::Max, None, json!({}));
+        book.tariffs[0].versions[0].rates[0].per = serde_json::from_value(json!(per)).expect("per");
+        let usage = [day("volume", 2, 3, 9), on("a", day("volume", 4, 6, 4))];
+        let expect = ["standard.1 86400 9 9/1 EUR", "standard.1 172800 4 4/1 EUR"];
+        assert_eq!(rated(&book, &usage), expect, "{per}");
+    };
+    check("unit");
+    check("month");
 }
 
 #[test]

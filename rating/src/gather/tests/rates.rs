@@ -4,7 +4,7 @@ use serde_json::json;
 use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::{PriceBook, Tariff, TariffId};
 
-use super::{at, attribute, book, gathered, interval, of, rate, rated, with_rates};
+use super::{at, attribute, book, gathered, interval, of, rate, with_rates};
 
 const DAY: (&str, &str) = ("2026-10-06T00:00:00Z", "2026-10-07T00:00:00Z");
 
@@ -249,7 +249,7 @@ fn months_stand_in_the_key_where_a_base_adjusts() {
     };
     // Tokyo's month begins nine hours before that of UTC, so the span has two.
     let usage = interval("volume", "2026-10-31T14:00:00Z", "2026-10-31T16:00:00Z", 1);
-    let lines = |is| rated(&adjusted(is), std::slice::from_ref(&usage)).len();
+    let lines = |is| gathered(&adjusted(is), std::slice::from_ref(&usage)).len();
     assert_eq!((lines(false), lines(true)), (1, 2));
 }
 

@@ -135,6 +135,23 @@ fn levels_above_a_last_closed_tier_have_no_price() {
 }
 
 #[test]
+fn a_report_without_its_seconds_has_no_level() {
+    let meter = meter(Aggregation::Held);
+    for rate in [graduated(), volume()] {
+        // A level that lasts no second weighs nothing, and is none.
+        let mut sums = [held(0, &[(9, 9, 900 * ONE)]), held(1, &[(0, DAY, ONE)])];
+        let parts = priced(&pool(&rate, &meter, MONTH, &sums)).expect("priced");
+        assert!(parts.iter().all(|part| part.detail.starts_with("Tier 1")), "{parts:?}");
+        sums[0].1.quantity = ONE * 3_600;
+        let refused = priced(&pool(&rate, &meter, MONTH, &sums)).expect_err("a report");
+        assert_eq!(refused.code, ParkCode::UnknownPrice);
+        assert!(refused.text.contains("`thing`"), "{refused}");
+        sums[0].1.steps.clear();
+        assert!(priced(&pool(&rate, &meter, MONTH, &sums)).is_err());
+    }
+}
+
+#[test]
 fn time_billed_beyond_time_held_has_the_mean_price() {
     let (rate, meter) = (graduated(), meter(Aggregation::Held));
     // 10 units for a day, billed for two: half at 10, half at 5, and both fees.

@@ -188,8 +188,9 @@ const PERIOD: i64 = 60;
 
 /// Items with levels held over a minute.
 fn any_levels() -> impl Strategy<Value = Vec<Vec<(i64, i64, i128)>>> {
-    let level = (0..PERIOD, 0..PERIOD, 0_i128..80)
-        .prop_map(|(a, b, quarters)| (a.min(b), a.max(b), quarters * ONE / 4));
+    let level = (0..PERIOD, 1..PERIOD, 0_i128..80).prop_map(|(from, seconds, quarters)| {
+        (from, (from + seconds).min(PERIOD), quarters * ONE / 4)
+    });
     proptest::collection::vec(proptest::collection::vec(level, 0..4), 1..5)
 }
 

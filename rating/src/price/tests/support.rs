@@ -68,6 +68,7 @@ pub fn key(index: usize) -> GatherKey {
         attributes: BTreeMap::new(),
         tariff: TariffId::new("standard").expect("id"),
         tariff_version: TariffVersionId::new("standard.1").expect("id"),
+        chain: Vec::new(),
         rate_index: 0,
         per_seconds: 1,
         month: None,

@@ -1,0 +1,242 @@
+//! The stage that prices accounts: some at a time on threads, handed over in canonical order.
+//!
+//! Accounts are cut into parts of about the same number of sums. A part is priced, hashed and handed
+//! to a [`LineSink`] before the next one is begun, so that no more lines are held than a sink keeps.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use ethnum::I256;
+use sha2::{Digest, Sha256};
+use turnpike_schemas::{Account, AccountId, Amount, Currency, RatedLine, RunId};
+
+use crate::account::price_account;
+use crate::error::RatingError;
+use crate::fast::Tally;
+use crate::gather::{self, GatherKey, Gathered, Harvest};
+use crate::line_digest;
+use crate::parked::ParkReason;
+use crate::tariff_lookup::Lookup;
+
+/// Takes the lines of a run in parts. Parts come in any order and on any thread; put in order of
+/// their numbers, their lines are in canonical order.
+pub trait LineSink: Send + Sync {
+    fn take(&self, part: usize, lines: Vec<RatedLine>) -> Result<(), RatingError>;
+}
+
+/// Keeps all lines.
+#[derive(Debug, Default)]
+pub struct KeptLines(Mutex<BTreeMap<usize, Vec<RatedLine>>>);
+
+impl LineSink for KeptLines {
+    fn take(&self, part: usize, lines: Vec<RatedLine>) -> Result<(), RatingError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, lines);
+        Ok(())
+    }
+}
+
+impl KeptLines {
+    pub fn into_lines(self) -> Vec<RatedLine> {
+        let parts = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        parts.into_values().flatten().collect()
+    }
+}
+
+/// What a run's lines come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LineTotals {
+    pub lines: u64,
+    /// Accounts with a line.
+    pub accounts: u64,
+    /// The exact sums, one per currency.
+    pub sums: BTreeMap<Currency, Amount>,
+}
+
+/// Sums gathered for one part, at which a part ends. Some 100,000 lines of three tiers each take
+/// 100 MB while they are stored.
+const PART_SUMS: usize = 32_768;
+
+/// What is to be priced.
+pub(crate) struct Pricing<'p, 'l> {
+    pub(crate) lookup: &'p Lookup<'l>,
+    pub(crate) run: &'p RunId,
+    pub(crate) tallies: &'p [Tally],
+    pub(crate) threads: usize,
+    pub(crate) sink: &'p dyn LineSink,
+}
+
+/// What one part comes to.
+#[derive(Default)]
+struct Part {
+    /// Of each account with lines, in order.
+    digests: Vec<u8>,
+    lines: u64,
+    accounts: u64,
+    /// By currency and denominator: sums of numerators. Adding fractions costs a common divisor each.
+    sums: HashMap<(Currency, I256), I256>,
+    parked: Vec<(AccountId, ParkReason)>,
+}
+
+impl<'l> Pricing<'_, 'l> {
+    /// Prices every account of the run that is not parked: what was gathered for it, and what is due
+    /// without usage. An account whose amounts fail is parked whole: no line of it is kept.
+    pub(crate) fn price(
+        &self,
+        harvest: &mut Harvest,
+    ) -> Result<(LineTotals, Vec<u8>), RatingError> {
+        harvest.resolve();
+        let mut general: BTreeMap<AccountId, BTreeMap<GatherKey, Gathered>> = BTreeMap::new();
+        for (key, sums) in std::mem::take(&mut harvest.gathered) {
+            general.entry(key.account.clone()).or_default().insert(key, sums);
+        }
+        for tally in self.tallies {
+            harvest.intervals += tally.intervals;
+            for key in &tally.overflows {
+                harvest.park_id(key.account.clone(), gather::overflow(key));
+            }
+        }
+        let mut accounts: Vec<u32> = (0..).take(self.lookup.book.accounts.len()).collect();
+        accounts.sort_unstable_by_key(|number| &self.account(*number).id);
+        accounts.retain(|number| {
+            let id = &self.account(*number).id;
+            self.lookup.periods.contains_key(id) && !harvest.parked.contains_key(id)
+        });
+        let parts = self.priced_parts(&accounts, &general)?;
+        let (mut totals, mut digests) = (LineTotals::default(), Vec::new());
+        let mut sums: BTreeMap<Currency, Vec<Amount>> = BTreeMap::new();
+        for part in parts {
+            digests.extend(part.digests);
+            totals.lines += part.lines;
+            totals.accounts += part.accounts;
+            for ((currency, denominator), numerator) in part.sums {
+                let amount = Amount::new(numerator, denominator, currency)?;
+                sums.entry(currency).or_default().push(amount);
+            }
+            for (account, reason) in part.parked {
+                harvest.park_id(account, reason);
+            }
+        }
+        for (currency, amounts) in sums {
+            totals.sums.insert(currency, Amount::sum(&amounts, currency)?);
+        }
+        Ok((totals, digests))
+    }
+
+    fn account(&self, number: u32) -> &'l Account {
+        &self.lookup.book.accounts[number as usize]
+    }
+
+    fn priced_parts(
+        &self,
+        accounts: &[u32],
+        general: &BTreeMap<AccountId, BTreeMap<GatherKey, Gathered>>,
+    ) -> Result<Vec<Part>, RatingError> {
+        let ranges = self.ranges(accounts, general);
+        let done: Mutex<BTreeMap<usize, Part>> = Mutex::default();
+        let failed: Mutex<Option<RatingError>> = Mutex::default();
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads.clamp(1, ranges.len().max(1)) {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(range) = ranges.get(number) else { break };
+                        match self.part(number, &accounts[range.clone()], general) {
+                            Ok(part) => {
+                                let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                                done.insert(number, part);
+                            }
+                            Err(error) => {
+                                stop.store(true, Ordering::Relaxed);
+                                let mut failed =
+                                    failed.lock().unwrap_or_else(PoisonError::into_inner);
+                                failed.get_or_insert(error);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => {
+                let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+                Ok(done.into_values().collect())
+            }
+        }
+    }
+
+    /// Accounts cut into parts. Where they are cut depends on sums alone, not on threads.
+    fn ranges(
+        &self,
+        accounts: &[u32],
+        general: &BTreeMap<AccountId, BTreeMap<GatherKey, Gathered>>,
+    ) -> Vec<Range<usize>> {
+        let (mut ranges, mut from, mut sums) = (Vec::new(), 0, 0);
+        for (at, number) in accounts.iter().enumerate() {
+            let id = &self.account(*number).id;
+            // An account without usage may still have fees.
+            sums += 1 + general.get(id).map_or(0, BTreeMap::len);
+            sums += self.tallies.iter().map(|tally| tally.sums_of(*number)).sum::<usize>();
+            if sums >= PART_SUMS {
+                ranges.push(from..at + 1);
+                (from, sums) = (at + 1, 0);
+            }
+        }
+        if from < accounts.len() {
+            ranges.push(from..accounts.len());
+        }
+        ranges
+    }
+
+    fn part(
+        &self,
+        number: usize,
+        accounts: &[u32],
+        general: &BTreeMap<AccountId, BTreeMap<GatherKey, Gathered>>,
+    ) -> Result<Part, RatingError> {
+        let (mut part, mut lines, mut bytes) = (Part::default(), Vec::new(), Vec::new());
+        for at in accounts {
+            let account = self.account(*at);
+            let mut gathered = general.get(&account.id).cloned().unwrap_or_default();
+            let mut too_large = None;
+            for tally in self.tallies {
+                tally.of_account(*at, account, &mut gathered, |key| {
+                    too_large.get_or_insert_with(|| gather::overflow(key));
+                });
+            }
+            if let Some(reason) = too_large {
+                part.parked.push((account.id.clone(), reason));
+                continue;
+            }
+            let gathered: Vec<(GatherKey, Gathered)> = gathered.into_iter().collect();
+            let priced = match price_account(self.lookup, self.run, account, &gathered) {
+                Ok(priced) => priced,
+                Err(reason) => {
+                    part.parked.push((account.id.clone(), reason));
+                    continue;
+                }
+            };
+            if priced.is_empty() {
+                continue;
+            }
+            bytes.clear();
+            for line in &priced {
+                line_digest::put(line, &mut bytes);
+                let amount = &line.amount;
+                let sum = part.sums.entry((line.currency, amount.denominator())).or_default();
+                *sum = sum
+                    .checked_add(amount.numerator())
+                    .ok_or(turnpike_schemas::amount::AmountError::Overflow)?;
+            }
+            part.digests.extend_from_slice(&Sha256::digest(&bytes));
+            part.lines += priced.len() as u64;
+            part.accounts += 1;
+            lines.extend(priced);
+        }
+        self.sink.take(number, lines)?;
+        Ok(part)
+    }
+}
