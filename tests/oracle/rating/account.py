@@ -323,8 +323,8 @@ class Account:
                 if fee.get("every", "month") == "month":
                     key = (terms.tariff["id"], fee["name"])
                     monthly.setdefault(key, []).append((start, end, terms, fee))
-                elif fee["name"] not in once:
-                    once.add(fee["name"])
+                elif (terms.tariff["id"], fee["name"]) not in once:
+                    once.add((terms.tariff["id"], fee["name"]))
                     if self.comes_into_force(terms, start):
                         self.fee(fee, terms, self.fee_amount(fee, pieces))
         for spells in monthly.values():

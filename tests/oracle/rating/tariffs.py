@@ -44,15 +44,11 @@ FLATS = ["0", "2", "10", "0.35"]
 STATES = ["active", "active", "active", "paused", "stopped", "suspended", "shelved"]
 
 
-# What is made up where nothing is said.
-STANDING = {"versions", "conditions", "gaps", "assignments", "owners"}
 
 
 def chosen():
     words = os.environ.get("TURNPIKE_ORACLE_FEATURES")
-    if words == "all":
-        return FEATURES
-    return STANDING if words is None else set(words.split(",")) - {""}
+    return FEATURES if words is None else set(words.split(",")) - {""}
 
 
 def iso(second):
@@ -89,7 +85,6 @@ class Maker:
         self.series, self.classes, self.extra = [], [], []
         self.projects = self.random.choice([["p1"], ["p1", "p2"], ["p1", "p2", "p3"]])
         self.attributes = {}
-        self.based = False  # on another tariff
         self.moves = False  # to another tariff within the month
         self.levels = False  # what is held at each instant matters, so that all has to be known
 
@@ -313,7 +308,7 @@ class Maker:
             row["valid_to"] = iso(end)
         if self.may("detail", 0.15):
             row["detail"] = self.pick("account", "project")
-        if self.may("holding", 0.2):
+        if not self.moves and self.may("holding", 0.2):
             held = [meter for meter in self.meters if meter in HELD]
             if held:
                 step = self.pick(1, 60, 3600)
@@ -366,15 +361,14 @@ class Maker:
         """The tables of the tariff, and of its base."""
         names = {"id": f"t-{self.name}", "name": f"Tariff {self.name}", "currency": self.currency}
         text, own = "", list(self.meters)
-        if self.may("base", 0.2) and len(own) > 1:
-            self.based = True
+        self.moves = self.may("assignments", 0.1)
+        if not self.moves and self.may("base", 0.2) and len(own) > 1:
             inherited = [own.pop()]
             base = {**names, "id": f"b-{self.name}"}
             text += table("tariff", base) + self.dated(inherited, 0.3, False)
             names["base"] = base["id"]
         text += table("tariff", names) + self.dated(own, 0.35, True)
-        if "base" not in names and self.may("assignments", 0.1):
-            self.moves = True
+        if self.moves:
             text += table("tariff", {**names, "id": f"u-{self.name}"})
             text += self.dated(own, 0.2, True)
         return text
@@ -407,9 +401,7 @@ class Maker:
                 version.pop("detail", None)
                 rates = [self.changed(row) for row in rates]
                 fees = [self.dearer(row) for row in fees]
-                # Which lines a credit or a limit stood on would matter to shares that differ.
-                alone = len(adjustments) == 1 and not self.based
-                adjustments = [self.dearer(row, alone) for row in adjustments]
+                adjustments = [self.dearer(row) for row in adjustments]
             if holding:
                 version["holding"] = holding
             if detail != "resource":
@@ -423,13 +415,12 @@ class Maker:
             text += "".join(table("tariff.version.adjustment", row) for row in adjustments)
         return text
 
-    def dearer(self, row, share=False):
-        """A fee or an adjustment in a later version."""
+    def dearer(self, row):
+        """A fee or an adjustment in a later version. Shares stay: on which lines a credit stands would
+        matter to others."""
         row = dict(row)
         if "amount" in row and row.get("adjust") != "credit" and self.random.random() < 0.4:
             row["amount"] = self.pick("20", "0.75", "300")
-        if "percent" in row and share and self.random.random() < 0.4:
-            row["percent"] = "5%"
         return row
 
     def account(self):
