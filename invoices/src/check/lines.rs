@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use turnpike_schemas::{Amount, Charge, Invoice, LineKind, Per, RatedLine};
+use turnpike_schemas::{Amount, Charge, Invoice, LineKind, RatedLine};
 
 use crate::tax;
 
@@ -58,7 +58,8 @@ fn check_price(line: &RatedLine, findings: &mut Vec<String>) {
     if line.kind != LineKind::Usage {
         return;
     }
-    let seconds = if line.per == Per::Unit { 1 } else { line.per_seconds };
+    // 1 for sums; of a mean over a window, the window's.
+    let seconds = line.per_seconds;
     let amount = 10_i128
         .checked_pow(line.scale)
         .and_then(|scale| scale.checked_mul(line.unit.base_units.into()))

@@ -156,8 +156,10 @@ impl Harvest {
         if *quantity == 0 && !measure::counts_nothing(measure) {
             return Ok(());
         }
+        // Where the tariff in force now has no holding time, one that began under another goes on.
+        let is_watched = priced.is_watched() || self.is_holding(priced);
         if !context.is_billed() {
-            if priced.is_watched() {
+            if is_watched {
                 self.look(priced, context.stretch.position);
             }
             return Ok(());
@@ -181,11 +183,21 @@ impl Harvest {
             Measure::Count => sums.weigh(priced, priced.one(), key.per_seconds)?,
             _ => return self.measure(priced, key, sums),
         }
-        if priced.is_watched() {
+        if is_watched {
             self.watch(priced, &key)?;
         }
         self.sum(key, sums);
         Ok(())
+    }
+
+    /// Whether a holding of the part's resource and meter is known that the part may go on with.
+    fn is_holding(&self, priced: &Priced<'_, '_>) -> bool {
+        priced.part.is_held()
+            && !priced.part.is_instant()
+            && priced.quantity > 0
+            && priced.meter().measure.is_total()
+            && !self.holdings.is_empty()
+            && self.holdings.contains_key(&priced.holding_key())
     }
 }
 

@@ -129,9 +129,10 @@ class Account:
             for holding in measures.holdings(own):
                 holding[0]["begins"] = True
                 inside = [piece for piece in holding if first <= piece["start"] < last]
-                now = holding[0]["terms"].holding.get(meter)
-                if inside and now is not None and holding[-1]["ended"]:
-                    measures.lengthen(holding, inside, first, last, *now)
+                if inside and holding[-1]["ended"]:
+                    minimum = holding[0]["terms"].holding.get(meter, (0, 0))[0]
+                    step = inside[-1]["terms"].holding.get(meter, (0, 0))[1]
+                    measures.lengthen(holding, inside, first, last, minimum, step)
         return [piece for piece in pieces if not piece["early"]]
 
     # --- Items and their places in their pools
@@ -179,6 +180,17 @@ class Account:
             taken[key] = low + left
             left = max(Fraction(0), low + left - free) - max(Fraction(0), low - free)
         return left
+
+    def beyond(self, piece, measured, taken):
+        """Of the units of a measure, those beyond the account's allowances."""
+        units = self.book.meters[piece["meter"]][4]
+        for row in piece["terms"].adjustments:
+            if row["adjust"] == "allowance" and self.in_scope(row, piece["meter"], piece["rate"]):
+                free = Fraction(row["quantity"]) * units[row["unit"]] / units[piece["rate"].unit]
+                low = taken.get(row["name"], Fraction(0))
+                taken[row["name"]] = low + measured
+                measured = max(Fraction(0), low + measured - free) - max(Fraction(0), low - free)
+        return measured
 
     def price_pool(self, items, after):
         rate = items[0][0]["rate"]
@@ -263,9 +275,10 @@ class Account:
             for part in own:
                 groups.setdefault(None if over == "account" else part[over], []).append(part)
         held = piece["seconds"] is not None
-        position, parts = Fraction(0), []
+        position, parts, taken = Fraction(0), [], {}
         for _, own in sorted(groups.items(), key=lambda group: str(group[0])):
-            parts.append(measures.measured(measure, own, self.calendar, self.usage.until, held))
+            found = measures.measured(measure, own, self.calendar, self.usage.until, held)
+            parts.append(self.beyond(piece, found, taken))
         for own, part in zip(groups.values(), parts):
             low, high, whole = (models.to_step(value, rate.rounding)
                                 for value in (position, position + part, sum(parts)))
@@ -294,7 +307,9 @@ class Account:
         for _, _, terms in self.epochs():
             for rate in terms.rates:
                 key = (terms.tariff["id"], rate.same)
-                if rate.row.get("zero_usage") == "first-flat" and key not in used:
+                # Nobody knows the projects, sites and resources of no usage.
+                if rate.pool == "account" and rate.row.get("zero_usage") == "first-flat" \
+                        and key not in used:
                     used.add(key)
                     flat = models.tiers_of(rate.row)[0][3]
                     service = self.book.meters[rate.meter][0]
@@ -308,8 +323,8 @@ class Account:
                 if fee.get("every", "month") == "month":
                     key = (terms.tariff["id"], fee["name"])
                     monthly.setdefault(key, []).append((start, end, terms, fee))
-                elif fee["name"] not in once:
-                    once.add(fee["name"])
+                elif (terms.tariff["id"], fee["name"]) not in once:
+                    once.add((terms.tariff["id"], fee["name"]))
                     if self.comes_into_force(terms, start):
                         self.fee(fee, terms, self.fee_amount(fee, pieces))
         for spells in monthly.values():
@@ -343,9 +358,17 @@ class Account:
         return sum((piece["units"] * units[piece["rate"].unit] for piece in pieces), Fraction(0))
 
     def parts(self, spells):
-        """Of a monthly price, what is due for each time in which a version of it is in force."""
+        """Of a monthly price, what is due for each time in which a version of it is in force. Times
+        between which nothing of it changes are one, and stand with the first."""
         parts, counted, past = [], 0, 0
         for number, (start, end, _, row) in enumerate(spells):
+            if number and row is spells[number - 1][3] and spells[number - 1][1] == start:
+                parts.append(Fraction(0))
+                continue
+            for after in spells[number + 1:]:
+                if after[3] is not row or after[0] != end:
+                    break
+                end = after[1]
             proration = row.get("proration", {"by": "second"})
             by = proration if isinstance(proration, str) else proration["by"]
             if by == "none":

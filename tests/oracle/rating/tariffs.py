@@ -44,15 +44,11 @@ FLATS = ["0", "2", "10", "0.35"]
 STATES = ["active", "active", "active", "paused", "stopped", "suspended", "shelved"]
 
 
-# What is made up where nothing is said.
-STANDING = {"versions", "conditions", "gaps", "assignments", "owners"}
 
 
 def chosen():
     words = os.environ.get("TURNPIKE_ORACLE_FEATURES")
-    if words == "all":
-        return FEATURES
-    return STANDING if words is None else set(words.split(",")) - {""}
+    return FEATURES if words is None else set(words.split(",")) - {""}
 
 
 def iso(second):
@@ -312,7 +308,7 @@ class Maker:
             row["valid_to"] = iso(end)
         if self.may("detail", 0.15):
             row["detail"] = self.pick("account", "project")
-        if self.may("holding", 0.2):
+        if not self.moves and self.may("holding", 0.2):
             held = [meter for meter in self.meters if meter in HELD]
             if held:
                 step = self.pick(1, 60, 3600)
@@ -345,7 +341,8 @@ class Maker:
             row = self.random.choice(alone)
             found.append({"name": "Included", "adjust": "allowance", "meters": [row["meter"]],
                           "quantity": self.pick("1", "10", "0.5", "100"), "unit": row["unit"],
-                          "pool": self.pick("account", "project")})
+                          "pool": "account" if row["meter"] in MEASURED else
+                          self.pick("account", "project")})
         if self.may("adjustments", 0.3):
             found.append({"name": "Discount", "adjust": "discount", "percent": self.pick("10%", "33.3%")})
         if self.may("adjustments", 0.2):
@@ -364,14 +361,14 @@ class Maker:
         """The tables of the tariff, and of its base."""
         names = {"id": f"t-{self.name}", "name": f"Tariff {self.name}", "currency": self.currency}
         text, own = "", list(self.meters)
-        if self.may("base", 0.2) and len(own) > 1:
+        self.moves = self.may("assignments", 0.1)
+        if not self.moves and self.may("base", 0.2) and len(own) > 1:
             inherited = [own.pop()]
             base = {**names, "id": f"b-{self.name}"}
             text += table("tariff", base) + self.dated(inherited, 0.3, False)
             names["base"] = base["id"]
         text += table("tariff", names) + self.dated(own, 0.35, True)
-        if "base" not in names and self.may("assignments", 0.1):
-            self.moves = True
+        if self.moves:
             text += table("tariff", {**names, "id": f"u-{self.name}"})
             text += self.dated(own, 0.2, True)
         return text
@@ -403,8 +400,8 @@ class Maker:
                 version.pop("holding", None)
                 version.pop("detail", None)
                 rates = [self.changed(row) for row in rates]
-                fees, adjustments = ([self.dearer(row) for row in rows]
-                                     for rows in (fees, adjustments))
+                fees = [self.dearer(row) for row in fees]
+                adjustments = [self.dearer(row) for row in adjustments]
             if holding:
                 version["holding"] = holding
             if detail != "resource":
@@ -419,12 +416,11 @@ class Maker:
         return text
 
     def dearer(self, row):
-        """A fee or an adjustment in a later version."""
+        """A fee or an adjustment in a later version. Shares stay: on which lines a credit stands would
+        matter to others."""
         row = dict(row)
         if "amount" in row and row.get("adjust") != "credit" and self.random.random() < 0.4:
             row["amount"] = self.pick("20", "0.75", "300")
-        if "percent" in row and self.random.random() < 0.4:
-            row["percent"] = "5%"
         return row
 
     def account(self):
