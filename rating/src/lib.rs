@@ -31,7 +31,7 @@ pub mod live;
 pub mod metering;
 pub mod parked;
 pub mod price;
-pub mod pricing;
+pub mod price_run;
 pub mod quote;
 pub mod request;
 pub mod run;

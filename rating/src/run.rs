@@ -14,7 +14,7 @@ use crate::error::RatingError;
 use crate::gather::Harvest;
 use crate::metering::{FOLD_VERSION, Metered};
 use crate::parked::{Parked, Unassigned};
-use crate::pricing::{KeptLines, LineSink, LineTotals, Pricing};
+use crate::price_run::{KeptLines, LineSink, LineTotals, PriceRun};
 use crate::request::{RatingProgress, RatingRequest};
 use crate::tariff_lookup::Lookup;
 
@@ -153,7 +153,7 @@ fn view_outcome(
     let lookup = Lookup::new(&view.book, &view.periods).billed_until(request.as_of);
     let run = &request.run;
     let sink = KeptLines::default();
-    let pricing = Pricing { lookup: &lookup, run, tallies: &[], threads: 1, sink: &sink };
+    let pricing = PriceRun { lookup: &lookup, run, tallies: &[], threads: 1, sink: &sink };
     pricing.price(&mut harvest)?;
     let (lines, parked) = (sink.into_lines(), harvest.parked());
     Ok(ViewOutcome { lines, parked, unassigned: harvest.unassigned.into_values().collect() })
@@ -168,7 +168,7 @@ fn priced_outcome(
 ) -> Result<RatingOutcome, RatingError> {
     let Found { mut harvest, tallies, rows, events, short_events, states, .. } = found;
     let pricing =
-        Pricing { lookup, run: &request.run, tallies: &tallies, threads: request.threads, sink };
+        PriceRun { lookup, run: &request.run, tallies: &tallies, threads: request.threads, sink };
     let (totals, digests) = pricing.price(&mut harvest)?;
     let parked = harvest.parked();
     let unassigned: Vec<Unassigned> = harvest.unassigned.into_values().collect();
@@ -192,7 +192,7 @@ fn priced_outcome(
 /// The lines of what was gathered. What they come to, which may be too much to add up, is not asked.
 pub(crate) fn priced(lookup: &Lookup<'_>, run: &RunId, harvest: &mut Harvest) -> Vec<RatedLine> {
     let sink = KeptLines::default();
-    let pricing = Pricing { lookup, run, tallies: &[], threads: 1, sink: &sink };
+    let pricing = PriceRun { lookup, run, tallies: &[], threads: 1, sink: &sink };
     let _ = pricing.price(harvest);
     sink.into_lines()
 }

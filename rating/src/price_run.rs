@@ -59,7 +59,7 @@ pub struct LineTotals {
 const PART_SUMS: usize = 32_768;
 
 /// What is to be priced.
-pub(crate) struct Pricing<'p, 'l> {
+pub(crate) struct PriceRun<'p, 'l> {
     pub(crate) lookup: &'p Lookup<'l>,
     pub(crate) run: &'p RunId,
     pub(crate) tallies: &'p [Tally],
@@ -79,7 +79,7 @@ struct Part {
     parked: Vec<(AccountId, ParkReason)>,
 }
 
-impl<'l> Pricing<'_, 'l> {
+impl<'l> PriceRun<'_, 'l> {
     /// Prices every account of the run that is not parked: what was gathered for it, and what is due
     /// without usage. An account whose amounts fail is parked whole: no line of it is kept.
     pub(crate) fn price(
