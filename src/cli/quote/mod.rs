@@ -140,7 +140,8 @@ pub async fn priced_book(app: &App, path: Option<&std::path::Path>) -> anyhow::R
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .blame(Kind::Data, format!("the book {name} could not be read"))?;
-    let parsed = turnpike_books::read_book(&text).map_err(|list| book::mistakes(&name, &list))?;
+    let parsed = turnpike_books::read_book(&text)
+        .map_err(|list| book::mistakes(&name, &list, "; nothing was quoted"))?;
     for warning in &parsed.warnings {
         output::note(&format!("warning: {name}: {warning}"));
     }
