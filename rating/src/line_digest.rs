@@ -1,6 +1,6 @@
 //! What a line contributes to the hash of its run: every field but the run's id, each with its length.
 
-use turnpike_schemas::RatedLine;
+use turnpike_schemas::{Aggregation, RatedLine};
 
 fn text(value: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&(value.len() as u64).to_le_bytes());
@@ -74,19 +74,14 @@ pub(crate) fn put(line: &RatedLine, out: &mut Vec<u8>) {
         text(key, out);
         text(value, out);
     }
-    out.push(match aggregation {
-        turnpike_schemas::Aggregation::Held => 0,
-        turnpike_schemas::Aggregation::Sum => 1,
-    });
+    out.push(u8::from(*aggregation == Aggregation::Sum));
     out.extend_from_slice(&quantity.to_le_bytes());
     out.extend_from_slice(&scale.to_le_bytes());
     out.extend_from_slice(&amount.numerator().to_le_bytes());
     out.extend_from_slice(&amount.denominator().to_le_bytes());
-    for value in [*seconds, *price_nano, unit.base_units, *per_seconds, *intervals] {
+    let (start, end) = (service_period.start().micros(), service_period.end().micros());
+    for value in [*seconds, *price_nano, unit.base_units, *per_seconds, *intervals, start, end] {
         out.extend_from_slice(&value.to_le_bytes());
-    }
-    for at in [service_period.start(), service_period.end()] {
-        out.extend_from_slice(&at.micros().to_le_bytes());
     }
     out.push(u8::from(*estimated));
 }

@@ -290,15 +290,20 @@ impl MeterCatalogue {
                 .expect("built-in meters are valid");
             catalogue.insert(meter);
         }
+        catalogue.insert_normalised();
+        catalogue
+    }
+
+    fn insert_normalised(&mut self) {
         for (id, name, of, factor) in NORMALISED {
             let id = MeterId::new(id).expect("built-in ids are slugs");
             let of = MeterId::new(of).expect("built-in ids are slugs");
-            let meter = Meter::new(id, name, "Compute", "MIPS", 6, Held, Running, &MIPS)
+            let (held, running) = (Aggregation::Held, HoldClass::Running);
+            let meter = Meter::new(id, name, "Compute", "MIPS", 6, held, running, &MIPS)
                 .expect("built-in meters are valid");
             let convert = Some(Conversion { attribute: HOST_CLASS.to_owned(), factor });
-            catalogue.insert(Meter { derived: Some(Derived { of, convert }), ..meter });
+            self.insert(Meter { derived: Some(Derived { of, convert }), ..meter });
         }
-        catalogue
     }
 
     pub fn get(&self, id: &MeterId) -> Option<&Meter> {

@@ -170,17 +170,20 @@ fn compare(expected: &BTreeMap<String, Value>, rated: &Rated) {
     assert!(strangers.is_empty(), "{strangers:?}");
 }
 
+/// Of an account the amounts of all lines, and those of each resource.
+type OfAccount = (Vec<Amount>, BTreeMap<String, Vec<Amount>>);
+
 /// The hash of October's run, and what was found of each account.
 fn rate(turnpike: &Turnpike) -> (String, Rated) {
     let run = turnpike.json(&["rate", "--period", "2026-10"]);
     assert_eq!(run["parked"].as_array().map(Vec::len), Some(0), "{run}");
     let id = RunId::new(run["run"].as_str().unwrap()).unwrap();
     let now = Instant::parse("2026-11-01T00:00:00Z").unwrap();
-    let mut sums: BTreeMap<String, (Vec<Amount>, BTreeMap<String, Vec<Amount>>)> = BTreeMap::new();
+    let mut sums: BTreeMap<String, OfAccount> = BTreeMap::new();
     for line in exact::lines(turnpike, &id, now) {
         let (all, resources) = sums.entry(line.account.to_string()).or_default();
         if line.kind != LineKind::Adjustment {
-            resources.entry(line.resource.to_string()).or_default().push(line.amount.clone());
+            resources.entry(line.resource.to_string()).or_default().push(line.amount);
         }
         all.push(line.amount);
     }

@@ -57,6 +57,6 @@ pub(super) fn of_usage<'a>(
             Entry { line, net, stretch, month, window: key.window, origin, of_account: false };
         placed.push(((month, stretch, sums.first, key, place), entry));
     }
-    placed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    placed.sort_by_key(|(place, _)| *place);
     Ok(placed.into_iter().map(|(_, entry)| entry).collect())
 }

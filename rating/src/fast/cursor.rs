@@ -126,8 +126,7 @@ impl Cursor {
         }
         // Whatever lies outside of the calendar is for the general way to refuse.
         event.head = self.head.filter(|_| Instant::from_micros(event.time).is_ok());
-        loop {
-            let Some(block) = &self.block else { break };
+        while let Some(block) = &self.block {
             let code = block.resource_code(self.row);
             loop {
                 match block.measure(self.row) {

@@ -39,7 +39,7 @@ fn columns_come_back_whatever_their_encoding() {
     let texts: Vec<Option<String>> =
         (0..rows).map(|row| (row % 7 != 3).then(|| format!("r-{:05}", row / 11))).collect();
     let longs: Vec<Option<i64>> = (0..rows)
-        .map(|row| (row % 5 != 1).then_some(1 << 40 | (row as i64 * 7_919) % 1_000))
+        .map(|row| (row % 5 != 1).then_some((1 << 40) | ((row as i64 * 7_919) % 1_000)))
         .collect();
     let truths: Vec<Option<bool>> =
         (0..rows).map(|row| (row > 9).then_some(row % 3 == 0)).collect();

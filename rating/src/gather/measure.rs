@@ -273,11 +273,9 @@ impl Tally {
                     }
                 }
             }
-            (Tally::Latest(at, own), Tally::Latest(later, more)) => {
-                // Of one resource events at one instant come in their order.
-                if *at <= later {
-                    (*at, *own) = (later, more);
-                }
+            // Of one resource events at one instant come in their order.
+            (Tally::Latest(at, own), Tally::Latest(later, more)) if *at <= later => {
+                (*at, *own) = (later, more);
             }
             (Tally::LatestHeld(own), Tally::LatestHeld(more)) => *own = own.checked_add(more)?,
             (Tally::Unique(own), Tally::Unique(more)) => own.extend(more),

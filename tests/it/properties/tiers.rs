@@ -161,7 +161,7 @@ proptest! {
         let mut reversed = cut.clone();
         reversed.reverse();
         let at_once = total(&book, &[consumed(0, whole, 0)]);
-        prop_assert_eq!(total(&book, &cut), at_once.clone());
+        prop_assert_eq!(total(&book, &cut), at_once);
         prop_assert_eq!(total(&book, &reversed), at_once);
     }
 }

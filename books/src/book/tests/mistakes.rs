@@ -37,13 +37,7 @@ fn tiers_have_no_gap_and_all_are_reached() {
     );
     check(at, bound, "{ up_to = \"99\", price = \"0.07\" }", "never reached: `up_to` is not above");
     let open = "{ price = \"0.07\" },\n    { up_to = \"9999\", price";
-    check_on(
-        at,
-        "{ up_to = \"1000.5\", price",
-        &format!("{open}"),
-        "{ up_to = \"9999\"",
-        "has no `up_to`",
-    );
+    check_on(at, "{ up_to = \"1000.5\", price", open, "{ up_to = \"9999\"", "has no `up_to`");
     let last = "{ up_to = \"2000\", price = \"0.05\" }";
     check(at, "{ price = \"0.05\" }", last, "a gap: units above the last");
     check(at, bound, "{ up_to = \"0\", price = \"0.07\" }", "a size is more than zero");

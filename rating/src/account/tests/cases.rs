@@ -8,8 +8,11 @@ use turnpike_schemas::tariff::{BlockPolicy, BlockTier, DayCount};
 use super::fees::capacity;
 use super::*;
 
+/// A kind and what rates it.
+type Kind = (&'static str, fn(&Value));
+
 /// The kinds that belong to the account stage, and how each is rated.
-const KINDS: [(&str, fn(&Value)); 23] = [
+const KINDS: [Kind; 23] = [
     ("minimum_commitment", minimum_commitment),
     ("charge_minimum_true_up", charge_minimum),
     ("subscription_proration", subscription),
