@@ -229,8 +229,11 @@ impl Harvest {
         // Where the run stops within the period, what goes on there is not over.
         let stopped = handed.until < calendar.period.end();
         let end = if stopped { handed.until } else { calendar.end() };
+        // Where the owner goes to another account, or to none, the account's holding ends.
+        let seen = handed.until.plus_seconds(lookup.after_seconds()).unwrap_or(Instant::MAX);
+        let open = handed.open && handed.interval.end.min(seen) <= piece.end
+            || stopped && handed.until <= piece.end;
         let Some(piece) = piece.clipped(Instant::MIN, end) else { return };
-        let open = handed.open || stopped && handed.until <= handed.interval.end;
         for stretch in calendar.stretches(piece.start, piece.end) {
             let Some(part) = piece.clipped(stretch.start, stretch.end) else { continue };
             let open = open && part.end == piece.end;
