@@ -279,7 +279,8 @@ fn keyed(priced: &Priced<'_, '_>, is_new: bool) -> Result<(GatherKey, Gathered),
         let text = format!("tax category `{tax_category}` is not in the book");
         return Err(ParkReason::new(ParkCode::UnknownTaxCategory, text));
     }
-    let subject = Subject::of(detail_of(chain.detail(), meter), account, term.rate, holder)?;
+    let subject =
+        Subject::of(detail_of(chain.detail(), term.rate, meter), account, term.rate, holder)?;
     let is_sum = matches!(meter.measure, Measure::Total | Measure::Count);
     let counted = term.rate.counts_units() || chain.adjusted || !is_sum;
     let per_seconds = match term.rate.per {

@@ -15,15 +15,23 @@ pub(super) struct Subject {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// Of whom the lines of a meter are: at least of what its measure is taken over.
-pub(super) fn detail_of(detail: Detail, meter: &Meter) -> Detail {
+/// Of whom the lines of a rate are: as the tariff says, but at most of what the rate counts its units
+/// over, and at least of what its meter's measure is taken over.
+pub(super) fn detail_of(detail: Detail, rate: &Rate, meter: &Meter) -> Detail {
+    let counted = match rate.pool {
+        _ if !rate.counts_units() => Detail::Account,
+        // Lines keep their site, whatever they sum over.
+        Pool::Account | Pool::Site => Detail::Account,
+        Pool::Project => Detail::Project,
+        Pool::Resource => Detail::Resource,
+    };
     let over = match meter.over {
         _ if meter.measure.is_total() => Detail::Resource,
         None | Some(Pool::Resource) => Detail::Resource,
         Some(Pool::Project) => Detail::Project,
         Some(Pool::Site | Pool::Account) => Detail::Account,
     };
-    detail.max(over)
+    detail.min(counted).max(over)
 }
 
 impl Subject {
