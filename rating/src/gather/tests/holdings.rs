@@ -187,6 +187,20 @@ fn what_is_still_held_has_no_end_yet() {
 }
 
 #[test]
+fn a_holding_ends_where_its_owner_leaves_the_account() {
+    let mut book = book(60, 3_600);
+    book.accounts[0].owners[0].valid_to = Some(at("2026-11-01T00:00:00Z"));
+    let (span, periods) = october(&book);
+    let lookup = Lookup::new(&book, &periods);
+    let mut harvest = Harvest::default();
+    // Nothing has ended it, but from November on it is nobody's: its last step has begun.
+    let usage = held("2026-10-31T23:59:50Z", "2026-12-01T00:00:00Z");
+    harvest.add_open(&lookup, &usage, &span, span.end());
+    harvest.close_resource();
+    assert_eq!(printed(&harvest), ["vcpu standard.1/0 3600 3600 1"]);
+}
+
+#[test]
 fn two_months_rated_at_once_are_the_months_rated_alone() {
     let book = book(60, 45);
     let usage = [

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use turnpike_schemas::event::ResourceState;
-use turnpike_schemas::{PriceBook, Tariff, TariffId};
+use turnpike_schemas::tariff::Detail;
+use turnpike_schemas::{PriceBook, ResourceId, Tariff, TariffId};
 
 use super::{at, attribute, book, gathered, interval, of, rate, with_rates};
 
@@ -298,4 +299,24 @@ fn usage_that_is_simply_added_up_is_known_beforehand() {
     };
     check("vcpu", &mips, false);
     check("cpu-mhz", &mips, true);
+}
+
+#[test]
+fn lines_are_summed_over_no_more_than_the_rate_counts_units_over() {
+    let check = |pool: &str, model: &str, expect: usize| {
+        let tiers = json!({"kind": model, "tiers": [{"up_to_nano": null, "price_nano": 1}]});
+        let mut book =
+            with_rates(json!([rate("egress", "unit", json!({"pool": pool, "model": tiers})),]));
+        book.tariffs[0].versions[0].detail = Detail::Account;
+        let usage = interval("egress", DAY.0, DAY.1, 5);
+        let other = of(usage.clone(), |holder| {
+            holder.resource = ResourceId::new("t/instance/i-2").expect("id");
+        });
+        assert_eq!(gathered(&book, &[usage, other]).len(), expect, "{pool} {model}");
+    };
+    check("resource", "graduated", 2);
+    check("account", "graduated", 1);
+    check("site", "graduated", 1);
+    // A linear price is the same for every pool.
+    check("resource", "per-unit", 1);
 }
