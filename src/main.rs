@@ -19,6 +19,10 @@ mod scheduler;
 mod settings;
 mod simulate;
 
+/// Rating and ingest make and drop many small things on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     cli::main()
 }
