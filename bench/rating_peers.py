@@ -2,6 +2,7 @@
 
     rating_peers.py lay-out FOLDER             usage of ours, flattened into the peers' best layouts
     rating_peers.py query ENGINE LAYOUT FOLDER one engine, once: prints seconds and writes its answer
+    rating_peers.py cloudkitty POINTS          CloudKitty's hashmap on what it can do of it
     rating_peers.py compare FOLDER TIMES OURS  all of them in turn, ratios, and the answers
 """
 
@@ -236,6 +237,50 @@ def query(engine, layout, folder):
     print(f"{took:.3f}")
 
 
+def cloudkitty(points):
+    """Prices points by one field, as CloudKitty does each hour: no seconds, no tiers, no versions.
+
+    Prints the seconds in which points became a frame, and those in which hashmap priced it.
+    """
+    import datetime
+    import decimal
+
+    from oslo_config import cfg
+
+    cfg.CONF([], project="cloudkitty", default_config_files=[])
+    from cloudkitty import dataframe
+    from cloudkitty.rating.hash import HashMap
+
+    names = ["nano", "small", "medium", "large", "xlarge", "gpu1", "gpu4", "mem8"]
+    cost = {name: decimal.Decimal(at + 1) / 1_000 for at, name in enumerate(names)}
+
+    class InMemory(HashMap):
+        """The mappings that its database would give."""
+
+        def _load_rates(self, start=None):
+            mappings = {name: {"type": "flat", "cost": cost[name]} for name in names}
+            flavor = {"mappings": {"_DEFAULT_": mappings}, "thresholds": {}}
+            self._entries = {
+                "instance": {"mappings": {}, "thresholds": {}, "fields": {"flavor": flavor}}
+            }
+
+    module = InMemory("tenant")
+    hour = datetime.datetime(2026, 1, 1)
+    frame = dataframe.DataFrame(start=hour, end=hour + datetime.timedelta(hours=1))
+    begin = time.perf_counter()
+    for at in range(points):
+        flavor = {"flavor": names[at % len(names)]}
+        frame.add_point(dataframe.DataPoint("instance", 1, 0, flavor, {}), "instance")
+    built = time.perf_counter()
+    priced = module.process(frame)
+    end = time.perf_counter()
+    total = sum(point.price for _, point in priced.iterpoints())
+    expected = sum(cost[names[at % len(names)]] for at in range(points))
+    if total != expected:
+        sys.exit(f"cloudkitty finds {total}, not {expected}")
+    print(f"{built - begin:.3f} {end - built:.3f}")
+
+
 def ours(turnpike, folder):
     """One run; its seconds, memory and totals of its stored lines."""
     command = [turnpike, "--data-dir", f"{folder}/data", "--now", "2026-02-02T00:00:00Z"]
@@ -275,6 +320,22 @@ def our_answer(folder, run):
     return sorted(totals.values())
 
 
+POINTS = 200_000
+
+
+def beside_cloudkitty(own, events):
+    """Our whole run beside the reduced job, each per million; it prices on one core."""
+    command = [sys.executable, "-W", "ignore", __file__, "cloudkitty", str(POINTS)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    build, price = (float(text) * 1_000_000 / POINTS for text in done.stdout.split())
+    own_million = own * 1_000_000 / events
+    print(
+        f"cloudkitty, a million points by one field: frame {build:.2f} s, hashmap {price:.2f} s;"
+        f" ours, a million events rated and stored: {own_million:.2f} s,"
+        f" {own_million / (build + price):.3f} of its time"
+    )
+
+
 def compare(folder, times, turnpike):
     wanted = os.environ.get("TURNPIKE_BENCH_ENGINES", "duckdb polars chdb").split()
     peers = [(engine, layout) for engine in wanted for layout in LAYOUTS]
@@ -301,6 +362,7 @@ def compare(folder, times, turnpike):
         )
     fastest = min(statistics.median(took[peer]) for peer in peers)
     print(f"ours takes {own / fastest:.2f} of the time of the fastest peer (aim: 0.50)")
+    beside_cloudkitty(own, report["events"])
     answer = our_answer(folder, run)
     if os.environ.get("TURNPIKE_BENCH_DETAIL", "account") != "account":
         return
@@ -317,6 +379,8 @@ def compare(folder, times, turnpike):
 if __name__ == "__main__":
     if sys.argv[1] == "lay-out":
         lay_out(sys.argv[2])
+    elif sys.argv[1] == "cloudkitty":
+        cloudkitty(int(sys.argv[2]))
     elif sys.argv[1] == "query":
         query(*sys.argv[2:5])
     else:

@@ -1,22 +1,21 @@
 //! Real history under other terms: another tariff, another book, another site.
 //!
 //! Usage is metered once and gathered twice, by the run's own code; both sides are priced by the
-//! account stage of a run. Invariant: an account that either side cannot price is in neither sum,
+//! account stage of a run, and of their lines only the sums are kept. Invariant: an account that either side cannot price is in neither sum,
 //! and is named with its reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use turnpike_lake::LakeSnapshot;
-use turnpike_schemas::amount::AmountError;
-use turnpike_schemas::{AccountId, PriceBook, RatedLine, SiteId, TariffId};
+use turnpike_schemas::{AccountId, Amount, PriceBook, SiteId, TariffId};
 
-use crate::difference::{Side, SideKey, sides};
+use crate::difference::{Side, SideKey, SideSums, sides};
 use crate::engine::View;
 use crate::error::RatingError;
 use crate::parked::{Parked, Unassigned};
 use crate::request::{RatingProgress, RatingRequest};
-use crate::run::rate_views;
+use crate::run::{Viewed, rated};
 
 /// The other terms.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +31,8 @@ pub struct Terms {
 /// Both sides.
 #[derive(Debug)]
 pub struct Comparison {
-    pub old: Vec<RatedLine>,
-    pub new: Vec<RatedLine>,
+    pub old: BTreeMap<SideKey, Amount>,
+    pub new: BTreeMap<SideKey, Amount>,
     /// Accounts left out, with the reason of the side that cannot price them.
     pub parked_old: Vec<Parked>,
     pub parked_new: Vec<Parked>,
@@ -41,7 +40,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    pub fn sides(&self) -> Result<BTreeMap<SideKey, Side>, AmountError> {
+    pub fn sides(&self) -> BTreeMap<SideKey, Side> {
         sides(&self.old, &self.new)
     }
 }
@@ -86,16 +85,21 @@ pub async fn compare(
     progress: &(dyn Fn(RatingProgress) + Send + Sync),
 ) -> Result<Comparison, RatingError> {
     let view = terms.view(book, request)?;
-    let (own, mut views) = rate_views(snapshot, book, vec![view], request, progress).await?;
+    let (old, new) = (Arc::new(SideSums::default()), Arc::new(SideSums::default()));
+    let viewed = vec![Viewed { view, sink: new.clone() }];
+    let (own, mut views) = rated(snapshot, book, viewed, request, progress, old.clone()).await?;
     let Some(other) = views.pop() else {
         return Err(RatingError::View);
     };
     let parked: BTreeSet<&AccountId> =
         own.parked.iter().chain(&other.parked).map(|parked| &parked.account).collect();
-    let kept = |lines: Vec<RatedLine>| -> Vec<RatedLine> {
-        lines.into_iter().filter(|line| !parked.contains(&line.account)).collect()
+    let kept = |sums: Arc<SideSums>| {
+        let sums = Arc::into_inner(sums).expect("the run has ended and gave its lines up");
+        let mut sums = sums.into_sums();
+        sums.retain(|key, _| !parked.contains(&key.account));
+        sums
     };
-    let (old, new) = (kept(own.lines), kept(other.lines));
+    let (old, new) = (kept(old), kept(new));
     Ok(Comparison {
         old,
         new,

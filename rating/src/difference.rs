@@ -4,9 +4,14 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
+use ethnum::I256;
 use turnpike_schemas::amount::AmountError;
 use turnpike_schemas::{AccountId, Amount, Currency, MeterId, RatedLine};
+
+use crate::error::RatingError;
+use crate::price_run::LineSink;
 
 /// A line that is not the same on both sides.
 #[derive(Debug, Clone, Copy)]
@@ -153,25 +158,72 @@ pub struct SideKey {
     pub currency: Currency,
 }
 
-/// The sums of both sides by account, meter, site and currency.
-pub fn sides(old: &[RatedLine], new: &[RatedLine]) -> Result<BTreeMap<SideKey, Side>, AmountError> {
-    let mut sides: BTreeMap<SideKey, Side> = BTreeMap::new();
-    let mut add = |line: &RatedLine, is_new: bool| {
-        let key = SideKey {
-            account: line.account.clone(),
-            meter: line.meter.clone(),
-            site: line.site.clone(),
-            currency: line.currency,
+/// Keeps of a run's lines what they come to.
+#[derive(Debug, Default)]
+pub(crate) struct SideSums(Mutex<BTreeMap<SideKey, Amount>>);
+
+impl SideSums {
+    pub(crate) fn into_sums(self) -> BTreeMap<SideKey, Amount> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LineSink for SideSums {
+    fn take(&self, _: usize, lines: Vec<RatedLine>) -> Result<(), RatingError> {
+        let sums = side_sums(&lines)?;
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // All lines of an account are in one part.
+        all.extend(sums);
+        Ok(())
+    }
+}
+
+/// The sums of lines that are in order of their accounts.
+fn side_sums(lines: &[RatedLine]) -> Result<Vec<(SideKey, Amount)>, AmountError> {
+    let mut sums = Vec::new();
+    for lines in lines.chunk_by(|a, b| a.account == b.account) {
+        // Adding fractions costs a common divisor each: those of one denominator are added first.
+        let mut own: BTreeMap<_, Vec<(I256, I256)>> = BTreeMap::new();
+        for line in lines {
+            let parts: &mut Vec<(I256, I256)> =
+                own.entry((&line.meter, &line.site, line.currency)).or_default();
+            let (numerator, denominator) = (line.amount.numerator(), line.amount.denominator());
+            match parts.iter_mut().find(|(_, known)| *known == denominator) {
+                Some((sum, _)) => {
+                    *sum = sum.checked_add(numerator).ok_or(AmountError::Overflow)?;
+                }
+                None => parts.push((numerator, denominator)),
+            }
+        }
+        for ((meter, site, currency), parts) in own {
+            let amounts = parts
+                .into_iter()
+                .map(|(numerator, denominator)| Amount::new(numerator, denominator, currency));
+            let amounts = amounts.collect::<Result<Vec<_>, _>>()?;
+            let key = SideKey {
+                account: lines[0].account.clone(),
+                meter: meter.clone(),
+                site: site.clone(),
+                currency,
+            };
+            sums.push((key, Amount::sum(&amounts, currency)?));
+        }
+    }
+    Ok(sums)
+}
+
+/// Both sides by account, meter, site and currency.
+pub fn sides(
+    old: &BTreeMap<SideKey, Amount>,
+    new: &BTreeMap<SideKey, Amount>,
+) -> BTreeMap<SideKey, Side> {
+    let side = |key: &SideKey| {
+        let amount = |sums: &BTreeMap<SideKey, Amount>| {
+            sums.get(key).copied().unwrap_or_else(|| Amount::zero(key.currency))
         };
-        let zero = Amount::zero(line.currency);
-        let side = sides.entry(key).or_insert(Side { old: zero, new: zero });
-        let sum = if is_new { &mut side.new } else { &mut side.old };
-        *sum = sum.checked_add(&line.amount)?;
-        Ok::<(), AmountError>(())
+        Side { old: amount(old), new: amount(new) }
     };
-    old.iter().try_for_each(|line| add(line, false))?;
-    new.iter().try_for_each(|line| add(line, true))?;
-    Ok(sides)
+    old.keys().chain(new.keys()).map(|key| (key.clone(), side(key))).collect()
 }
 
 /// Sums of sides by some of what they are compared by.
@@ -219,6 +271,15 @@ mod tests {
         of.of_usage(&RunId::new("quote").expect("id"), &told).expect("a quote").lines
     }
 
+    fn sides_of(old: &[RatedLine], new: &[RatedLine]) -> BTreeMap<SideKey, Side> {
+        let sums = |lines: &[RatedLine]| -> BTreeMap<SideKey, Amount> {
+            let kept = SideSums::default();
+            kept.take(0, lines.to_vec()).expect("sums");
+            kept.into_sums()
+        };
+        sides(&sums(old), &sums(new))
+    }
+
     #[test]
     fn old_and_difference_make_new() {
         let old = lines(&[("a", "1"), ("b", "2"), ("c", "0.333333")]);
@@ -250,7 +311,7 @@ mod tests {
         let found = difference(&old, &new).expect("a difference");
         let words: Vec<&str> = found.iter().map(|account| account.lines[0].word()).collect();
         assert_eq!(words, ["removed", "added"]);
-        let sides = sides(&old, &new).expect("sides");
+        let sides = sides_of(&old, &new);
         assert_eq!(sides.len(), 2);
         let by_account = grouped(&sides, |key| key.account.clone()).expect("sums");
         assert_eq!(by_account.len(), 2);
@@ -259,7 +320,7 @@ mod tests {
     #[test]
     fn sides_add_up_whatever_they_are_grouped_by() {
         let (old, new) = (lines(&[("a", "1"), ("b", "2")]), lines(&[("b", "5")]));
-        let sides = sides(&old, &new).expect("sides");
+        let sides = sides_of(&old, &new);
         let total = grouped(&sides, |_| ()).expect("a total");
         let total = total.values().next().expect("one currency");
         let account = &difference(&old, &new).expect("a difference")[0];

@@ -11,6 +11,7 @@ use turnpike_schemas::{AccountId, Period, PriceBook, RatedLine, RunId, canonical
 use crate::convert;
 use crate::engine::{self, Found, Job, View};
 use crate::error::RatingError;
+use crate::fast::Tally;
 use crate::gather::Harvest;
 use crate::metering::{FOLD_VERSION, Metered};
 use crate::parked::{Parked, Unassigned};
@@ -62,7 +63,11 @@ pub async fn rate(
     request: &RatingRequest,
     progress: &(dyn Fn(RatingProgress) + Send + Sync),
 ) -> Result<RatingOutcome, RatingError> {
-    Ok(rate_views(snapshot, book, Vec::new(), request, progress).await?.0)
+    let kept = Arc::new(KeptLines::default());
+    let mut outcome = rate_into(snapshot, book, request, progress, kept.clone()).await?;
+    let kept = Arc::into_inner(kept).expect("the run has ended and gave its lines up");
+    outcome.lines = kept.into_lines();
+    Ok(outcome)
 }
 
 /// Rates a window and hands its lines over instead of keeping them: the outcome has none.
@@ -76,34 +81,24 @@ pub async fn rate_into(
     Ok(rated(snapshot, book, Vec::new(), request, progress, sink).await?.0)
 }
 
-/// What usage comes to in another view.
+/// What usage comes to in another view; its lines were handed over.
 #[derive(Debug)]
-pub struct ViewOutcome {
-    pub lines: Vec<RatedLine>,
-    pub parked: Vec<Parked>,
-    pub unassigned: Vec<Unassigned>,
+pub(crate) struct ViewOutcome {
+    pub(crate) parked: Vec<Parked>,
+    pub(crate) unassigned: Vec<Unassigned>,
 }
 
-/// [`rate`], with other views of the same usage, which is metered once.
-pub async fn rate_views(
-    snapshot: &LakeSnapshot,
-    book: &PriceBook,
-    views: Vec<View>,
-    request: &RatingRequest,
-    progress: &(dyn Fn(RatingProgress) + Send + Sync),
-) -> Result<(RatingOutcome, Vec<ViewOutcome>), RatingError> {
-    let kept = Arc::new(KeptLines::default());
-    let (mut outcome, viewed) =
-        rated(snapshot, book, views, request, progress, kept.clone()).await?;
-    let kept = Arc::into_inner(kept).expect("the run has ended and gave its lines up");
-    outcome.lines = kept.into_lines();
-    Ok((outcome, viewed))
+/// Another view of the same usage, and who takes its lines.
+pub(crate) struct Viewed {
+    pub(crate) view: View,
+    pub(crate) sink: Arc<dyn LineSink>,
 }
 
-async fn rated(
+/// [`rate_into`], with other views of the same usage, which is metered once.
+pub(crate) async fn rated(
     snapshot: &LakeSnapshot,
     book: &PriceBook,
-    views: Vec<View>,
+    viewed: Vec<Viewed>,
     request: &RatingRequest,
     progress: &(dyn Fn(RatingProgress) + Send + Sync),
     sink: Arc<dyn LineSink>,
@@ -111,6 +106,8 @@ async fn rated(
     let periods = request.periods(&book.accounts)?;
     let span = request.span(&periods)?;
     let (book, periods) = (Arc::new(book.clone()), Arc::new(periods));
+    let (views, sinks): (Vec<View>, Vec<_>) =
+        viewed.into_iter().map(|viewed| (viewed.view, viewed.sink)).unzip();
     let views = Arc::new(views);
     let job = Job {
         snapshot: snapshot.clone(),
@@ -132,8 +129,11 @@ async fn rated(
     let request = request.clone();
     let task = tokio::task::spawn_blocking(move || {
         let harvests = std::mem::take(&mut found.views);
-        let viewed = views.iter().zip(harvests);
-        let viewed = viewed.map(|(view, harvest)| view_outcome(view, &request, harvest));
+        let tallies = std::mem::take(&mut found.view_tallies);
+        let all = views.iter().zip(harvests).zip(tallies).zip(sinks);
+        let viewed = all.map(|(((view, harvest), tallies), sink)| {
+            view_outcome(view, &request, harvest, &tallies, &*sink)
+        });
         let viewed = viewed.collect::<Result<_, _>>()?;
         let lookup = Lookup::new(&book, &periods).billed_until(request.as_of);
         Ok((priced_outcome(&lookup, &request, inputs, found, &*sink)?, viewed))
@@ -149,14 +149,14 @@ fn view_outcome(
     view: &View,
     request: &RatingRequest,
     mut harvest: Harvest,
+    tallies: &[Tally],
+    sink: &dyn LineSink,
 ) -> Result<ViewOutcome, RatingError> {
     let lookup = Lookup::new(&view.book, &view.periods).billed_until(request.as_of);
-    let run = &request.run;
-    let sink = KeptLines::default();
-    let pricing = PriceRun { lookup: &lookup, run, tallies: &[], threads: 1, sink: &sink };
-    pricing.price(&mut harvest)?;
-    let (lines, parked) = (sink.into_lines(), harvest.parked());
-    Ok(ViewOutcome { lines, parked, unassigned: harvest.unassigned.into_values().collect() })
+    let (run, threads) = (&request.run, request.threads);
+    PriceRun { lookup: &lookup, run, tallies, threads, sink }.price(&mut harvest)?;
+    let parked = harvest.parked();
+    Ok(ViewOutcome { parked, unassigned: harvest.unassigned.into_values().collect() })
 }
 
 fn priced_outcome(

@@ -47,7 +47,8 @@ fn check_reference(what: &'static str, text: &str) -> Result<(), IdError> {
         let cut: String = text.chars().take(80).collect();
         return Err(IdError::TooLong { what, text: cut, max: REFERENCE_BYTES_MAX });
     }
-    if text.chars().any(char::is_control) {
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !plain && text.chars().any(char::is_control) {
         return Err(IdError::Control { what, text: text.escape_default().to_string() });
     }
     Ok(())
@@ -65,6 +66,11 @@ macro_rules! id_type {
                 let text = text.into();
                 $check($what, &text)?;
                 Ok(Self(text))
+            }
+
+            /// Whether [`Self::new`] takes it.
+            pub fn is_valid(text: &str) -> bool {
+                $check($what, text).is_ok()
             }
 
             pub fn as_str(&self) -> &str {

@@ -13,12 +13,12 @@ use datafusion::execution::context::SessionContext;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use turnpike_lake::LakeSnapshot;
-use turnpike_schemas::{AccountId, Period, PriceBook, ResourceId};
+use turnpike_schemas::{AccountId, Instant, Period, PriceBook, ResourceId};
 
 use super::{MeterTask, View, meter_bucket};
 use crate::convert;
 use crate::error::RatingError;
-use crate::fast::{FastTask, Tally, Worker};
+use crate::fast::{FastTask, Tally, Terms, Worker};
 use crate::gather::Harvest;
 use crate::metering::{FOLD_VERSION, Metered};
 use crate::request::{MonthRange, RatingProgress, RatingRequest};
@@ -46,6 +46,8 @@ pub(crate) struct Found {
     pub(crate) views: Vec<Harvest>,
     /// One of each thread.
     pub(crate) tallies: Vec<Tally>,
+    /// Of each view, one of each thread.
+    pub(crate) view_tallies: Vec<Vec<Tally>>,
     pub(crate) rows: u64,
     pub(crate) events: u64,
     /// Events that went the short way.
@@ -94,12 +96,19 @@ fn run_threads(
     done: &mpsc::UnboundedSender<u64>,
 ) -> Result<Found, RatingError> {
     let lookup = Lookup::new(&job.book, &job.periods);
-    let views = job.views.iter().map(|_| Harvest::default()).collect();
-    let (next, found) = (AtomicU32::new(0), Mutex::new(Ok(Found { views, ..Found::default() })));
+    let lookups = job.views.iter().map(|view| Lookup::new(&view.book, &view.periods));
+    let lookups: Vec<Lookup<'_>> = lookups.collect();
+    let terms = terms(job, &lookup, &lookups);
+    let all = Found {
+        views: job.views.iter().map(|_| Harvest::default()).collect(),
+        view_tallies: job.views.iter().map(|_| Vec::new()).collect(),
+        ..Found::default()
+    };
+    let (next, found) = (AtomicU32::new(0), Mutex::new(Ok(all)));
     std::thread::scope(|scope| {
         for _ in 0..job.request.threads.max(1) {
             scope.spawn(|| {
-                let mut worker = Worker::new(&lookup, job.span);
+                let mut worker = Worker::new(&terms);
                 while !stop.load(Ordering::Relaxed) {
                     let bucket = next.fetch_add(1, Ordering::Relaxed);
                     if bucket >= job.snapshot.buckets() {
@@ -121,7 +130,7 @@ fn run_threads(
                     }
                 }
                 if let Ok(all) = &mut *found.lock().unwrap_or_else(PoisonError::into_inner) {
-                    all.tallies.push(worker.finish());
+                    all.take_tallies(worker.finish());
                 }
             });
         }
@@ -129,7 +138,37 @@ fn run_threads(
     found.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Of the run's own book, then of each view.
+fn terms<'r, 'l>(
+    job: &'l Job,
+    lookup: &'r Lookup<'l>,
+    lookups: &'r [Lookup<'l>],
+) -> Vec<Terms<'r, 'l>> {
+    let own = Terms { lookup, span: job.span, until: job.until(), view: None };
+    let views = job.views.iter().zip(lookups);
+    let views = views.map(|(view, lookup)| Terms {
+        lookup,
+        span: view.span,
+        until: view.until,
+        view: Some(view),
+    });
+    std::iter::once(own).chain(views).collect()
+}
+
+impl Job {
+    /// Nothing is billed at or past this instant.
+    fn until(&self) -> Instant {
+        self.span.end().min(self.request.as_of)
+    }
+}
+
 impl Found {
+    fn take_tallies(&mut self, tallies: Vec<Tally>) {
+        let mut tallies = tallies.into_iter();
+        self.tallies.extend(tallies.next());
+        self.view_tallies.iter_mut().zip(tallies).for_each(|(all, own)| all.push(own));
+    }
+
     fn add(&mut self, bucket: u32, one: OneBucket) {
         self.harvest.merge(one.harvest);
         self.views.iter_mut().zip(one.views).for_each(|(all, own)| all.merge(own));
@@ -165,7 +204,6 @@ async fn meter_one(
     let reach = earliest.filter(|reach| reach.start() < job.span.start());
     let range = MonthRange::of(&request.window, &reach.unwrap_or(job.span));
     let (first, opening) = opening(snapshot, bucket, range.first).await?;
-    let until = job.span.end().min(request.as_of);
     let state_months = range.state_months(first, request.as_of);
     let tail = snapshot.tail(bucket, first, range.last).await?;
     let runs = snapshot.checked_runs(bucket, first, range.last).await?;
@@ -176,10 +214,8 @@ async fn meter_one(
         masked: &job.masked,
         elsewhere: resources_of(&tail),
         state_months: &state_months,
-        until,
     };
-    // A view is priced by whole intervals, which the short way never makes.
-    let general = request.general_only || !job.views.is_empty();
+    let general = request.general_only || !Worker::can_take(1 + job.views.len());
     let fast = if general { Worker::leave(task) } else { worker.meter(task) };
     let (rows, events) = worker.take_counts();
     let mut one = OneBucket {
@@ -198,7 +234,7 @@ async fn meter_one(
         book: Arc::clone(&job.book),
         periods: Arc::clone(&job.periods),
         span: job.span,
-        until,
+        until: job.until(),
         state_months,
         opening: fast.opening,
         left: fast.left,

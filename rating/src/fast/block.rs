@@ -4,11 +4,12 @@ use std::fs::File;
 
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use turnpike_schemas::event::{EventKind, Flow, ResourceState};
-use turnpike_schemas::{Instant, OwnerRef, ResourceId};
+use turnpike_schemas::Instant;
 
 use super::column::{NO_CODE, NO_LONG, Texts, Values, longs, texts};
 use super::fold::{Head, Holder, Measure};
-use super::names::{Labels, NONE, Names};
+use super::names::{Form, Labels, NONE, Names};
+use super::pages::Pages;
 
 /// Codes of a column with the number of each code.
 struct Numbered {
@@ -17,6 +18,7 @@ struct Numbered {
 }
 
 impl Numbered {
+    #[inline]
     fn at(&self, row: usize) -> u32 {
         let code = self.codes.at(row);
         self.numbers.get(code as usize).copied().unwrap_or(NONE)
@@ -24,10 +26,20 @@ impl Numbered {
 
     /// Numbers each entry; `None` where an entry cannot be.
     fn of(texts: Texts, mut number: impl FnMut(&str) -> Option<u32>) -> Option<Self> {
-        let entry = |bytes: &bytes::Bytes| number(std::str::from_utf8(bytes).ok()?);
-        let numbers = texts.entries.iter().map(entry).collect::<Option<_>>()?;
-        Some(Self { codes: texts.codes, numbers })
+        let Texts { codes, entries } = texts;
+        let mut numbers = Vec::with_capacity(entries.len());
+        for code in 0..u32::try_from(entries.len()).ok()? {
+            numbers.push(number(std::str::from_utf8(entries.get(code)?).ok()?)?);
+        }
+        Some(Self { codes, numbers })
     }
+}
+
+/// Rows of one resource that stand together.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    code: u32,
+    end: usize,
 }
 
 /// What of a row's change matters.
@@ -38,10 +50,11 @@ const NEW_HEAD: u8 = 2;
 pub(super) struct Block {
     pub(super) rows: usize,
     resource: Texts,
+    stretches: Vec<Stretch>,
     time: Values<i64>,
     /// The commit and the row in it that an event came from: equal for the rows of one event alone.
-    version: Values<i64>,
-    row: Values<i64>,
+    /// Read only where an instant alone does not tell a resource's events apart.
+    origin: Option<(Values<i64>, Values<i64>)>,
     key: Option<Texts>,
     meter: Numbered,
     flow: Numbered,
@@ -64,10 +77,12 @@ pub(super) struct Block {
 pub(super) struct Numbers {
     pub(super) names: Names,
     pub(super) labels: Labels,
+    pub(super) pages: Pages,
 }
 
 /// Reads columns of one row group by name.
 struct Reader<'a> {
+    pages: &'a mut Pages,
     file: &'a mut File,
     metadata: &'a ParquetMetaData,
     group: usize,
@@ -82,12 +97,12 @@ impl Reader<'_> {
 
     fn texts(&mut self, name: &str) -> Option<Texts> {
         let chunk = self.metadata.row_group(self.group).column(self.column(name)?);
-        texts(self.file, chunk, self.rows)
+        texts(self.pages, self.file, chunk, self.rows)
     }
 
     fn longs(&mut self, name: &str) -> Option<Values<i64>> {
         let chunk = self.metadata.row_group(self.group).column(self.column(name)?);
-        longs(self.file, chunk, self.rows)
+        longs(self.pages, self.file, chunk, self.rows)
     }
 
     fn numbered(
@@ -119,47 +134,18 @@ impl Block {
         numbers: &mut Numbers,
     ) -> Option<Self> {
         let rows = usize::try_from(metadata.row_group(group).num_rows()).ok()?;
-        let mut reader = Reader { file, metadata, group, rows };
-        let Numbers { names, labels } = numbers;
-        let mut resource = reader.texts("resource")?;
-        join_neighbours(&mut resource);
-        let nameless = match &resource.codes {
-            Values::Same(code) => *code == NO_CODE,
-            Values::Each(codes) => codes.contains(&NO_CODE),
-        };
-        if nameless {
-            return None;
-        }
-        let mut name = |text: &str| names.number(text);
-        let holder = [
-            reader.numbered("resource_kind", &mut name)?,
-            reader.numbered("parent", |text| {
-                ResourceId::new(text).ok()?;
-                name(text)
-            })?,
-            reader.numbered("owner", |text| {
-                OwnerRef::new(text).ok()?;
-                name(text)
-            })?,
-            reader.numbered("project", &mut name)?,
-            reader.numbered("site", &mut name)?,
-            reader.numbered("region", &mut name)?,
-            reader.numbered("source", &mut name)?,
-            reader.numbered("attributes", |text| labels.number(text))?,
-            // One more, so that tags that are empty differ from none.
-            reader.numbered("tags", |text| labels.number(text)?.checked_add(1))?,
-        ];
+        let Numbers { names, labels, pages } = numbers;
+        let mut reader = Reader { pages, file, metadata, group, rows };
+        let resource = reader.texts("resource")?;
+        let stretches = stretches(&resource, rows)?;
         let mut block = Self {
             rows,
             resource,
+            stretches,
             time: reader.longs("time")?,
-            version: reader.longs("raw_version")?,
-            row: reader.longs("raw_row")?,
+            origin: None,
             key: if with_keys { Some(reader.texts("event_key")?) } else { None },
-            meter: reader.numbered("meter", |text| {
-                turnpike_schemas::MeterId::new(text).ok()?;
-                name(text)
-            })?,
+            meter: reader.numbered("meter", |text| names.number_of(text, Form::Meter))?,
             flow: reader.numbered("flow", |text| word(Flow::ALL, Flow::from_word(text)))?,
             quantity: reader.longs("quantity")?,
             scale: reader.longs("scale")?,
@@ -172,19 +158,34 @@ impl Block {
             window_start: reader.longs("window_start")?,
             window_end: reader.longs("window_end")?,
             since: reader.longs("since")?,
-            incarnation: reader.numbered("incarnation", &mut name)?,
-            holder,
+            incarnation: reader.numbered("incarnation", |text| names.number(text))?,
+            holder: holder(&mut reader, names, labels)?,
             changes: Vec::new(),
         };
-        block.find_changes();
+        // Whatever lies outside of the calendar is for the general way to refuse.
+        if !is_in_calendar(&block.time) {
+            return None;
+        }
+        block.find_changes(&mut reader)?;
         Some(block)
     }
 
     /// Marks the rows in which an event begins, or in which one says other things than the row before.
-    fn find_changes(&mut self) {
+    fn find_changes(&mut self, reader: &mut Reader<'_>) -> Option<()> {
         let mut changes = vec![0_u8; self.rows];
-        mark(&mut changes, NEW_EVENT, &self.version);
-        mark(&mut changes, NEW_EVENT, &self.row);
+        mark(&mut changes, NEW_EVENT, &self.time);
+        *changes.first_mut()? = NEW_EVENT | NEW_HEAD;
+        for stretch in &self.stretches {
+            if let Some(next) = changes.get_mut(stretch.end) {
+                *next = NEW_EVENT;
+            }
+        }
+        if !changes.iter().all(|change| change & NEW_EVENT != 0) {
+            let (version, row) = (reader.longs("raw_version")?, reader.longs("raw_row")?);
+            mark(&mut changes, NEW_EVENT, &version);
+            mark(&mut changes, NEW_EVENT, &row);
+            self.origin = Some((version, row));
+        }
         for column in [&self.terminal, &self.window_start, &self.window_end, &self.since] {
             mark(&mut changes, NEW_HEAD, column);
         }
@@ -193,36 +194,44 @@ impl Block {
             mark(&mut changes, NEW_HEAD, &column.codes);
         }
         self.changes = changes;
+        Some(())
     }
 
-    pub(super) fn resource(&self, row: usize) -> Option<&[u8]> {
-        self.resource.entry(self.resource_code(row))
+    /// The resource of a stretch of rows.
+    pub(super) fn resource(&self, stretch: usize) -> Option<&[u8]> {
+        self.resource.entries.get(self.stretches.get(stretch)?.code)
     }
 
-    /// Neighbours are of one resource where this is equal.
-    pub(super) fn resource_code(&self, row: usize) -> u32 {
-        self.resource.codes.at(row)
+    /// The first row and the one after the last of a stretch.
+    pub(super) fn rows_of(&self, stretch: usize) -> Option<(usize, usize)> {
+        let end = self.stretches.get(stretch)?.end;
+        let start = stretch.checked_sub(1).map_or(0, |before| self.stretches[before].end);
+        Some((start, end))
     }
 
     pub(super) fn key(&self, row: usize) -> Option<&[u8]> {
         let key = self.key.as_ref()?;
-        key.entry(key.codes.at(row))
+        key.entries.get(key.codes.at(row))
     }
 
+    #[inline]
     pub(super) fn time(&self, row: usize) -> i64 {
         self.time.at(row)
     }
 
-    /// Where the event of a row came from.
-    pub(super) fn origin(&self, row: usize) -> (i64, i64) {
-        (self.version.at(row), self.row.at(row))
+    /// Where the event of a row came from, if that was read.
+    pub(super) fn origin(&self, row: usize) -> Option<(i64, i64)> {
+        let (version, number) = self.origin.as_ref()?;
+        Some((version.at(row), number.at(row)))
     }
 
-    /// Whether an event begins in a row that is not the block's first.
+    /// Whether an event begins in a row.
+    #[inline]
     pub(super) fn begins_event(&self, row: usize) -> bool {
         self.changes[row] & NEW_EVENT != 0
     }
 
+    #[inline]
     pub(super) fn changes_head(&self, row: usize) -> bool {
         self.changes[row] & NEW_HEAD != 0
     }
@@ -275,6 +284,7 @@ impl Block {
     }
 
     /// The measurement of a row, if it has one; `Err` where the general fold has to look.
+    #[inline]
     pub(super) fn measure(&self, row: usize) -> Result<Option<Measure>, ()> {
         let meter = self.meter.at(row);
         if meter == NONE {
@@ -304,15 +314,68 @@ fn mark<T: Copy + PartialEq>(changes: &mut [u8], what: u8, values: &Values<T>) {
     }
 }
 
-/// Where a dictionary ended within a resource, its rows have two codes: they get one.
-fn join_neighbours(texts: &mut Texts) {
-    let Texts { codes: Values::Each(codes), entries } = texts else { return };
-    let mut last = NO_CODE;
-    for code in codes {
-        if *code != last && *code != NO_CODE && last != NO_CODE {
-            let same = entries[*code as usize] == entries[last as usize];
-            *code = if same { last } else { *code };
+fn is_in_calendar(times: &Values<i64>) -> bool {
+    let fits = |micros: i64| Instant::from_micros(micros).is_ok();
+    match times {
+        Values::Same(time) => fits(*time),
+        Values::Each(times) => {
+            let (least, most) = times
+                .iter()
+                .fold((i64::MAX, i64::MIN), |(least, most), time| (least.min(*time), most.max(*time)));
+            fits(least) && fits(most)
         }
-        last = *code;
     }
+}
+
+/// resource_kind, parent, owner, project, site, region, source, attributes, tags.
+fn holder(
+    reader: &mut Reader<'_>,
+    names: &mut Names,
+    labels: &mut Labels,
+) -> Option<[Numbered; 9]> {
+    Some([
+        reader.numbered("resource_kind", |text| names.number(text))?,
+        reader.numbered("parent", |text| names.number_of(text, Form::Resource))?,
+        reader.numbered("owner", |text| names.number_of(text, Form::Owner))?,
+        reader.numbered("project", |text| names.number(text))?,
+        reader.numbered("site", |text| names.number(text))?,
+        reader.numbered("region", |text| names.number(text))?,
+        reader.numbered("source", |text| names.number(text))?,
+        reader.numbered("attributes", |text| labels.number(text))?,
+        // One more, so that tags that are empty differ from none.
+        reader.numbered("tags", |text| labels.number(text)?.checked_add(1))?,
+    ])
+}
+
+/// Where the rows of each resource end; `None` where a row names none.
+fn stretches(resource: &Texts, rows: usize) -> Option<Vec<Stretch>> {
+    let codes = match &resource.codes {
+        Values::Same(NO_CODE) => return None,
+        Values::Same(code) => return Some(vec![Stretch { code: *code, end: rows }]),
+        Values::Each(codes) => codes,
+    };
+    let mut all: Vec<Stretch> = Vec::with_capacity(resource.entries.len());
+    let mut last = *codes.first()?;
+    for (row, code) in codes.iter().enumerate() {
+        if *code != last {
+            push_stretch(&mut all, resource, Stretch { code: last, end: row })?;
+            last = *code;
+        }
+    }
+    push_stretch(&mut all, resource, Stretch { code: last, end: rows })?;
+    Some(all)
+}
+
+/// Where a dictionary ended within a resource, its rows have two codes: they are one stretch.
+fn push_stretch(all: &mut Vec<Stretch>, resource: &Texts, next: Stretch) -> Option<()> {
+    let text = resource.entries.get(next.code)?;
+    if resource.entries.repeats
+        && let Some(last) = all.last_mut()
+        && resource.entries.get(last.code) == Some(text)
+    {
+        last.end = next.end;
+    } else {
+        all.push(next);
+    }
+    Some(())
 }

@@ -24,6 +24,15 @@ fn zigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
+/// Whether all of `count` values are one run of `value`.
+pub(super) fn is_one_run(data: &[u8], value: u8, count: usize) -> bool {
+    let run = varint(data, 0).filter(|(header, _)| header & 1 == 0);
+    run.is_some_and(|(header, at)| {
+        usize::try_from(header >> 1).is_ok_and(|number| number >= count)
+            && data.get(at) == Some(&value)
+    })
+}
+
 /// Appends `count` values of `width` bits each, in runs or packed.
 pub(super) fn hybrid(data: &[u8], width: u8, count: usize, out: &mut Vec<u32>) -> Option<()> {
     if width > 32 {
@@ -34,6 +43,7 @@ pub(super) fn hybrid(data: &[u8], width: u8, count: usize, out: &mut Vec<u32>) -
         out.resize(end, 0);
         return Some(());
     }
+    out.reserve(count);
     let mut at = 0;
     while out.len() < end {
         let left = end - out.len();
@@ -51,17 +61,64 @@ pub(super) fn hybrid(data: &[u8], width: u8, count: usize, out: &mut Vec<u32>) -
             at += bytes;
         } else {
             let count = number.checked_mul(8)?.min(left);
-            unpack(data.get(at..)?, usize::from(width), count, |value| {
-                // No more than 32 bits were unpacked.
-                out.push(u32::try_from(value).unwrap_or(u32::MAX));
-            })?;
+            unpack_codes(data.get(at..)?, usize::from(width), count, out)?;
             at = at.checked_add(number.checked_mul(usize::from(width))?)?;
         }
     }
     Some(())
 }
 
+/// The 32 lowest bits.
+#[inline]
+fn low(value: u64) -> u32 {
+    let [a, b, c, d, ..] = value.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// The eight bytes from `at` on, with zeros past the end.
+#[inline]
+fn word_at(data: &[u8], at: usize) -> u64 {
+    if let Some(word) = data.get(at..at + 8).and_then(|word| word.first_chunk()) {
+        return u64::from_le_bytes(*word);
+    }
+    let mut word = [0_u8; 8];
+    let rest = data.get(at..).unwrap_or_default();
+    word[..rest.len()].copy_from_slice(rest);
+    u64::from_le_bytes(word)
+}
+
+/// Appends `count` packed values of 1 to 32 bits: eight of them fill `width` bytes.
+fn unpack_codes(data: &[u8], width: usize, count: usize, out: &mut Vec<u32>) -> Option<()> {
+    if count.checked_mul(width)?.div_ceil(8) > data.len() {
+        return None;
+    }
+    let mask = u64::MAX >> (64 - width);
+    let mut at = 0;
+    for _ in 0..count / 8 {
+        let mut eight = [0_u32; 8];
+        if width <= 8 {
+            let word = word_at(data, at);
+            for (place, value) in eight.iter_mut().enumerate() {
+                *value = low(word >> (place * width) & mask);
+            }
+        } else {
+            for (place, value) in eight.iter_mut().enumerate() {
+                let bit = place * width;
+                *value = low(word_at(data, at + (bit >> 3)) >> (bit & 7) & mask);
+            }
+        }
+        out.extend_from_slice(&eight);
+        at += width;
+    }
+    for place in 0..count % 8 {
+        let bit = place * width;
+        out.push(low(word_at(data, at + (bit >> 3)) >> (bit & 7) & mask));
+    }
+    Some(())
+}
+
 /// Hands over `count` packed values of up to 64 bits.
+#[inline]
 fn unpack(data: &[u8], width: usize, count: usize, mut each: impl FnMut(u64)) -> Option<()> {
     if count.checked_mul(width)?.div_ceil(8) > data.len() {
         return None;
@@ -74,20 +131,10 @@ fn unpack(data: &[u8], width: usize, count: usize, mut each: impl FnMut(u64)) ->
     let mut bit = 0;
     for _ in 0..count {
         let (byte, shift) = (bit >> 3, bit & 7);
-        let value = match data.get(byte..byte + 16) {
-            Some(wide) if width > 56 => {
-                let wide = u128::from_le_bytes(wide.try_into().ok()?) >> shift;
-                u64::try_from(wide & u128::from(u64::MAX)).ok()?
-            }
-            Some(wide) => u64::from_le_bytes(wide[..8].try_into().ok()?) >> shift,
-            None => {
-                let mut wide = [0_u8; 16];
-                let rest = &data[byte..];
-                wide[..rest.len()].copy_from_slice(rest);
-                let wide = u128::from_le_bytes(wide) >> shift;
-                u64::try_from(wide & u128::from(u64::MAX)).ok()?
-            }
-        };
+        let mut value = word_at(data, byte) >> shift;
+        if width + shift > 64 {
+            value |= u64::from(*data.get(byte + 8)?) << (64 - shift);
+        }
         each(value & mask);
         bit += width;
     }
@@ -108,6 +155,7 @@ pub(super) fn delta(data: &[u8], count: usize, out: &mut Vec<i64>) -> Option<()>
         return Some(());
     }
     let end = out.len().checked_add(count)?;
+    out.reserve(count);
     let mut last = zigzag(first);
     out.push(last);
     while out.len() < end {
@@ -150,6 +198,27 @@ mod tests {
         out.clear();
         hybrid(&[], 0, 2, &mut out).expect("decodes");
         assert_eq!(out, [0, 0]);
+        assert!(is_one_run(&[6, 5], 5, 3));
+        assert!(!is_one_run(&[6, 5], 5, 4) && !is_one_run(&[6, 4], 5, 3) && !is_one_run(&[3], 5, 1));
+    }
+
+    #[test]
+    fn codes_of_every_width_come_out() {
+        for width in 1..=32_usize {
+            let mask = u32::MAX >> (32 - width);
+            let codes: Vec<u32> =
+                (0..29_u32).map(|at| at.wrapping_mul(0x9e37_79b9) & mask).collect();
+            let mut packed = vec![0_u8; (32 * width).div_ceil(8)];
+            for (place, code) in codes.iter().enumerate() {
+                for bit in (0..width).filter(|bit| code >> bit & 1 == 1) {
+                    packed[(place * width + bit) / 8] |= 1 << ((place * width + bit) % 8);
+                }
+            }
+            let mut out = Vec::new();
+            unpack_codes(&packed, width, codes.len(), &mut out).expect("unpacks");
+            assert_eq!(out, codes, "{width} bits");
+            assert!(unpack_codes(&packed[..width * 3], width, 29, &mut out).is_none());
+        }
     }
 
     #[test]

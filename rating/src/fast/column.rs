@@ -6,18 +6,12 @@
 //! goes the general way, which says what is wrong.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
 use datafusion::parquet::basic::{Encoding, Type};
-use datafusion::parquet::column::page::{Page, PageReader};
-use datafusion::parquet::errors::Result as ParquetResult;
 use datafusion::parquet::file::metadata::ColumnChunkMetaData;
-use datafusion::parquet::file::reader::{ChunkReader, Length};
-use datafusion::parquet::file::serialized_reader::SerializedPageReader;
 
 use super::codec;
+use super::pages::{Pages, Part, Present};
 
 /// The code of a missing text.
 pub(super) const NO_CODE: u32 = u32::MAX;
@@ -31,6 +25,7 @@ pub(super) enum Values<T> {
 }
 
 impl<T: Copy> Values<T> {
+    #[inline]
     pub(super) fn at(&self, row: usize) -> T {
         match self {
             Values::Same(value) => *value,
@@ -39,42 +34,38 @@ impl<T: Copy> Values<T> {
     }
 }
 
+/// Texts by code, one after another.
+#[derive(Default)]
+pub(super) struct Entries {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// Whether two codes may stand for one text.
+    pub(super) repeats: bool,
+}
+
+impl Entries {
+    fn push(&mut self, text: &[u8]) {
+        self.bytes.extend_from_slice(text);
+        self.ends.push(self.bytes.len());
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    #[inline]
+    pub(super) fn get(&self, code: u32) -> Option<&[u8]> {
+        let code = usize::try_from(code).ok()?;
+        let end = *self.ends.get(code)?;
+        let start = code.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.bytes.get(start..end)
+    }
+}
+
 /// A text column: codes, and what they stand for.
 pub(super) struct Texts {
     pub(super) codes: Values<u32>,
-    pub(super) entries: Vec<Bytes>,
-}
-
-impl Texts {
-    pub(super) fn entry(&self, code: u32) -> Option<&[u8]> {
-        self.entries.get(usize::try_from(code).ok()?).map(AsRef::as_ref)
-    }
-}
-
-/// The bytes of one column chunk at their place in the file.
-struct Chunk {
-    start: u64,
-    bytes: Bytes,
-}
-
-impl Length for Chunk {
-    fn len(&self) -> u64 {
-        self.start + self.bytes.len() as u64
-    }
-}
-
-impl ChunkReader for Chunk {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        let from = usize::try_from(start - self.start)?;
-        Ok(self.bytes.slice(from..).reader())
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        let from = usize::try_from(start - self.start)?;
-        Ok(self.bytes.slice(from..from + length))
-    }
+    pub(super) entries: Entries,
 }
 
 /// What the statistics say is in every row.
@@ -97,31 +88,36 @@ fn everywhere(chunk: &ColumnChunkMetaData) -> Option<Everywhere<'_>> {
 }
 
 /// Reads a text column of a row group of `rows` rows.
-pub(super) fn texts(file: &mut File, chunk: &ColumnChunkMetaData, rows: usize) -> Option<Texts> {
+pub(super) fn texts(
+    pages: &mut Pages,
+    file: &mut File,
+    chunk: &ColumnChunkMetaData,
+    rows: usize,
+) -> Option<Texts> {
     if chunk.column_type() != Type::BYTE_ARRAY {
         return None;
     }
+    let mut entries = Entries::default();
     match everywhere(chunk) {
-        Some(Everywhere::Null) => {
-            return Some(Texts { codes: Values::Same(NO_CODE), entries: Vec::new() });
-        }
+        Some(Everywhere::Null) => return Some(Texts { codes: Values::Same(NO_CODE), entries }),
         Some(Everywhere::Value(value)) => {
-            let entries = vec![Bytes::copy_from_slice(value)];
+            entries.push(value);
             return Some(Texts { codes: Values::Same(0), entries });
         }
         None => {}
     }
-    let (mut codes, mut entries) = (Vec::with_capacity(rows), Vec::new());
-    for_each_page(file, chunk, rows, |page| match page {
-        Parts::Dictionary(bytes, count) => plain_texts(&bytes, count, &mut entries),
-        Parts::Data { encoding, values, present, count } => {
+    let mut codes = Vec::with_capacity(rows);
+    pages.for_each(file, chunk, rows, |page| match page {
+        Part::Dictionary(bytes, count) => plain_texts(bytes, count, &mut entries),
+        Part::Data { encoding, values, present, count } => {
             let held = present.as_ref().map_or(count, |present| present.held);
             let from = codes.len();
             match encoding {
                 Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => {
-                    codec::hybrid(values.get(1..)?, *values.first()?, held, &mut codes)?;
+                    let (width, values) = values.split_first()?;
+                    codec::hybrid(values, *width, held, &mut codes)?;
                 }
-                Encoding::PLAIN => plain_codes(&values, held, &mut entries, &mut codes)?,
+                Encoding::PLAIN => plain_codes(values, held, &mut entries, &mut codes)?,
                 _ => return None,
             }
             spread(&mut codes, from, present.as_ref(), NO_CODE)
@@ -134,6 +130,7 @@ pub(super) fn texts(file: &mut File, chunk: &ColumnChunkMetaData, rows: usize) -
 
 /// Reads a column of integers, instants or truths of a row group of `rows` rows.
 pub(super) fn longs(
+    pages: &mut Pages,
     file: &mut File,
     chunk: &ColumnChunkMetaData,
     rows: usize,
@@ -152,22 +149,23 @@ pub(super) fn longs(
         None => {}
     }
     let (mut all, mut entries, mut codes) = (Vec::with_capacity(rows), Vec::new(), Vec::new());
-    for_each_page(file, chunk, rows, |page| match page {
-        Parts::Dictionary(bytes, count) => plain_longs(kind, &bytes, count, &mut entries),
-        Parts::Data { encoding, values, present, count } => {
+    pages.for_each(file, chunk, rows, |page| match page {
+        Part::Dictionary(bytes, count) => plain_longs(kind, bytes, count, &mut entries),
+        Part::Data { encoding, values, present, count } => {
             let held = present.as_ref().map_or(count, |present| present.held);
             let from = all.len();
             match encoding {
                 Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => {
                     codes.clear();
-                    codec::hybrid(values.get(1..)?, *values.first()?, held, &mut codes)?;
+                    let (width, values) = values.split_first()?;
+                    codec::hybrid(values, *width, held, &mut codes)?;
                     for code in &codes {
                         all.push(*entries.get(*code as usize)?);
                     }
                 }
-                Encoding::PLAIN => plain_longs(kind, &values, held, &mut all)?,
+                Encoding::PLAIN => plain_longs(kind, values, held, &mut all)?,
                 Encoding::DELTA_BINARY_PACKED if kind != Type::BOOLEAN => {
-                    codec::delta(&values, held, &mut all)?;
+                    codec::delta(values, held, &mut all)?;
                 }
                 Encoding::RLE if kind == Type::BOOLEAN => {
                     codes.clear();
@@ -182,79 +180,6 @@ pub(super) fn longs(
     (all.len() == rows).then_some(Values::Each(all))
 }
 
-/// Which rows of a page hold a value.
-struct Present {
-    rows: Vec<u32>,
-    held: usize,
-}
-
-enum Parts {
-    Dictionary(Bytes, usize),
-    /// `present` is absent where every row holds a value.
-    Data {
-        encoding: Encoding,
-        values: Bytes,
-        present: Option<Present>,
-        count: usize,
-    },
-}
-
-fn for_each_page(
-    file: &mut File,
-    chunk: &ColumnChunkMetaData,
-    rows: usize,
-    mut each: impl FnMut(Parts) -> Option<()>,
-) -> Option<()> {
-    let (start, length) = chunk.byte_range();
-    let mut bytes = vec![0_u8; usize::try_from(length).ok()?];
-    file.seek(SeekFrom::Start(start)).ok()?;
-    file.read_exact(&mut bytes).ok()?;
-    let source = Arc::new(Chunk { start, bytes: bytes.into() });
-    let mut pages = SerializedPageReader::new(source, chunk, rows, None).ok()?;
-    let descriptor = chunk.column_descr();
-    if descriptor.max_rep_level() != 0 || descriptor.max_def_level() > 1 {
-        return None;
-    }
-    let optional = descriptor.max_def_level() == 1;
-    while let Some(page) = pages.get_next_page().ok()? {
-        each(parts(page, optional)?)?;
-    }
-    Some(())
-}
-
-fn parts(page: Page, optional: bool) -> Option<Parts> {
-    match page {
-        Page::DictionaryPage { buf, num_values, .. } => {
-            Some(Parts::Dictionary(buf, num_values as usize))
-        }
-        Page::DataPage { buf, num_values, encoding, .. } => {
-            let count = num_values as usize;
-            if !optional {
-                return Some(Parts::Data { encoding, values: buf, present: None, count });
-            }
-            let length = u32::from_le_bytes(buf.get(..4)?.try_into().ok()?) as usize;
-            let present = present(buf.get(4..4 + length)?, count)?;
-            Some(Parts::Data { encoding, values: buf.slice(4 + length..), present, count })
-        }
-        Page::DataPageV2 { buf, num_values, encoding, def_levels_byte_len, .. } => {
-            let (count, length) = (num_values as usize, def_levels_byte_len as usize);
-            let present = match optional {
-                true => present(buf.get(..length)?, count)?,
-                false => None,
-            };
-            Some(Parts::Data { encoding, values: buf.slice(length..), present, count })
-        }
-    }
-}
-
-#[expect(clippy::option_option, reason = "not readable, all there, or some missing")]
-fn present(levels: &[u8], count: usize) -> Option<Option<Present>> {
-    let mut rows = Vec::with_capacity(count);
-    codec::hybrid(levels, 1, count, &mut rows)?;
-    let held = rows.iter().filter(|row| **row == 1).count();
-    Some((held < count).then_some(Present { rows, held }))
-}
-
 /// Puts the values from `from` on into the rows that hold one.
 fn spread<T: Copy>(all: &mut Vec<T>, from: usize, present: Option<&Present>, gap: T) -> Option<()> {
     let Some(Present { rows, held }) = present else { return Some(()) };
@@ -266,42 +191,44 @@ fn spread<T: Copy>(all: &mut Vec<T>, from: usize, present: Option<&Present>, gap
     (values.len() == *held).then_some(())
 }
 
-fn plain_texts(bytes: &Bytes, count: usize, out: &mut Vec<Bytes>) -> Option<()> {
-    let mut at = 0_usize;
+fn plain_texts(bytes: &[u8], count: usize, out: &mut Entries) -> Option<()> {
+    out.bytes.reserve(bytes.len());
+    out.ends.reserve(count);
+    let mut rest = bytes;
     for _ in 0..count {
-        let (from, to) = text_at(bytes, at)?;
-        out.push(bytes.slice(from..to));
-        at = to;
+        let (text, next) = first_text(rest)?;
+        out.push(text);
+        rest = next;
     }
     Some(())
 }
 
 /// Texts without a dictionary get one: neighbours that are alike share an entry.
 fn plain_codes(
-    bytes: &Bytes,
+    bytes: &[u8],
     count: usize,
-    entries: &mut Vec<Bytes>,
+    entries: &mut Entries,
     codes: &mut Vec<u32>,
 ) -> Option<()> {
-    let (mut at, mut last) = (0_usize, NO_CODE);
+    entries.repeats = true;
+    let (mut rest, mut last) = (bytes, NO_CODE);
     for _ in 0..count {
-        let (from, to) = text_at(bytes, at)?;
-        let same = last != NO_CODE && entries[last as usize].as_ref() == &bytes[from..to];
+        let (text, next) = first_text(rest)?;
+        let same = last != NO_CODE && entries.get(last) == Some(text);
         if !same {
             last = u32::try_from(entries.len()).ok()?;
-            entries.push(bytes.slice(from..to));
+            entries.push(text);
         }
         codes.push(last);
-        at = to;
+        rest = next;
     }
     Some(())
 }
 
-fn text_at(bytes: &Bytes, at: usize) -> Option<(usize, usize)> {
-    let from = at.checked_add(4)?;
-    let length = u32::from_le_bytes(bytes.get(at..from)?.try_into().ok()?) as usize;
-    let to = from.checked_add(length)?;
-    (to <= bytes.len()).then_some((from, to))
+/// A text with its length before it, and what follows.
+fn first_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }
 
 fn plain_longs(kind: Type, bytes: &[u8], count: usize, out: &mut Vec<i64>) -> Option<()> {

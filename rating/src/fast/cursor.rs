@@ -4,8 +4,6 @@ use std::fs::File;
 use std::path::Path;
 
 use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
-use turnpike_schemas::Instant;
-
 use super::block::{Block, Numbers};
 use super::fold::{Head, Measure};
 
@@ -14,6 +12,8 @@ pub(super) struct Event {
     pub(super) time: i64,
     /// `None`: the general fold has to look at this resource.
     pub(super) head: Option<Head>,
+    /// Whether it may say other things than the event before it in the same run.
+    pub(super) head_is_new: bool,
     pub(super) measures: Vec<Measure>,
     pub(super) rows: u64,
     /// Whether a correction took it back or replaced it.
@@ -22,22 +22,33 @@ pub(super) struct Event {
 
 impl Event {
     pub(super) fn empty() -> Self {
-        Self { time: 0, head: None, measures: Vec::new(), rows: 0, masked: false }
+        Self {
+            time: 0,
+            head: None,
+            head_is_new: true,
+            measures: Vec::new(),
+            rows: 0,
+            masked: false,
+        }
     }
 }
 
-/// Reads a run block by block.
+/// Reads a run block by block, and in it resource by resource.
 pub(super) struct Cursor {
     file: File,
     metadata: ParquetMetaData,
+    /// The next row group to read.
     group: usize,
     block: Option<Block>,
+    /// The stretch of the resource that it stands at, and where the stretch ends.
+    stretch: usize,
+    end: usize,
     row: usize,
+    /// Whether it stands at the resource that is being read.
+    own: bool,
     /// Of the row before, where it says the same as this one.
     head: Option<Head>,
     head_is_known: bool,
-    /// The code, in this block, of the resource that is being read.
-    own_code: Option<u32>,
 }
 
 /// The bucket has to go the general way.
@@ -47,53 +58,82 @@ pub(super) struct Unread;
 pub(super) type Masked = std::collections::HashSet<String>;
 
 impl Cursor {
-    pub(super) fn open(path: &Path) -> Result<Self, Unread> {
+    /// Stands at the first resource.
+    pub(super) fn open(path: &Path, numbers: &mut Numbers, keys: bool) -> Result<Self, Unread> {
         let file = File::open(path).map_err(|_| Unread)?;
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(|_| Unread)?;
-        Ok(Self {
+        let mut cursor = Self {
             file,
             metadata,
             group: 0,
             block: None,
+            stretch: 0,
+            end: 0,
             row: 0,
+            own: false,
             head: None,
             head_is_known: false,
-            own_code: None,
-        })
+        };
+        cursor.read_block(numbers, keys)?;
+        Ok(cursor)
     }
 
-    /// Stands at the next row, reading the next block where one ends; false at the end.
-    pub(super) fn settle(&mut self, numbers: &mut Numbers, keys: bool) -> Result<bool, Unread> {
-        while self.block.as_ref().is_none_or(|block| self.row >= block.rows) {
-            if self.group >= self.metadata.num_row_groups() {
-                self.block = None;
-                return Ok(false);
-            }
-            // The old block goes first: two would be held otherwise.
-            self.block = None;
-            let block = Block::read(&mut self.file, &self.metadata, self.group, keys, numbers);
-            self.block = Some(block.ok_or(Unread)?);
-            self.group += 1;
-            self.row = 0;
-            self.head_is_known = false;
-            self.own_code = None;
+    /// Stands at the start of the next block; false at the end.
+    fn read_block(&mut self, numbers: &mut Numbers, keys: bool) -> Result<bool, Unread> {
+        // The old block goes first: two would be held otherwise.
+        self.block = None;
+        (self.stretch, self.row, self.end, self.head_is_known) = (0, 0, 0, false);
+        if self.group >= self.metadata.num_row_groups() {
+            return Ok(false);
         }
+        let block = Block::read(&mut self.file, &self.metadata, self.group, keys, numbers);
+        let block = block.ok_or(Unread)?;
+        self.end = block.rows_of(0).ok_or(Unread)?.1;
+        self.block = Some(block);
+        self.group += 1;
         Ok(true)
     }
 
     /// The resource that it stands at.
+    #[inline]
     pub(super) fn resource(&self) -> Option<&[u8]> {
-        self.block.as_ref().filter(|block| self.row < block.rows)?.resource(self.row)
+        self.block.as_ref()?.resource(self.stretch)
     }
 
-    /// Where the event that it stands at belongs among those of its resource.
-    pub(super) fn place(&self) -> Option<(i64, u8)> {
-        let block = self.block.as_ref().filter(|block| self.row < block.rows)?;
-        Some((block.time(self.row), block.rank(self.row)))
+    /// The resource that it stands at is read from now on.
+    pub(super) fn begin(&mut self) {
+        self.own = true;
     }
 
-    /// Reads the event that it stands at, of `resource`, and goes past it; false where it stands at
-    /// another resource or at the end.
+    /// Whether rows of the resource are left here; reads the next block where the resource goes on
+    /// in it.
+    #[inline]
+    fn has_row(&mut self, resource: &[u8], numbers: &mut Numbers, keys: bool) -> Result<bool, Unread> {
+        if self.row < self.end {
+            return Ok(self.own);
+        }
+        if self.block.as_ref().is_none_or(|block| self.end < block.rows) {
+            return Ok(false);
+        }
+        self.own &= self.read_block(numbers, keys)? && self.resource() == Some(resource);
+        Ok(self.own)
+    }
+
+    /// Where the event that it stands at belongs among those of `resource`; `None` without one.
+    pub(super) fn place(
+        &mut self,
+        resource: &[u8],
+        numbers: &mut Numbers,
+        keys: bool,
+    ) -> Result<Option<(i64, u8)>, Unread> {
+        if !self.has_row(resource, numbers, keys)? {
+            return Ok(None);
+        }
+        let block = self.block.as_ref().ok_or(Unread)?;
+        Ok(Some((block.time(self.row), block.rank(self.row))))
+    }
+
+    /// Reads the event that it stands at and goes past it; false where none of `resource` is left.
     pub(super) fn next(
         &mut self,
         resource: &[u8],
@@ -101,33 +141,26 @@ impl Cursor {
         numbers: &mut Numbers,
         event: &mut Event,
     ) -> Result<bool, Unread> {
-        let Some(block) = self.block.as_ref().filter(|block| self.row < block.rows) else {
+        let keys = !masked.is_empty();
+        if !self.has_row(resource, numbers, keys)? {
             return Ok(false);
-        };
-        let code = block.resource_code(self.row);
-        if self.own_code != Some(code) {
-            if block.resource(self.row) != Some(resource) {
-                return Ok(false);
-            }
-            self.own_code = Some(code);
         }
-        let origin = block.origin(self.row);
+        let Some(block) = &self.block else { return Ok(false) };
         event.time = block.time(self.row);
-        event.masked = !masked.is_empty()
+        event.masked = keys
             && block
                 .key(self.row)
                 .and_then(|key| std::str::from_utf8(key).ok())
                 .is_some_and(|key| masked.contains(key));
         event.measures.clear();
         event.rows = 0;
-        if !self.head_is_known || block.changes_head(self.row) {
+        event.head_is_new = !self.head_is_known || block.changes_head(self.row);
+        if event.head_is_new {
             self.head = block.head(self.row);
             self.head_is_known = true;
         }
-        // Whatever lies outside of the calendar is for the general way to refuse.
-        event.head = self.head.filter(|_| Instant::from_micros(event.time).is_ok());
+        event.head = self.head;
         while let Some(block) = &self.block {
-            let code = block.resource_code(self.row);
             loop {
                 match block.measure(self.row) {
                     Ok(Some(measure)) => event.measures.push(measure),
@@ -136,21 +169,35 @@ impl Cursor {
                 }
                 event.rows += 1;
                 self.row += 1;
-                if self.row >= block.rows {
+                if self.row >= self.end {
                     break;
                 }
-                if block.begins_event(self.row) || block.resource_code(self.row) != code {
+                if block.begins_event(self.row) {
                     return Ok(true);
                 }
                 // Rows of one event say the same; who reads the next one still has to look.
                 self.head_is_known &= !block.changes_head(self.row);
             }
-            // An event may go on in the next block.
-            let goes_on = self.settle(numbers, !masked.is_empty())?
-                && self.resource() == Some(resource)
-                && self.block.as_ref().is_some_and(|block| block.origin(self.row) == origin);
-            if !goes_on {
+            if self.end < block.rows {
                 break;
+            }
+            // An event may go on in the next block.
+            let origin = block.origin(self.row - 1);
+            if !self.has_row(resource, numbers, keys)? {
+                break;
+            }
+            let Some(block) = &self.block else { break };
+            if block.time(self.row) != event.time {
+                break;
+            }
+            match (origin, block.origin(self.row)) {
+                (Some(one), Some(other)) if one == other => {}
+                (Some(_), Some(_)) => break,
+                // Nothing was read that could tell.
+                _ => {
+                    event.head = None;
+                    break;
+                }
             }
         }
         Ok(true)
@@ -163,15 +210,22 @@ impl Cursor {
         keys: bool,
         numbers: &mut Numbers,
     ) -> Result<(), Unread> {
-        self.own_code = None;
         while self.resource() == Some(resource) {
             let Some(block) = &self.block else { return Ok(()) };
-            let code = block.resource_code(self.row);
-            while self.row < block.rows && block.resource_code(self.row) == code {
+            if self.row < self.end {
+                // What lies between was not looked at.
                 self.head_is_known = false;
-                self.row += 1;
+                self.row = self.end;
             }
-            self.settle(numbers, keys)?;
+            match block.rows_of(self.stretch + 1) {
+                Some((start, end)) => {
+                    self.stretch += 1;
+                    (self.row, self.end) = (start, end);
+                }
+                None => {
+                    self.read_block(numbers, keys)?;
+                }
+            }
         }
         Ok(())
     }

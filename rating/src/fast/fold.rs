@@ -51,8 +51,50 @@ pub(super) struct Held {
     pub(super) quantity: i64,
     pub(super) scale: u32,
     pub(super) from: i64,
-    /// Where it is priced, once that is known: it is the same until the holder changes.
+    pub(super) ways: [Way; LANES],
+}
+
+/// How many books price the same usage at one go, each on a lane of its own.
+pub(super) const LANES: usize = 2;
+
+/// Of a holder on each lane: as one number, once that is known.
+pub(super) type Places = [u32; LANES];
+
+const NOWHERE: Places = [UNKNOWN; LANES];
+
+/// Where a held quantity is priced on a lane.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    /// Once that is known: it is the same until the holder changes.
     pub(super) route: u32,
+    pub(super) last: Last,
+}
+
+impl Way {
+    pub(super) const NONE: Self = Self { route: UNKNOWN, last: Last::NONE };
+}
+
+/// Where usage was summed last, and where more of it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Last {
+    /// [`UNKNOWN`] where nothing was yet.
+    pub(super) sum: u32,
+    pub(super) state: ResourceState,
+    /// The stretch of time within which it is the same sum.
+    pub(super) start: i64,
+    pub(super) end: i64,
+}
+
+impl Last {
+    pub(super) const NONE: Self =
+        Self { sum: UNKNOWN, state: ResourceState::Unknown, start: 0, end: 0 };
+}
+
+impl Held {
+    /// Where it is priced has to be looked at again.
+    fn forget_route(&mut self) {
+        self.ways = [Way::NONE; LANES];
+    }
 }
 
 /// The last reading of a counter.
@@ -73,27 +115,28 @@ pub(super) const UNKNOWN: u32 = u32::MAX;
 pub(super) struct Known {
     pub(super) seen: bool,
     pub(super) holder: Holder,
-    /// The holder as one number, once that is known.
-    pub(super) place: u32,
+    places: Places,
     pub(super) state: ResourceState,
     pub(super) held: Vec<Held>,
     pub(super) counters: Vec<Counter>,
     pub(super) begun: i64,
     pub(super) evidence: i64,
     pub(super) ended: i64,
+    /// Whether an event that says the same as the last one changes neither holder nor state.
+    settled: bool,
 }
 
 /// Takes what the fold completes.
 pub(super) trait Sink {
     fn held(
         &mut self,
-        at: (&Holder, &mut u32),
+        at: (&Holder, &mut Places),
         state: ResourceState,
         held: &mut Held,
         span: (i64, i64),
         estimated: bool,
     );
-    fn consumed(&mut self, at: (&Holder, &mut u32), what: Measure, span: (i64, i64));
+    fn consumed(&mut self, at: (&Holder, &mut Places), what: Measure, span: (i64, i64));
     /// Labels after some were given.
     fn merged(&mut self, known: u32, given: u32) -> u32;
 }
@@ -103,13 +146,14 @@ impl Default for Known {
         Self {
             seen: false,
             holder: Holder::default(),
-            place: UNKNOWN,
+            places: NOWHERE,
             state: ResourceState::Unknown,
             held: Vec::new(),
             counters: Vec::new(),
             begun: NO_LONG,
             evidence: 0,
             ended: NO_LONG,
+            settled: false,
         }
     }
 }
@@ -122,15 +166,17 @@ impl Known {
     /// Forgets all, for the next resource.
     pub(super) fn clear(&mut self) {
         self.seen = false;
-        self.place = UNKNOWN;
+        self.places = NOWHERE;
         self.state = ResourceState::Unknown;
         self.held.clear();
         self.counters.clear();
         self.begun = NO_LONG;
         self.evidence = 0;
         self.ended = NO_LONG;
+        self.settled = false;
     }
 
+    #[inline]
     fn is_gone(&self) -> bool {
         self.ended != NO_LONG
     }
@@ -139,8 +185,45 @@ impl Known {
         self.seen && !self.is_gone() && self.state != ResourceState::Unknown
     }
 
-    /// Takes the next event in order.
-    pub(super) fn apply(&mut self, head: &Head, time: i64, what: &[Measure], sink: &mut impl Sink) {
+    /// Takes the next event in order; `says_same` where it says what the one before said.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        head: &Head,
+        says_same: bool,
+        (time, what): (i64, &[Measure]),
+        sink: &mut impl Sink,
+    ) {
+        if !says_same || !self.settled {
+            self.apply(head, time, what, sink);
+            self.settled = self.is_settled_by(head);
+            return;
+        }
+        // What is left of applying it.
+        let mut consumes = false;
+        for measure in what {
+            match measure.flow {
+                Flow::Held => self.hold(measure, time, sink),
+                _ => consumes = true,
+            }
+        }
+        self.evidence = self.evidence.max(time);
+        if consumes {
+            self.consume(head, time, what, |_| true, sink);
+        }
+    }
+
+    /// Whether all that it says of holder, state and time was taken up, so that saying it again only
+    /// brings new measurements.
+    fn is_settled_by(&self, head: &Head) -> bool {
+        matches!(head.kind, EventKind::Transition | EventKind::Snapshot)
+            && !head.terminal
+            && head.since.is_none()
+            && self.is_held()
+            && head.state.is_none_or(|state| state == self.state)
+    }
+
+    fn apply(&mut self, head: &Head, time: i64, what: &[Measure], sink: &mut impl Sink) {
         if self.speaks_of_holding(head, what) {
             if self.is_stale(head, time) {
                 self.consume(head, time, what, |flow| flow != Flow::Cumulative, sink);
@@ -190,7 +273,7 @@ impl Known {
             let from = held.from;
             if from < certain {
                 sink.held(
-                    (&self.holder, &mut self.place),
+                    (&self.holder, &mut self.places),
                     self.state,
                     held,
                     (from, certain),
@@ -199,7 +282,7 @@ impl Known {
             }
             let rest = from.max(certain);
             if rest < until {
-                sink.held((&self.holder, &mut self.place), self.state, held, (rest, until), true);
+                sink.held((&self.holder, &mut self.places), self.state, held, (rest, until), true);
             }
         }
     }
@@ -264,11 +347,11 @@ impl Known {
         sink: &mut impl Sink,
     ) {
         self.holder = self.first_holder(head, sink);
-        self.place = UNKNOWN;
+        self.places = NOWHERE;
         // What a resource that is gone held ended with it; sizes told before anything began stay.
         for held in &mut self.held {
             held.from = start;
-            held.route = UNKNOWN;
+            held.forget_route();
         }
         if !self.seen {
             self.counters.clear();
@@ -317,8 +400,8 @@ impl Known {
             self.close_all(at, sink);
             if holder != self.holder {
                 self.holder = holder;
-                self.place = UNKNOWN;
-                self.held.iter_mut().for_each(|held| held.route = UNKNOWN);
+                self.places = NOWHERE;
+                self.held.iter_mut().for_each(Held::forget_route);
             }
             self.state = state;
         }
@@ -343,7 +426,7 @@ impl Known {
     fn meet(&mut self, head: &Head, sink: &mut impl Sink) {
         if !self.seen {
             self.holder = self.first_holder(head, sink);
-            self.place = UNKNOWN;
+            self.places = NOWHERE;
             self.seen = true;
             self.state = ResourceState::Unknown;
             self.evidence = 0;
@@ -351,7 +434,7 @@ impl Known {
             let holder = merged_holder(&self.holder, head, sink);
             if holder != self.holder {
                 self.holder = holder;
-                self.place = UNKNOWN;
+                self.places = NOWHERE;
             }
         }
     }
@@ -368,9 +451,9 @@ impl Known {
             return;
         }
         let own = merged_holder(&self.holder, head, sink);
-        let mut own_place = if own == self.holder { self.place } else { UNKNOWN };
+        let mut own_places = if own == self.holder { self.places } else { NOWHERE };
         for measure in what.iter().filter(|measure| wanted(measure.flow)) {
-            let at = (&own, &mut own_place);
+            let at = (&own, &mut own_places);
             match measure.flow {
                 Flow::Held => {}
                 Flow::Delta => sink.consumed(at, *measure, head.window.unwrap_or((time, time))),
@@ -378,7 +461,7 @@ impl Known {
             }
         }
         if own == self.holder {
-            self.place = own_place;
+            self.places = own_places;
         }
     }
 
@@ -398,16 +481,17 @@ impl Known {
         for held in &mut self.held {
             if held.from < at {
                 let span = (held.from, at);
-                sink.held((&self.holder, &mut self.place), self.state, held, span, false);
+                sink.held((&self.holder, &mut self.places), self.state, held, span, false);
                 held.from = at;
             }
         }
     }
 
+    #[inline]
     fn hold(&mut self, measure: &Measure, at: i64, sink: &mut impl Sink) {
         let Measure { meter, quantity, scale, .. } = *measure;
         let Some(held) = self.held.iter_mut().find(|held| held.meter == meter) else {
-            self.held.push(Held { meter, quantity, scale, from: at, route: UNKNOWN });
+            self.held.push(Held { meter, quantity, scale, from: at, ways: [Way::NONE; LANES] });
             return;
         };
         if held.quantity == quantity && held.scale == scale {
@@ -415,10 +499,10 @@ impl Known {
         }
         if held.from < at {
             let span = (held.from, at);
-            sink.held((&self.holder, &mut self.place), self.state, held, span, false);
+            sink.held((&self.holder, &mut self.places), self.state, held, span, false);
         }
         if held.scale != scale {
-            held.route = UNKNOWN;
+            held.forget_route();
         }
         (held.quantity, held.scale, held.from) = (quantity, scale, held.from.max(at));
     }
@@ -469,7 +553,7 @@ fn count(
     head: &Head,
     time: i64,
     measure: &Measure,
-    at: (&Holder, &mut u32),
+    at: (&Holder, &mut Places),
     sink: &mut impl Sink,
 ) {
     let next = Counter {

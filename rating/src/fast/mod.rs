@@ -22,6 +22,7 @@ mod column;
 mod cursor;
 mod fold;
 mod names;
+mod pages;
 mod route;
 mod sink;
 mod state;
@@ -30,5 +31,6 @@ mod tally;
 mod tests;
 mod worker;
 
+pub(crate) use sink::Terms;
 pub(crate) use tally::Tally;
 pub(crate) use worker::{FastTask, Left, Worker};

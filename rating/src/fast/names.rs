@@ -1,8 +1,9 @@
 //! Texts and labels as small integers, so that whether two events say the same is one comparison.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use turnpike_schemas::canonical;
+use foldhash::{HashMap, HashMapExt as _};
+use turnpike_schemas::{MeterId, OwnerRef, ResourceId, canonical};
 
 /// The number of a missing text.
 pub(super) const NONE: u32 = 0;
@@ -11,19 +12,66 @@ pub(super) const EMPTY: u32 = 0;
 
 pub(super) type LabelMap = BTreeMap<String, String>;
 
+/// What a text has to be in order to stand in a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Any,
+    Resource,
+    Owner,
+    Meter,
+}
+
+impl Form {
+    fn bit(self) -> u8 {
+        match self {
+            Form::Any => 0,
+            Form::Resource => 1,
+            Form::Owner => 2,
+            Form::Meter => 4,
+        }
+    }
+
+    fn fits(self, text: &str) -> bool {
+        match self {
+            Form::Any => true,
+            Form::Resource => ResourceId::is_valid(text),
+            Form::Owner => OwnerRef::is_valid(text),
+            Form::Meter => MeterId::is_valid(text),
+        }
+    }
+}
+
 /// Texts by number; 0 is none.
 #[derive(Default)]
 pub(super) struct Names {
     numbers: HashMap<Box<str>, u32>,
     texts: Vec<Box<str>>,
+    /// Which forms each text is known to have.
+    forms: Vec<u8>,
 }
 
 impl Names {
     pub(super) fn number(&mut self, text: &str) -> Option<u32> {
-        if let Some(number) = self.numbers.get(text) {
-            return Some(*number);
+        self.number_of(text, Form::Any)
+    }
+
+    /// `None` where the text has not that form.
+    pub(super) fn number_of(&mut self, text: &str, form: Form) -> Option<u32> {
+        let known = self.numbers.get(text).copied();
+        if let Some(number) = known
+            && self.forms[number as usize - 1] & form.bit() == form.bit()
+        {
+            return Some(number);
+        }
+        if !form.fits(text) {
+            return None;
+        }
+        if let Some(number) = known {
+            self.forms[number as usize - 1] |= form.bit();
+            return Some(number);
         }
         self.texts.push(text.into());
+        self.forms.push(form.bit());
         let number = u32::try_from(self.texts.len()).ok()?;
         self.numbers.insert(text.into(), number);
         Some(number)
@@ -48,7 +96,7 @@ impl Default for Labels {
         let empty = LabelMap::new();
         Self {
             texts: HashMap::new(),
-            numbers: HashMap::from([(empty.clone(), EMPTY)]),
+            numbers: std::iter::once((empty.clone(), EMPTY)).collect(),
             maps: vec![empty],
             merged: HashMap::new(),
         }
@@ -100,6 +148,18 @@ impl Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_is_asked_of_a_text_that_is_known_too() {
+        let mut names = Names::default();
+        let number = names.number("Not a slug").expect("any text");
+        assert_eq!(names.number_of("Not a slug", Form::Meter), None);
+        assert_eq!(names.number_of("Not a slug", Form::Owner), Some(number));
+        assert_eq!(names.number_of("\u{7}", Form::Resource), None);
+        assert_eq!(names.number_of("\u{7}", Form::Any), Some(number + 1));
+        assert_eq!(names.number_of("\u{7}", Form::Owner), None);
+        assert_eq!(names.text(number), Some("Not a slug"));
+    }
 
     #[test]
     fn labels_merge_by_key() {

@@ -4,9 +4,9 @@
 //! goes through [`Harvest::add`], the general way, and what comes out of it is the slot for all usage
 //! of that stretch. Whatever comes out otherwise than as one plain sum is declined.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::interval::Holder as FullHolder;
 use turnpike_schemas::{
@@ -31,6 +31,14 @@ pub(super) enum Target {
     Nothing,
     /// The general way has to look.
     Declined,
+}
+
+/// The stretch of time in which usage has a target.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece {
+    pub(super) target: Target,
+    pub(super) start: i64,
+    pub(super) end: i64,
 }
 
 /// What a route is for.
@@ -143,20 +151,30 @@ impl<'r, 'l> Routes<'r, 'l> {
         self.place_list[place as usize].account
     }
 
-    /// The route of a holder and meter; its place has an account.
+    /// The route of a place and meter, if it is known.
+    pub(super) fn known(
+        &self,
+        place: u32,
+        (meter, scale): (u32, u32),
+        held: bool,
+        estimated: bool,
+    ) -> Option<u32> {
+        let Place { class, spot, .. } = self.place_list[place as usize];
+        let key = RouteKey { class, spot, meter, held, scale, estimated };
+        self.routes.get(&key).copied()
+    }
+
+    /// A new route of a holder and meter; its place has an account.
     pub(super) fn route(
         &mut self,
         place: u32,
         holder: &Holder,
-        meter: (u32, u32),
+        (meter, scale): (u32, u32),
         held: bool,
         estimated: bool,
     ) -> Option<u32> {
         let Place { account, class, spot } = self.place_list[place as usize];
-        let key = RouteKey { class, spot, meter: meter.0, held, scale: meter.1, estimated };
-        if let Some(route) = self.routes.get(&key) {
-            return Some(*route);
-        }
+        let key = RouteKey { class, spot, meter, held, scale, estimated };
         let account = account?;
         let segments = self.segments(&self.lookup.book.accounts[account as usize])?;
         let route = u32::try_from(self.route_list.len()).ok()?;
@@ -186,7 +204,7 @@ impl<'r, 'l> Routes<'r, 'l> {
         Some(cuts.windows(2).map(segment).collect())
     }
 
-    /// The next part of `[start, end)` with its target; `at` is the stretch to look at next.
+    /// The next stretch that overlaps `[start, end)`; `at` is the one to look at next.
     pub(super) fn piece(
         &mut self,
         route: u32,
@@ -195,7 +213,7 @@ impl<'r, 'l> Routes<'r, 'l> {
         at: &mut usize,
         numbers: &Numbers,
         slots: &mut Vec<Slot>,
-    ) -> Option<(Target, i64, i64)> {
+    ) -> Option<Piece> {
         loop {
             let segment = self.route_list[route as usize].segments.get(*at)?;
             if segment.start >= end {
@@ -206,7 +224,7 @@ impl<'r, 'l> Routes<'r, 'l> {
             if segment.end <= start {
                 continue;
             }
-            let (from, to) = (start.max(segment.start), end.min(segment.end));
+            let (start, end) = (segment.start, segment.end);
             let target = match segment.targets[state as usize] {
                 Some(target) => target,
                 None => {
@@ -216,7 +234,7 @@ impl<'r, 'l> Routes<'r, 'l> {
                     found
                 }
             };
-            return Some((target, from, to));
+            return Some(Piece { target, start, end });
         }
     }
 

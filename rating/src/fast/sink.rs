@@ -1,116 +1,212 @@
 //! [`Pending`]: the sums of the resource at hand. They count only when all of its events were metered.
+//!
+//! Usage is metered once and summed on each [`Lane`]: by the run's own book, and by another one where
+//! both are compared.
 
+use foldhash::{HashMap, HashMapExt as _};
 use turnpike_schemas::event::{Flow, ResourceState};
+use turnpike_schemas::{Instant, Period};
 
 use super::block::Numbers;
-use super::fold::{Held, Holder, Measure, Sink, UNKNOWN};
+use super::fold::{Held, Holder, Last, Measure, Places, Sink, UNKNOWN, Way};
+use super::names::NONE;
 use super::route::{Routes, Target};
 use super::tally::{Slot, Sums};
+use crate::engine::View;
+use crate::tariff_lookup::Lookup;
 
-pub(super) struct Pending<'r, 'l> {
+/// What a lane prices by.
+pub(crate) struct Terms<'r, 'l> {
+    pub(crate) lookup: &'r Lookup<'l>,
+    /// What metering has to yield, and the instant past which nothing is billed.
+    pub(crate) span: Period,
+    pub(crate) until: Instant,
+    /// Says where usage is taken to have run.
+    pub(crate) view: Option<&'l View>,
+}
+
+/// One book's sums.
+pub(super) struct Lane<'r, 'l> {
     pub(super) routes: Routes<'r, 'l>,
     pub(super) slots: Vec<Slot>,
-    pub(super) numbers: Numbers,
-    /// What metering has to yield, and the instant past which nothing is billed.
-    pub(super) span: (i64, i64),
-    pub(super) until: i64,
+    span: (i64, i64),
+    until: i64,
+    view: Option<&'l View>,
+    /// Where usage of a site is taken to have run: the site and its region.
+    moves: HashMap<u32, Option<(u32, u32)>>,
     /// Account, slot, sums.
     pub(super) sums: Vec<(u32, u32, Sums)>,
     pub(super) intervals: u64,
+}
+
+pub(super) struct Pending<'r, 'l> {
+    pub(super) lanes: Vec<Lane<'r, 'l>>,
+    pub(super) numbers: Numbers,
     /// The general way has to meter this resource.
     pub(super) declined: bool,
 }
 
 const SECOND: i64 = 1_000_000;
 
+#[inline]
 fn seconds(micros: i64) -> i64 {
     micros.div_euclid(SECOND)
 }
 
-impl Pending<'_, '_> {
+impl<'r, 'l> Pending<'r, 'l> {
+    pub(super) fn new(terms: &[Terms<'r, 'l>]) -> Self {
+        let lanes = terms.iter().map(Lane::new).collect();
+        Self { lanes, numbers: Numbers::default(), declined: false }
+    }
+
     pub(super) fn clear(&mut self) {
-        self.sums.clear();
-        self.intervals = 0;
+        for lane in &mut self.lanes {
+            lane.sums.clear();
+            lane.intervals = 0;
+        }
         self.declined = false;
     }
 
-    /// The account of a holder; without exactly one the resource is declined.
-    fn account(&mut self, holder: &Holder, place: &mut u32) -> Option<u32> {
-        if *place == UNKNOWN {
-            *place = self.routes.place(holder, &self.numbers);
-        }
-        let account = self.routes.account(*place);
-        self.declined |= account.is_none();
-        account
-    }
-
-    fn add(&mut self, account: u32, target: Target, sums: Sums) {
-        let slot = match target {
-            Target::Nothing => return,
-            Target::Declined => {
-                self.declined = true;
-                return;
-            }
-            Target::Slot(slot) => slot,
-        };
-        // The newest first: it is nearly always the same.
-        let known = self.sums.iter_mut().rev().find(|known| (known.0, known.1) == (account, slot));
-        match known {
-            Some((_, _, sum)) => self.declined |= sum.add(&sums).is_none(),
-            None => self.sums.push((account, slot, sums)),
-        }
+    /// The instant past which nothing is billed on any lane.
+    pub(super) fn until(&self) -> i64 {
+        self.lanes.iter().map(|lane| lane.until).max().unwrap_or(0)
     }
 }
 
-impl Sink for Pending<'_, '_> {
+/// `None` of any of these: the resource is declined.
+impl<'r, 'l> Lane<'r, 'l> {
+    fn new(terms: &Terms<'r, 'l>) -> Self {
+        Self {
+            routes: Routes::new(terms.lookup, terms.span),
+            slots: Vec::new(),
+            span: (terms.span.start().micros(), terms.span.end().micros()),
+            until: terms.until.micros(),
+            view: terms.view.filter(|view| !view.sites.is_empty()),
+            moves: HashMap::new(),
+            sums: Vec::new(),
+            intervals: 0,
+        }
+    }
+
+    /// The account of a holder, which has exactly one.
+    #[inline]
+    fn account(&mut self, holder: &Holder, place: &mut u32, numbers: &mut Numbers) -> Option<u32> {
+        if *place == UNKNOWN {
+            let holder = self.moved(holder, numbers)?;
+            *place = self.routes.place(&holder, numbers);
+        }
+        self.routes.account(*place)
+    }
+
+    /// The holder where it is taken to be.
+    fn moved(&mut self, holder: &Holder, numbers: &mut Numbers) -> Option<Holder> {
+        let Some(view) = self.view.filter(|_| holder.site != NONE) else { return Some(*holder) };
+        let moved = match self.moves.get(&holder.site) {
+            Some(known) => *known,
+            None => {
+                let to = numbers.names.text(holder.site).and_then(|site| view.sites.get(site));
+                let moved = match to {
+                    None => None,
+                    Some(to) => {
+                        let region = view.book.site(to).and_then(|site| site.region.as_deref());
+                        let site = numbers.names.number(to.as_str())?;
+                        let region = region.map_or(Some(NONE), |name| numbers.names.number(name));
+                        Some((site, region?))
+                    }
+                };
+                self.moves.insert(holder.site, moved);
+                moved
+            }
+        };
+        Some(moved.map_or(*holder, |(site, region)| Holder { site, region, ..*holder }))
+    }
+
+    fn route(
+        &mut self,
+        place: u32,
+        holder: &Holder,
+        meter: (u32, u32),
+        (held, estimated): (bool, bool),
+        numbers: &mut Numbers,
+    ) -> Option<u32> {
+        if let Some(known) = self.routes.known(place, meter, held, estimated) {
+            return Some(known);
+        }
+        let holder = self.moved(holder, numbers)?;
+        self.routes.route(place, &holder, meter, held, estimated)
+    }
+
+    /// Adds to the sum of a target and says which that is.
+    fn add(&mut self, account: u32, target: Target, sums: Sums) -> Option<u32> {
+        let slot = match target {
+            Target::Nothing => return Some(UNKNOWN),
+            Target::Declined => return None,
+            Target::Slot(slot) => slot,
+        };
+        // The newest first: it is nearly always the same.
+        let known = self.sums.iter().rposition(|known| (known.0, known.1) == (account, slot));
+        let at = match known {
+            Some(at) => {
+                self.sums[at].2.add(&sums)?;
+                at
+            }
+            None => {
+                self.sums.push((account, slot, sums));
+                self.sums.len() - 1
+            }
+        };
+        u32::try_from(at).ok()
+    }
+
+    #[inline]
     fn held(
         &mut self,
         (holder, place): (&Holder, &mut u32),
         state: ResourceState,
-        held: &mut Held,
+        (held, way): (&HeldQuantity, &mut Way),
         (start, end): (i64, i64),
-        estimated: bool,
-    ) {
-        if self.declined || end < self.span.0 || start >= self.until {
-            return;
+        numbers: &mut Numbers,
+    ) -> Option<()> {
+        if end < self.span.0 || start >= self.until {
+            return Some(());
         }
         self.intervals += 1;
         let (start, end) = (start.max(self.span.0), end.min(self.until));
         if start >= end {
-            return;
+            return Some(());
         }
-        let Some(account) = self.account(holder, place) else { return };
-        let meter = (held.meter, held.scale);
-        let route = match held.route {
-            UNKNOWN => self.routes.route(*place, holder, meter, true, estimated),
-            _ if estimated => self.routes.route(*place, holder, meter, true, true),
-            known => Some(known),
+        let last = &way.last;
+        if !held.estimated
+            && state == last.state
+            && last.start <= start
+            && end <= last.end
+            && let Some((_, _, sum)) = self.sums.get_mut(last.sum as usize)
+        {
+            return match held_sums(held.quantity, (start, end)) {
+                Some(sums) => sum.add(&sums),
+                None => Some(()),
+            };
+        }
+        let account = self.account(holder, place, numbers)?;
+        let route = match way.route {
+            known if known != UNKNOWN && !held.estimated => known,
+            _ => self.route(*place, holder, held.meter, (true, held.estimated), numbers)?,
         };
-        let Some(route) = route else {
-            self.declined = true;
-            return;
-        };
-        if !estimated {
-            held.route = route;
+        if !held.estimated {
+            way.route = route;
         }
         let mut at = 0;
-        while let Some((target, from, to)) =
-            self.routes.piece(route, state, (start, end), &mut at, &self.numbers, &mut self.slots)
+        while let Some(piece) =
+            self.routes.piece(route, state, (start, end), &mut at, numbers, &mut self.slots)
         {
-            let seconds = seconds(to) - seconds(from);
-            if held.quantity == 0 || seconds == 0 {
-                continue;
+            let span = (start.max(piece.start), end.min(piece.end));
+            let Some(sums) = held_sums(held.quantity, span) else { continue };
+            let sum = self.add(account, piece.target, sums)?;
+            if !held.estimated {
+                way.last = Last { sum, state, start: piece.start, end: piece.end };
             }
-            let sums = Sums {
-                // 64 bits by 64 bits.
-                quantity: i128::from(held.quantity) * i128::from(seconds),
-                seconds,
-                first: from - from.rem_euclid(SECOND),
-                last: to - to.rem_euclid(SECOND),
-                intervals: 1,
-            };
-            self.add(account, target, sums);
         }
+        Some(())
     }
 
     fn consumed(
@@ -118,39 +214,97 @@ impl Sink for Pending<'_, '_> {
         (holder, place): (&Holder, &mut u32),
         what: Measure,
         (start, end): (i64, i64),
-    ) {
-        if self.declined || end < self.span.0 || start >= self.until {
-            return;
+        numbers: &mut Numbers,
+    ) -> Option<()> {
+        if end < self.span.0 || start >= self.until {
+            return Some(());
         }
         self.intervals += 1;
         // Whole, at the last microsecond before its end.
         let before_end = if end > 0 { end - 1 } else { end };
         let at = before_end.max(start);
         if at >= self.until || at < self.span.0 {
-            return;
+            return Some(());
         }
-        let Some(account) = self.account(holder, place) else { return };
+        let account = self.account(holder, place, numbers)?;
         if what.quantity == 0 {
-            return;
+            return Some(());
         }
         let meter = (what.meter, what.scale);
-        let Some(route) = self.routes.route(*place, holder, meter, false, false) else {
-            self.declined = true;
-            return;
-        };
-        debug_assert_ne!(what.flow, Flow::Held);
+        let route = self.route(*place, holder, meter, (false, false), numbers)?;
         let (state, span) = (ResourceState::Active, (at, at + 1));
-        let found = self.routes.piece(route, state, span, &mut 0, &self.numbers, &mut self.slots);
-        let Some((target, ..)) = found else { return };
-        let first = at - at.rem_euclid(SECOND);
+        let found = self.routes.piece(route, state, span, &mut 0, numbers, &mut self.slots);
+        let Some(piece) = found else { return Some(()) };
         let sums = Sums {
             quantity: i128::from(what.quantity),
             seconds: 0,
-            first,
-            last: first + SECOND,
+            first: at,
+            last: at + SECOND,
             intervals: 1,
         };
-        self.add(account, target, sums);
+        self.add(account, piece.target, sums).map(|_| ())
+    }
+}
+
+/// What is held over a span.
+struct HeldQuantity {
+    /// With its scale.
+    meter: (u32, u32),
+    quantity: i64,
+    estimated: bool,
+}
+
+/// What a quantity held over a span adds; nothing where either is zero.
+#[inline]
+fn held_sums(quantity: i64, (start, end): (i64, i64)) -> Option<Sums> {
+    let seconds = seconds(end) - seconds(start);
+    (quantity != 0 && seconds != 0).then(|| Sums {
+        // 64 bits by 64 bits.
+        quantity: i128::from(quantity) * i128::from(seconds),
+        seconds,
+        first: start,
+        last: end,
+        intervals: 1,
+    })
+}
+
+impl Sink for Pending<'_, '_> {
+    #[inline]
+    fn held(
+        &mut self,
+        (holder, places): (&Holder, &mut Places),
+        state: ResourceState,
+        held: &mut Held,
+        span: (i64, i64),
+        estimated: bool,
+    ) {
+        if self.declined {
+            return;
+        }
+        let (meter, quantity) = ((held.meter, held.scale), held.quantity);
+        let what = HeldQuantity { meter, quantity, estimated };
+        let each = self.lanes.iter_mut().zip(places).zip(&mut held.ways);
+        for ((lane, place), way) in each {
+            let added =
+                lane.held((holder, place), state, (&what, way), span, &mut self.numbers);
+            self.declined |= added.is_none();
+        }
+    }
+
+    fn consumed(
+        &mut self,
+        (holder, places): (&Holder, &mut Places),
+        what: Measure,
+        span: (i64, i64),
+    ) {
+        debug_assert_ne!(what.flow, Flow::Held);
+        if self.declined {
+            return;
+        }
+        for (lane, place) in self.lanes.iter_mut().zip(places) {
+            let added = lane.consumed((holder, place), what, span, &mut self.numbers);
+            self.declined |= added.is_none();
+        }
     }
 
     fn merged(&mut self, known: u32, given: u32) -> u32 {

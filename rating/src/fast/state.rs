@@ -8,7 +8,7 @@ use turnpike_schemas::{Instant, MeterId, OwnerRef, ResourceId};
 
 use super::block::Numbers;
 use super::column::NO_LONG;
-use super::fold::{Counter, Held, Holder, Known, UNKNOWN};
+use super::fold::{Counter, Held, Holder, Known, LANES, Way};
 use super::names::NONE;
 use crate::metering::{self, Metered};
 
@@ -28,7 +28,7 @@ impl Known {
     /// Takes up what was stored; `None` where the general fold has to.
     pub(super) fn load(&mut self, from: &Metered, numbers: &mut Numbers) -> Option<()> {
         self.clear();
-        let Numbers { names, labels } = numbers;
+        let Numbers { names, labels, .. } = numbers;
         let mut name = |text: Option<&str>| text.map_or(Some(NONE), |text| names.number(text));
         let holder = &from.holder;
         self.holder = Holder {
@@ -48,7 +48,7 @@ impl Known {
                 quantity: held.quantity,
                 scale: held.scale,
                 from: held.from.micros(),
-                route: UNKNOWN,
+                ways: [Way::NONE; LANES],
             });
         }
         for (meter, counter) in &from.counters {

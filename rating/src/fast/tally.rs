@@ -1,7 +1,9 @@
 //! [`Tally`]: exact sums in dense slots, and how they become what gathering would have found.
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 
+use foldhash::HashMap;
 use turnpike_schemas::{Account, Instant, ResourceId};
 
 use crate::gather::{GatherKey, Gathered};
@@ -11,6 +13,7 @@ use crate::gather::{GatherKey, Gathered};
 pub(super) struct Sums {
     pub(super) quantity: i128,
     pub(super) seconds: i64,
+    /// Instants, not yet floored to seconds.
     pub(super) first: i64,
     pub(super) last: i64,
     pub(super) intervals: i64,
@@ -18,6 +21,7 @@ pub(super) struct Sums {
 
 impl Sums {
     /// Adds `other`; `None` on overflow, and then nothing is changed.
+    #[inline]
     pub(super) fn add(&mut self, other: &Sums) -> Option<()> {
         let quantity = self.quantity.checked_add(other.quantity)?;
         let seconds = self.seconds.checked_add(other.seconds)?;
@@ -67,13 +71,13 @@ pub(crate) struct Tally {
     pub(super) slots: Vec<Slot>,
     /// By account, then by slot where all resources share it.
     shared: Vec<Vec<(u32, Sums)>>,
+    /// Where a sum of `shared` stands among its account's: by account and slot.
+    places: HashMap<(u32, u32), u32>,
     /// Sums of single resources: account, slot, resource.
     single: Vec<(u32, u32, Box<str>, Sums)>,
     /// Sums too large to be made, which park their account.
     pub(crate) overflows: Vec<GatherKey>,
     pub(crate) intervals: u64,
-    pub(crate) rows: u64,
-    pub(crate) events: u64,
 }
 
 impl Tally {
@@ -93,9 +97,11 @@ impl Tally {
             self.shared.resize_with(number as usize + 1, Vec::new);
         }
         let own = &mut self.shared[number as usize];
-        let added = match own.iter_mut().find(|(known, _)| *known == slot) {
-            Some((_, sum)) => sum.add(sums),
-            None => {
+        let added = match self.places.entry((number, slot)) {
+            Entry::Occupied(place) => own[*place.get() as usize].1.add(sums),
+            Entry::Vacant(place) => {
+                // There are fewer slots than rows, and rows are counted in 32 bits.
+                place.insert(u32::try_from(own.len()).unwrap_or(u32::MAX));
                 own.push((slot, *sums));
                 Some(())
             }
@@ -160,8 +166,8 @@ fn gathered(slot: &Slot, sums: &Sums) -> Option<Gathered> {
         resource_kind: slot.resource_kind.clone(),
         quantity: sums.quantity,
         seconds: sums.seconds,
-        first: Instant::from_micros(sums.first).ok()?,
-        last: Instant::from_micros(sums.last).ok()?,
+        first: Instant::from_micros(sums.first).ok()?.floored(),
+        last: Instant::from_micros(sums.last).ok()?.floored(),
         intervals: sums.intervals,
         worth: None,
         steps: Vec::new(),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray};
 use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::basic::Encoding;
+use datafusion::parquet::basic::{Compression, Encoding, ZstdLevel};
 use datafusion::parquet::file::metadata::ParquetMetaDataReader;
 use datafusion::parquet::file::properties::{WriterProperties, WriterVersion};
 use datafusion::parquet::schema::types::ColumnPath;
 
 use super::column::{self, NO_LONG, Texts, Values};
+use super::pages::Pages;
 
 /// Writes columns to a file and opens it.
 fn written(columns: Vec<(&str, ArrayRef)>, properties: WriterProperties) -> File {
@@ -30,7 +31,7 @@ fn written(columns: Vec<(&str, ArrayRef)>, properties: WriterProperties) -> File
 }
 
 fn text_at(texts: &Texts, row: usize) -> Option<&str> {
-    texts.entry(texts.codes.at(row)).map(|bytes| std::str::from_utf8(bytes).expect("text"))
+    texts.entries.get(texts.codes.at(row)).map(|bytes| std::str::from_utf8(bytes).expect("text"))
 }
 
 #[test]
@@ -53,8 +54,10 @@ fn columns_come_back_whatever_their_encoding() {
         ]
     };
     let plain = || WriterProperties::builder().set_dictionary_enabled(false);
+    let zstd = Compression::ZSTD(ZstdLevel::default());
     let ways = [
         WriterProperties::builder().build(),
+        WriterProperties::builder().set_compression(zstd).set_data_page_row_count_limit(700).build(),
         WriterProperties::builder().set_dictionary_page_size_limit(64).build(),
         WriterProperties::builder().set_writer_version(WriterVersion::PARQUET_2_0).build(),
         plain().build(),
@@ -62,22 +65,23 @@ fn columns_come_back_whatever_their_encoding() {
             .set_column_encoding(ColumnPath::from("long"), Encoding::DELTA_BINARY_PACKED)
             .build(),
     ];
+    let mut pages = Pages::default();
     for properties in ways {
         let mut file = written(columns(), properties);
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).expect("metadata");
         let group = metadata.row_group(0);
-        let found = column::texts(&mut file, group.column(0), rows).expect("texts");
-        let found_longs = column::longs(&mut file, group.column(1), rows).expect("longs");
-        let found_truths = column::longs(&mut file, group.column(2), rows).expect("truths");
+        let found = column::texts(&mut pages, &mut file, group.column(0), rows).expect("texts");
+        let found_longs = column::longs(&mut pages, &mut file, group.column(1), rows).expect("longs");
+        let found_truths = column::longs(&mut pages, &mut file, group.column(2), rows).expect("truths");
         for row in 0..rows {
             assert_eq!(text_at(&found, row), texts[row].as_deref());
             assert_eq!(found_longs.at(row), longs[row].unwrap_or(NO_LONG));
             assert_eq!(found_truths.at(row), truths[row].map_or(NO_LONG, i64::from));
         }
-        let same = column::longs(&mut file, group.column(3), rows).expect("same");
+        let same = column::longs(&mut pages, &mut file, group.column(3), rows).expect("same");
         assert!(matches!(same, Values::Same(6)));
-        let none = column::texts(&mut file, group.column(4), rows).expect("none");
+        let none = column::texts(&mut pages, &mut file, group.column(4), rows).expect("none");
         assert_eq!(text_at(&none, 0), None);
-        assert!(column::longs(&mut file, group.column(0), rows).is_none(), "a text is no number");
+        assert!(column::longs(&mut pages, &mut file, group.column(0), rows).is_none(), "a text is no number");
     }
 }

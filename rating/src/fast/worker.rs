@@ -1,19 +1,18 @@
 //! [`Worker`]: meters bucket after bucket, resource after resource, into one [`Tally`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
+use foldhash::{HashMap, HashMapExt as _};
 use turnpike_schemas::book::OpenIntervals;
-use turnpike_schemas::{Instant, Period, ResourceId};
+use turnpike_schemas::{Instant, ResourceId};
 
-use super::block::Numbers;
 use super::cursor::{Cursor, Event, Masked, Unread};
-use super::fold::Known;
-use super::route::Routes;
-use super::sink::Pending;
+use super::fold::{Known, LANES};
+use super::sink::{Pending, Terms};
 use super::tally::Tally;
 use crate::metering::{self, Metered};
-use crate::tariff_lookup::Lookup;
 
 /// What of a bucket a worker is given.
 pub(crate) struct FastTask<'t> {
@@ -24,7 +23,6 @@ pub(crate) struct FastTask<'t> {
     pub(crate) elsewhere: HashSet<String>,
     /// Month starts at which states are kept, ascending.
     pub(crate) state_months: &'t [(i32, Instant)],
-    pub(crate) until: Instant,
 }
 
 /// What a worker leaves of a bucket besides its sums.
@@ -55,36 +53,37 @@ impl Left {
     }
 }
 
-/// Meters buckets on one thread. What it has learnt of the book serves the next bucket as well.
+/// Meters buckets on one thread. What it has learnt of the books serves the next bucket as well.
 pub(crate) struct Worker<'r, 'l> {
     pending: Pending<'r, 'l>,
-    tally: Tally,
+    /// One of each lane.
+    tallies: Vec<Tally>,
     policies: HashMap<u32, OpenIntervals>,
     known: Known,
     event: Event,
     /// States of the resource at hand, by month.
     states: Vec<(i32, Metered)>,
+    rows: u64,
+    events: u64,
 }
 
 impl<'r, 'l> Worker<'r, 'l> {
-    pub(crate) fn new(lookup: &'r Lookup<'l>, span: Period) -> Self {
-        let pending = Pending {
-            routes: Routes::new(lookup, span),
-            slots: Vec::new(),
-            numbers: Numbers::default(),
-            span: (span.start().micros(), span.end().micros()),
-            until: 0,
-            sums: Vec::new(),
-            intervals: 0,
-            declined: false,
-        };
+    /// Whether so many books can be priced by at one go.
+    pub(crate) fn can_take(books: usize) -> bool {
+        books <= LANES
+    }
+
+    /// For the run's own book first, and others.
+    pub(crate) fn new(terms: &[Terms<'r, 'l>]) -> Self {
         Self {
-            pending,
-            tally: Tally::default(),
+            pending: Pending::new(terms),
+            tallies: terms.iter().map(|_| Tally::default()).collect(),
             policies: HashMap::new(),
             known: Known::default(),
             event: Event::empty(),
             states: Vec::new(),
+            rows: 0,
+            events: 0,
         }
     }
 
@@ -97,19 +96,22 @@ impl<'r, 'l> Worker<'r, 'l> {
 
     /// Rows and events metered since the last call.
     pub(crate) fn take_counts(&mut self) -> (u64, u64) {
-        (std::mem::take(&mut self.tally.rows), std::mem::take(&mut self.tally.events))
+        (std::mem::take(&mut self.rows), std::mem::take(&mut self.events))
     }
 
-    /// The sums of all buckets.
-    pub(crate) fn finish(mut self) -> Tally {
-        self.tally.slots = self.pending.slots;
-        self.tally.settle();
-        self.tally
+    /// The sums of all buckets, lane by lane.
+    pub(crate) fn finish(self) -> Vec<Tally> {
+        let lanes = self.pending.lanes.into_iter().zip(self.tallies);
+        let settled = lanes.map(|(lane, mut tally)| {
+            tally.slots = lane.slots;
+            tally.settle();
+            tally
+        });
+        settled.collect()
     }
 
     /// Meters a bucket.
     pub(crate) fn meter(&mut self, mut task: FastTask<'_>) -> FastResult {
-        self.pending.until = task.until.micros();
         let resources = task.elsewhere.iter().cloned().collect();
         let opening = std::mem::take(&mut task.opening);
         let states = task.state_months.iter().map(|(month, _)| (*month, Vec::new())).collect();
@@ -129,7 +131,7 @@ impl<'r, 'l> Worker<'r, 'l> {
                 continue;
             }
             self.begin(resource.as_str(), &result);
-            self.close(&task, resource.as_str(), &mut result, 0, (0, 0));
+            self.close(&task, resource.as_str(), &mut result, &Done::default());
         }
         result
     }
@@ -143,25 +145,21 @@ impl<'r, 'l> Worker<'r, 'l> {
         let keys = !task.masked.is_empty();
         let mut cursors = Vec::with_capacity(task.files.len());
         for path in &task.files {
-            let mut cursor = Cursor::open(path)?;
-            cursor.settle(&mut self.pending.numbers, keys)?;
-            cursors.push(cursor);
+            cursors.push(Cursor::open(path, &mut self.pending.numbers, keys)?);
         }
         let mut own = Vec::with_capacity(cursors.len());
         loop {
-            let Some(least) = cursors.iter().filter_map(Cursor::resource).min() else {
+            find_least(&cursors, &mut own);
+            let Some(least) = own.first().and_then(|at| cursors[*at].resource()) else {
                 return Ok(());
             };
             name.clear();
             name.extend_from_slice(least);
-            own.clear();
-            let stands = |at: &usize| cursors[*at].resource() == Some(name.as_slice());
-            own.extend((0..cursors.len()).filter(stands));
             let text = std::str::from_utf8(name).map_err(|_| Unread)?;
-            if ResourceId::new(text).is_err() {
+            if !ResourceId::is_valid(text) {
                 return Err(Unread);
             }
-            if !task.elsewhere.contains(text) {
+            if task.elsewhere.is_empty() || !task.elsewhere.contains(text) {
                 self.resource(task, text, &mut cursors, &own, result)?;
             }
             for at in &own {
@@ -180,59 +178,103 @@ impl<'r, 'l> Worker<'r, 'l> {
         result: &mut FastResult,
     ) -> Result<(), Unread> {
         self.begin(name, result);
-        let (mut month, mut rows, mut events) = (0, 0, 0);
-        while !self.pending.declined {
-            let Some(at) = self.next_cursor(cursors, own, name) else { break };
-            let numbers = &mut self.pending.numbers;
-            if !cursors[at].next(name.as_bytes(), task.masked, numbers, &mut self.event)? {
-                break;
-            }
-            rows += self.event.rows;
-            if self.event.masked {
-                continue;
-            }
-            events += 1;
-            let Some(head) = self.event.head else {
-                self.pending.declined = true;
-                break;
-            };
-            while let Some((name_of_month, start)) = task.state_months.get(month) {
-                if self.event.time < start.micros() {
-                    break;
-                }
-                self.keep_state(*name_of_month, *start, name);
-                month += 1;
-            }
-            let Event { time, measures, .. } = &self.event;
-            self.known.apply(&head, *time, measures, &mut self.pending);
+        own.iter().for_each(|at| cursors[*at].begin());
+        let mut done = Done::default();
+        if let [one] = own {
+            self.events(task, name, &mut cursors[*one], None, &mut done)?;
+            self.close(task, name, result, &done);
+            return Ok(());
         }
-        self.close(task, name, result, month, (rows, events));
+        while !self.pending.declined {
+            // All that comes before the next event of another run is taken at one go.
+            let Some((at, until)) = self.next_cursor(task, cursors, own, name)? else { break };
+            self.events(task, name, &mut cursors[at], until, &mut done)?;
+        }
+        self.close(task, name, result, &done);
         Ok(())
     }
 
-    /// The cursor with the next event. Where two events of two runs stand at one place their keys
-    /// decide, which are not read here: the resource is declined.
-    fn next_cursor(&mut self, cursors: &[Cursor], own: &[usize], name: &str) -> Option<usize> {
-        if let [one] = own {
-            return Some(*one);
-        }
-        let mut least: Option<((i64, u8), usize)> = None;
-        for at in own {
-            let cursor = &cursors[*at];
-            if cursor.resource() != Some(name.as_bytes()) {
-                continue;
+    /// Takes the events of one run up to those that stand at `until` or later.
+    fn events(
+        &mut self,
+        task: &FastTask<'_>,
+        name: &str,
+        cursor: &mut Cursor,
+        until: Option<(i64, u8)>,
+        done: &mut Done,
+    ) -> Result<(), Unread> {
+        let keys = !task.masked.is_empty();
+        let mut says_same = false;
+        loop {
+            let numbers = &mut self.pending.numbers;
+            if !cursor.next(name.as_bytes(), task.masked, numbers, &mut self.event)? {
+                return Ok(());
             }
-            let place = cursor.place()?;
+            done.rows += self.event.rows;
+            if self.event.masked {
+                // What it said was not taken up.
+                says_same = false;
+            } else {
+                done.events += 1;
+                let Some(head) = self.event.head else {
+                    self.pending.declined = true;
+                    return Ok(());
+                };
+                while let Some((month, start)) = task.state_months.get(done.months) {
+                    if self.event.time < start.micros() {
+                        break;
+                    }
+                    self.keep_state(*month, *start, name);
+                    done.months += 1;
+                }
+                let Event { time, measures, head_is_new, .. } = &self.event;
+                let says_same = std::mem::replace(&mut says_same, true) && !head_is_new;
+                self.known.take(&head, says_same, (*time, measures), &mut self.pending);
+                if self.pending.declined {
+                    return Ok(());
+                }
+            }
+            if let Some(until) = until {
+                let place = cursor.place(name.as_bytes(), &mut self.pending.numbers, keys)?;
+                if place.is_none_or(|place| place >= until) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The run with the next event, and where the first of another run stands. Where two events of
+    /// two runs stand at one place their keys decide, which are not read here: the resource is
+    /// declined.
+    fn next_cursor(
+        &mut self,
+        task: &FastTask<'_>,
+        cursors: &mut [Cursor],
+        own: &[usize],
+        name: &str,
+    ) -> Result<Option<(usize, Option<(i64, u8)>)>, Unread> {
+        let keys = !task.masked.is_empty();
+        let (mut least, mut second): (Option<((i64, u8), usize)>, _) = (None, None);
+        for at in own {
+            let numbers = &mut self.pending.numbers;
+            let Some(place) = cursors[*at].place(name.as_bytes(), numbers, keys)? else {
+                continue;
+            };
             match least {
                 Some((other, _)) if other == place => {
                     self.pending.declined = true;
-                    return None;
+                    return Ok(None);
                 }
-                Some((other, _)) if other < place => {}
-                _ => least = Some((place, *at)),
+                Some((other, _)) if other < place => {
+                    second = Some(second.map_or(place, |second: (i64, u8)| second.min(place)));
+                }
+                _ => {
+                    second = least.map_or(second, |(other, _)| Some(other));
+                    least = Some((place, *at));
+                }
             }
         }
-        least.map(|(_, at)| at)
+        Ok(least.map(|(_, at)| (at, second)))
     }
 
     fn begin(&mut self, name: &str, result: &FastResult) {
@@ -255,29 +297,29 @@ impl<'r, 'l> Worker<'r, 'l> {
         task: &FastTask<'_>,
         name: &str,
         result: &mut FastResult,
-        month: usize,
-        (rows, events): (u64, u64),
+        done: &Done,
     ) {
         if !self.pending.declined {
-            for (name_of_month, start) in task.state_months.iter().skip(month) {
+            for (name_of_month, start) in task.state_months.iter().skip(done.months) {
                 self.keep_state(*name_of_month, *start, name);
             }
             let policy = self.policy();
-            self.known.finish(self.pending.until, policy, &mut self.pending);
+            self.known.finish(self.pending.until(), policy, &mut self.pending);
         }
         if self.pending.declined {
             result.left.resources.insert(name.to_owned());
             return;
         }
-        let accounts = &self.pending.routes.book().accounts;
-        for (account, slot, sums) in &self.pending.sums {
-            let slots = &self.pending.slots;
-            let owner = &accounts[*account as usize];
-            self.tally.add(slots, owner, (*account, *slot), name, sums);
+        for (lane, tally) in self.pending.lanes.iter().zip(&mut self.tallies) {
+            let accounts = &lane.routes.book().accounts;
+            for (account, slot, sums) in &lane.sums {
+                let owner = &accounts[*account as usize];
+                tally.add(&lane.slots, owner, (*account, *slot), name, sums);
+            }
+            tally.intervals += lane.intervals;
         }
-        self.tally.intervals += self.pending.intervals;
-        self.tally.rows += rows;
-        self.tally.events += events;
+        self.rows += done.rows;
+        self.events += done.events;
         for (month, state) in self.states.drain(..) {
             result.states.entry(month).or_default().push(state);
         }
@@ -290,9 +332,13 @@ impl<'r, 'l> Worker<'r, 'l> {
 
     fn policy(&mut self) -> OpenIntervals {
         let source = self.known.holder.source;
-        let (routes, numbers) = (&self.pending.routes, &self.pending.numbers);
+        let (lanes, numbers) = (&self.pending.lanes, &self.pending.numbers);
         *self.policies.entry(source).or_insert_with(|| {
-            routes.book().open_intervals(numbers.names.text(source).unwrap_or_default())
+            let source = numbers.names.text(source).unwrap_or_default();
+            // The run's own book says how its usage is metered, whatever it is compared with.
+            lanes.first().map_or(OpenIntervals::UntilStop, |own| {
+                own.routes.book().open_intervals(source)
+            })
         })
     }
 
@@ -300,6 +346,34 @@ impl<'r, 'l> Worker<'r, 'l> {
         let known = self.known.to_metered(name, &self.pending.numbers);
         if let Some(known) = known.filter(|known| metering::is_remembered(known, start)) {
             self.states.push((month, known));
+        }
+    }
+}
+
+/// What of a resource was metered.
+#[derive(Default)]
+struct Done {
+    /// Month starts that were passed.
+    months: usize,
+    rows: u64,
+    events: u64,
+}
+
+/// The cursors that stand at the first resource by name.
+fn find_least(cursors: &[Cursor], own: &mut Vec<usize>) {
+    own.clear();
+    let mut least: &[u8] = &[];
+    for (at, cursor) in cursors.iter().enumerate() {
+        let Some(name) = cursor.resource() else { continue };
+        let order = if own.is_empty() { Ordering::Less } else { name.cmp(least) };
+        match order {
+            Ordering::Less => {
+                own.clear();
+                own.push(at);
+                least = name;
+            }
+            Ordering::Equal => own.push(at),
+            Ordering::Greater => {}
         }
     }
 }

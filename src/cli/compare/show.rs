@@ -23,7 +23,7 @@ pub fn comparison(
     as_of: Instant,
     format: Format,
 ) -> anyhow::Result<String> {
-    let sides = compared.sides().context("summing both sides")?;
+    let sides = compared.sides();
     let sums = |by: fn(&SideKey) -> String| grouped(&sides, by).context("summing both sides");
     let views = [
         ("account", sums(|key| key.account.to_string())?),
