@@ -215,17 +215,14 @@ impl Cursor {
             if self.row < self.end {
                 // What lies between was not looked at.
                 self.head_is_known = false;
-                self.row = self.end;
             }
-            match block.rows_of(self.stretch + 1) {
-                Some((start, end)) => {
-                    self.stretch += 1;
-                    (self.row, self.end) = (start, end);
-                }
-                None => {
-                    self.read_block(numbers, keys)?;
-                }
+            if let Some((start, end)) = block.rows_of(self.stretch + 1) {
+                // Stretches of one block are of different resources.
+                self.stretch += 1;
+                (self.row, self.end) = (start, end);
+                return Ok(());
             }
+            self.read_block(numbers, keys)?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use turnpike_schemas::event::{EventKind, Flow, ResourceState};
 
 use super::column::NO_LONG;
 use super::names::NONE;
+use super::route::Place;
 
 /// Who holds a resource, in numbers. Of an event: what it says, with [`NONE`] for what it does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -57,10 +58,10 @@ pub(super) struct Held {
 /// How many books price the same usage at one go, each on a lane of its own.
 pub(super) const LANES: usize = 2;
 
-/// Of a holder on each lane: as one number, once that is known.
-pub(super) type Places = [u32; LANES];
+/// Of a holder on each lane.
+pub(super) type Places = [Place; LANES];
 
-const NOWHERE: Places = [UNKNOWN; LANES];
+const NOWHERE: Places = [Place::UNKNOWN; LANES];
 
 /// Where a held quantity is priced on a lane.
 #[derive(Debug, Clone, Copy)]

@@ -84,9 +84,12 @@ impl Pages {
         }
         let optional = descriptor.max_def_level() == 1;
         let (start, length) = chunk.byte_range();
-        let mut bytes = vec![0_u8; usize::try_from(length).ok()?];
+        let mut bytes = Vec::with_capacity(usize::try_from(length).ok()?);
         file.seek(SeekFrom::Start(start)).ok()?;
-        file.read_exact(&mut bytes).ok()?;
+        let read = Read::by_ref(file).take(length).read_to_end(&mut bytes).ok()?;
+        if u64::try_from(read).ok()? < length {
+            return None;
+        }
         let source = Arc::new(Chunk { start, bytes: bytes.into() });
         if !matches!(chunk.compression(), Compression::ZSTD(_)) {
             let mut pages = SerializedPageReader::new(source, chunk, rows, None).ok()?;

@@ -14,7 +14,7 @@ use turnpike_schemas::{
 };
 
 use super::block::Numbers;
-use super::fold::Holder;
+use super::fold::{Holder, UNKNOWN};
 use super::names::NONE;
 use super::tally::{Slot, Subject};
 use crate::gather::{GatherKey, Gathered, Harvest};
@@ -70,13 +70,26 @@ struct Route {
     segments: Vec<Segment>,
 }
 
-/// Who a holder's usage is billed to.
+/// Who a holder's usage is billed to, and what of the holder prices may depend on.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    /// `None`: nobody, several, or another one over time.
-    account: Option<u32>,
+pub(super) struct Place {
+    /// [`UNKNOWN`]: nobody, several, or another one over time.
+    account: u32,
     class: u32,
+    /// [`UNKNOWN`]: it was not looked at yet.
     spot: u32,
+}
+
+impl Place {
+    pub(super) const UNKNOWN: Self = Self { account: UNKNOWN, class: 0, spot: UNKNOWN };
+
+    pub(super) fn is_known(&self) -> bool {
+        self.spot != UNKNOWN
+    }
+
+    pub(super) fn account(&self) -> Option<u32> {
+        (self.account != UNKNOWN).then_some(self.account)
+    }
 }
 
 /// All routes that a worker knows.
@@ -86,8 +99,9 @@ pub(super) struct Routes<'r, 'l> {
     owners: HashMap<&'l str, Option<u32>>,
     /// By account: what accounts have to share in order to share routes.
     classes: Vec<u32>,
-    places: HashMap<(u32, u32), u32>,
-    place_list: Vec<Place>,
+    /// By the number of an owner's name: account and class, once they were asked for.
+    owner_accounts: Vec<Option<(u32, u32)>>,
+    last_spot: (Holder, u32),
     spots: HashMap<Holder, u32>,
     routes: HashMap<RouteKey, u32>,
     route_list: Vec<Route>,
@@ -116,8 +130,8 @@ impl<'r, 'l> Routes<'r, 'l> {
             span,
             owners,
             classes,
-            places: HashMap::new(),
-            place_list: Vec::new(),
+            owner_accounts: Vec::new(),
+            last_spot: (Holder::default(), UNKNOWN),
             spots: HashMap::new(),
             routes: HashMap::new(),
             route_list: Vec::new(),
@@ -129,37 +143,43 @@ impl<'r, 'l> Routes<'r, 'l> {
         self.lookup.book
     }
 
-    /// The number of a holder, as far as prices may depend on it.
-    pub(super) fn place(&mut self, holder: &Holder, numbers: &Numbers) -> u32 {
-        let spot = Holder { owner: NONE, parent: NONE, source: NONE, tags: 0, ..*holder };
-        let next = u32::try_from(self.spots.len()).unwrap_or(u32::MAX);
-        let spot = *self.spots.entry(spot).or_insert(next);
-        if let Some(place) = self.places.get(&(holder.owner, spot)) {
-            return *place;
+    /// The place of a holder.
+    pub(super) fn place(&mut self, holder: &Holder, numbers: &Numbers) -> Place {
+        let (account, class) = self.account(holder.owner, numbers);
+        let own = Holder { owner: NONE, parent: NONE, source: NONE, tags: 0, ..*holder };
+        let (last, known) = self.last_spot;
+        if known == UNKNOWN || last != own {
+            let next = u32::try_from(self.spots.len()).unwrap_or(UNKNOWN);
+            self.last_spot = (own, *self.spots.entry(own).or_insert(next));
         }
-        let owner = numbers.names.text(holder.owner);
-        let account = owner.and_then(|owner| self.owners.get(owner).copied().flatten());
-        let class = account.map_or(0, |account| self.classes[account as usize]);
-        let place = u32::try_from(self.place_list.len()).unwrap_or(u32::MAX);
-        self.place_list.push(Place { account, class, spot });
-        self.places.insert((holder.owner, spot), place);
-        place
+        Place { account, class, spot: self.last_spot.1 }
     }
 
-    /// The account of a place.
-    pub(super) fn account(&self, place: u32) -> Option<u32> {
-        self.place_list[place as usize].account
+    /// The account of an owner, and its class.
+    fn account(&mut self, owner: u32, numbers: &Numbers) -> (u32, u32) {
+        let at = owner as usize;
+        if self.owner_accounts.len() <= at {
+            self.owner_accounts.resize(at + 1, None);
+        }
+        if let Some(known) = self.owner_accounts[at] {
+            return known;
+        }
+        let account = numbers.names.text(owner).and_then(|owner| *self.owners.get(owner)?);
+        let found =
+            account.map_or((UNKNOWN, 0), |account| (account, self.classes[account as usize]));
+        self.owner_accounts[at] = Some(found);
+        found
     }
 
     /// The route of a place and meter, if it is known.
     pub(super) fn known(
         &self,
-        place: u32,
+        place: Place,
         (meter, scale): (u32, u32),
         held: bool,
         estimated: bool,
     ) -> Option<u32> {
-        let Place { class, spot, .. } = self.place_list[place as usize];
+        let Place { class, spot, .. } = place;
         let key = RouteKey { class, spot, meter, held, scale, estimated };
         self.routes.get(&key).copied()
     }
@@ -167,15 +187,15 @@ impl<'r, 'l> Routes<'r, 'l> {
     /// A new route of a holder and meter; its place has an account.
     pub(super) fn route(
         &mut self,
-        place: u32,
+        place: Place,
         holder: &Holder,
         (meter, scale): (u32, u32),
         held: bool,
         estimated: bool,
     ) -> Option<u32> {
-        let Place { account, class, spot } = self.place_list[place as usize];
+        let Place { class, spot, .. } = place;
         let key = RouteKey { class, spot, meter, held, scale, estimated };
-        let account = account?;
+        let account = place.account()?;
         let segments = self.segments(&self.lookup.book.accounts[account as usize])?;
         let route = u32::try_from(self.route_list.len()).ok()?;
         self.route_list.push(Route { key, account, holder: *holder, segments });

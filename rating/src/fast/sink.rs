@@ -10,7 +10,7 @@ use turnpike_schemas::{Instant, Period};
 use super::block::Numbers;
 use super::fold::{Held, Holder, Last, Measure, Places, Sink, UNKNOWN, Way};
 use super::names::NONE;
-use super::route::{Routes, Target};
+use super::route::{Place, Routes, Target};
 use super::tally::{Slot, Sums};
 use crate::engine::View;
 use crate::tariff_lookup::Lookup;
@@ -90,12 +90,17 @@ impl<'r, 'l> Lane<'r, 'l> {
 
     /// The account of a holder, which has exactly one.
     #[inline]
-    fn account(&mut self, holder: &Holder, place: &mut u32, numbers: &mut Numbers) -> Option<u32> {
-        if *place == UNKNOWN {
+    fn account(
+        &mut self,
+        holder: &Holder,
+        place: &mut Place,
+        numbers: &mut Numbers,
+    ) -> Option<u32> {
+        if !place.is_known() {
             let holder = self.moved(holder, numbers)?;
             *place = self.routes.place(&holder, numbers);
         }
-        self.routes.account(*place)
+        place.account()
     }
 
     /// The holder where it is taken to be.
@@ -123,7 +128,7 @@ impl<'r, 'l> Lane<'r, 'l> {
 
     fn route(
         &mut self,
-        place: u32,
+        place: Place,
         holder: &Holder,
         meter: (u32, u32),
         (held, estimated): (bool, bool),
@@ -161,7 +166,7 @@ impl<'r, 'l> Lane<'r, 'l> {
     #[inline]
     fn held(
         &mut self,
-        (holder, place): (&Holder, &mut u32),
+        (holder, place): (&Holder, &mut Place),
         state: ResourceState,
         (held, way): (&HeldQuantity, &mut Way),
         (start, end): (i64, i64),
@@ -211,7 +216,7 @@ impl<'r, 'l> Lane<'r, 'l> {
 
     fn consumed(
         &mut self,
-        (holder, place): (&Holder, &mut u32),
+        (holder, place): (&Holder, &mut Place),
         what: Measure,
         (start, end): (i64, i64),
         numbers: &mut Numbers,

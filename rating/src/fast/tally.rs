@@ -65,6 +65,9 @@ impl Slot {
     }
 }
 
+/// Sums that wait before they are added.
+const WAITING_MAX: usize = 4_096;
+
 /// The sums of one worker. Accounts are numbered as in the book.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -73,6 +76,9 @@ pub(crate) struct Tally {
     shared: Vec<Vec<(u32, Sums)>>,
     /// Where a sum of `shared` stands among its account's: by account and slot.
     places: HashMap<(u32, u32), u32>,
+    /// Account, slot and sums that are still to be added: many at one go, since each meets memory
+    /// that was not used lately.
+    waiting: Vec<(u32, u32, Sums)>,
     /// Sums of single resources: account, slot, resource.
     single: Vec<(u32, u32, Box<str>, Sums)>,
     /// Sums too large to be made, which park their account.
@@ -84,7 +90,7 @@ impl Tally {
     pub(super) fn add(
         &mut self,
         slots: &[Slot],
-        account: &Account,
+        accounts: &[Account],
         (number, slot): (u32, u32),
         resource: &str,
         sums: &Sums,
@@ -93,22 +99,31 @@ impl Tally {
             self.single.push((number, slot, resource.into(), *sums));
             return;
         }
-        if self.shared.len() <= number as usize {
-            self.shared.resize_with(number as usize + 1, Vec::new);
+        self.waiting.push((number, slot, *sums));
+        if self.waiting.len() >= WAITING_MAX {
+            self.add_waiting(slots, accounts);
         }
-        let own = &mut self.shared[number as usize];
-        let added = match self.places.entry((number, slot)) {
-            Entry::Occupied(place) => own[*place.get() as usize].1.add(sums),
-            Entry::Vacant(place) => {
-                // There are fewer slots than rows, and rows are counted in 32 bits.
-                place.insert(u32::try_from(own.len()).unwrap_or(u32::MAX));
-                own.push((slot, *sums));
-                Some(())
+    }
+
+    /// Adds what waits; an overflow parks its account.
+    pub(super) fn add_waiting(&mut self, slots: &[Slot], accounts: &[Account]) {
+        if self.shared.len() < accounts.len() {
+            self.shared.resize_with(accounts.len(), Vec::new);
+        }
+        for (number, slot, sums) in self.waiting.drain(..) {
+            let own = &mut self.shared[number as usize];
+            let added = match self.places.entry((number, slot)) {
+                Entry::Occupied(place) => own[*place.get() as usize].1.add(&sums),
+                Entry::Vacant(place) => {
+                    // There are fewer slots than rows, and rows are counted in 32 bits.
+                    place.insert(u32::try_from(own.len()).unwrap_or(u32::MAX));
+                    own.push((slot, sums));
+                    Some(())
+                }
+            };
+            if added.is_none() {
+                self.overflows.extend(slots[slot as usize].key(&accounts[number as usize], None));
             }
-        };
-        if added.is_none() {
-            let key = slots[slot as usize].key(account, Some(resource));
-            self.overflows.extend(key);
         }
     }
 

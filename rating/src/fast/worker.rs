@@ -103,6 +103,7 @@ impl<'r, 'l> Worker<'r, 'l> {
     pub(crate) fn finish(self) -> Vec<Tally> {
         let lanes = self.pending.lanes.into_iter().zip(self.tallies);
         let settled = lanes.map(|(lane, mut tally)| {
+            tally.add_waiting(&lane.slots, &lane.routes.book().accounts);
             tally.slots = lane.slots;
             tally.settle();
             tally
@@ -313,8 +314,7 @@ impl<'r, 'l> Worker<'r, 'l> {
         for (lane, tally) in self.pending.lanes.iter().zip(&mut self.tallies) {
             let accounts = &lane.routes.book().accounts;
             for (account, slot, sums) in &lane.sums {
-                let owner = &accounts[*account as usize];
-                tally.add(&lane.slots, owner, (*account, *slot), name, sums);
+                tally.add(&lane.slots, accounts, (*account, *slot), name, sums);
             }
             tally.intervals += lane.intervals;
         }
