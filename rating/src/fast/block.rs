@@ -7,7 +7,7 @@ use turnpike_schemas::event::{EventKind, Flow, ResourceState};
 use turnpike_schemas::Instant;
 
 use super::column::{NO_CODE, NO_LONG, Texts, Values, longs, texts};
-use super::fold::{Head, Holder, Measure};
+use super::fold::{Head, Holder, Measure, Said};
 use super::names::{Form, Labels, NONE, Names};
 use super::pages::Pages;
 
@@ -45,6 +45,16 @@ struct Stretch {
 /// What of a row's change matters.
 const NEW_EVENT: u8 = 1;
 const NEW_HEAD: u8 = 2;
+const NEW_HOLDER: u8 = 4;
+
+/// What a row says otherwise than the row before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changes {
+    Nothing,
+    /// Its kind, state or instants, but the same of the holder.
+    Head,
+    All,
+}
 
 /// A decoded row group.
 pub(super) struct Block {
@@ -174,7 +184,7 @@ impl Block {
     fn find_changes(&mut self, reader: &mut Reader<'_>) -> Option<()> {
         let mut changes = vec![0_u8; self.rows];
         mark(&mut changes, NEW_EVENT, &self.time);
-        *changes.first_mut()? = NEW_EVENT | NEW_HEAD;
+        *changes.first_mut()? = NEW_EVENT | NEW_HEAD | NEW_HOLDER;
         for stretch in &self.stretches {
             if let Some(next) = changes.get_mut(stretch.end) {
                 *next = NEW_EVENT;
@@ -189,9 +199,11 @@ impl Block {
         for column in [&self.terminal, &self.window_start, &self.window_end, &self.since] {
             mark(&mut changes, NEW_HEAD, column);
         }
-        let columns = [&self.kind, &self.state, &self.incarnation];
-        for column in columns.into_iter().chain(&self.holder) {
+        for column in [&self.kind, &self.state, &self.incarnation] {
             mark(&mut changes, NEW_HEAD, &column.codes);
+        }
+        for column in &self.holder {
+            mark(&mut changes, NEW_HOLDER, &column.codes);
         }
         self.changes = changes;
         Some(())
@@ -231,13 +243,19 @@ impl Block {
         self.changes[row] & NEW_EVENT != 0
     }
 
+    /// What an event says that begins in a row, beside the row before.
     #[inline]
-    pub(super) fn changes_head(&self, row: usize) -> bool {
-        self.changes[row] & NEW_HEAD != 0
+    pub(super) fn changes(&self, row: usize) -> Changes {
+        match self.changes[row] & (NEW_HEAD | NEW_HOLDER) {
+            0 => Changes::Nothing,
+            NEW_HEAD => Changes::Head,
+            _ => Changes::All,
+        }
     }
 
-    /// What the event of a row says; `None` where the general fold has to look.
-    pub(super) fn head(&self, row: usize) -> Option<Head> {
+    /// What the event of a row says; `None` where the general fold has to look. `said` is what it
+    /// says of the holder, where that is known.
+    pub(super) fn head(&self, row: usize, said: Option<Said>) -> Option<Head> {
         let kind = of_word(EventKind::ALL, self.kind.at(row))?;
         if kind == EventKind::Interval {
             return None;
@@ -250,8 +268,6 @@ impl Block {
             NO_LONG => None,
             since => Some(instant(since)?),
         };
-        let said = |at: usize| self.holder[at].at(row);
-        let tags = said(8);
         Some(Head {
             kind,
             state: of_word(ResourceState::ALL, self.state.at(row)),
@@ -259,19 +275,25 @@ impl Block {
             window,
             since,
             incarnation: self.incarnation.at(row),
-            said: Holder {
-                kind: said(0),
-                parent: said(1),
-                owner: said(2),
-                project: said(3),
-                site: said(4),
-                region: said(5),
-                source: said(6),
-                attributes: said(7),
-                tags: tags.saturating_sub(1),
-            },
-            says_tags: tags != NONE,
+            said: said.unwrap_or_else(|| self.said(row)),
         })
+    }
+
+    fn said(&self, row: usize) -> Said {
+        let said = |at: usize| self.holder[at].at(row);
+        let tags = said(8);
+        let holder = Holder {
+            kind: said(0),
+            parent: said(1),
+            owner: said(2),
+            project: said(3),
+            site: said(4),
+            region: said(5),
+            source: said(6),
+            attributes: said(7),
+            tags: tags.saturating_sub(1),
+        };
+        Said { holder, says_tags: tags != NONE }
     }
 
     /// Order among events of one instant, as [`turnpike_schemas::UsageEvent::rank`] says.

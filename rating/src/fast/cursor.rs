@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
-use super::block::{Block, Numbers};
+use super::block::{Block, Changes, Numbers};
 use super::fold::{Head, Measure};
 
 /// An event that a cursor stands at.
@@ -12,8 +12,8 @@ pub(super) struct Event {
     pub(super) time: i64,
     /// `None`: the general fold has to look at this resource.
     pub(super) head: Option<Head>,
-    /// Whether it may say other things than the event before it in the same run.
-    pub(super) head_is_new: bool,
+    /// What it may say otherwise than the event before it in the same run.
+    pub(super) says: Changes,
     pub(super) measures: Vec<Measure>,
     pub(super) rows: u64,
     /// Whether a correction took it back or replaced it.
@@ -25,7 +25,7 @@ impl Event {
         Self {
             time: 0,
             head: None,
-            head_is_new: true,
+            says: Changes::All,
             measures: Vec::new(),
             rows: 0,
             masked: false,
@@ -133,6 +133,23 @@ impl Cursor {
         Ok(Some((block.time(self.row), block.rank(self.row))))
     }
 
+    /// Whether the event that it stands at is of `resource` and belongs before `until`.
+    #[inline]
+    pub(super) fn is_before(
+        &mut self,
+        until: (i64, u8),
+        resource: &[u8],
+        numbers: &mut Numbers,
+        keys: bool,
+    ) -> Result<bool, Unread> {
+        if !self.has_row(resource, numbers, keys)? {
+            return Ok(false);
+        }
+        let block = self.block.as_ref().ok_or(Unread)?;
+        let time = block.time(self.row);
+        Ok(time < until.0 || time == until.0 && block.rank(self.row) < until.1)
+    }
+
     /// Reads the event that it stands at and goes past it; false where none of `resource` is left.
     pub(super) fn next(
         &mut self,
@@ -154,11 +171,15 @@ impl Cursor {
                 .is_some_and(|key| masked.contains(key));
         event.measures.clear();
         event.rows = 0;
-        event.head_is_new = !self.head_is_known || block.changes_head(self.row);
-        if event.head_is_new {
-            self.head = block.head(self.row);
-            self.head_is_known = true;
+        let changes = if self.head_is_known { block.changes(self.row) } else { Changes::All };
+        event.says = changes;
+        match (changes, &self.head) {
+            (Changes::Nothing, _) => {}
+            // Who holds it is said by many columns, and changes rarely.
+            (Changes::Head, Some(last)) => self.head = block.head(self.row, Some(last.said)),
+            _ => self.head = block.head(self.row, None),
         }
+        self.head_is_known = true;
         event.head = self.head;
         while let Some(block) = &self.block {
             loop {
@@ -176,7 +197,7 @@ impl Cursor {
                     return Ok(true);
                 }
                 // Rows of one event say the same; who reads the next one still has to look.
-                self.head_is_known &= !block.changes_head(self.row);
+                self.head_is_known &= block.changes(self.row) == Changes::Nothing;
             }
             if self.end < block.rows {
                 break;

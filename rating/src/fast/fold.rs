@@ -33,7 +33,13 @@ pub(super) struct Head {
     pub(super) window: Option<(i64, i64)>,
     pub(super) since: Option<i64>,
     pub(super) incarnation: u32,
-    pub(super) said: Holder,
+    pub(super) said: Said,
+}
+
+/// What an event says of the holder.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said {
+    pub(super) holder: Holder,
     pub(super) says_tags: bool,
 }
 
@@ -510,7 +516,7 @@ impl Known {
 
     /// The holder at the start of a life.
     fn first_holder(&self, head: &Head, sink: &mut impl Sink) -> Holder {
-        let said = head.said;
+        let said = head.said.holder;
         let known = if self.seen { self.holder } else { Holder::default() };
         let going_on = if self.is_gone() { Holder::default() } else { known };
         let or = |said: u32, known: u32| if said == NONE { known } else { said };
@@ -523,14 +529,14 @@ impl Known {
             region: or(said.region, known.region),
             source: said.source,
             attributes: sink.merged(going_on.attributes, said.attributes),
-            tags: if head.says_tags { said.tags } else { going_on.tags },
+            tags: if head.said.says_tags { said.tags } else { going_on.tags },
         }
     }
 }
 
 /// The holder after an event.
 fn merged_holder(known: &Holder, head: &Head, sink: &mut impl Sink) -> Holder {
-    let said = &head.said;
+    let said = &head.said.holder;
     let or = |said: u32, known: u32| if said == NONE { known } else { said };
     Holder {
         kind: known.kind,
@@ -544,7 +550,7 @@ fn merged_holder(known: &Holder, head: &Head, sink: &mut impl Sink) -> Holder {
             true => known.attributes,
             false => sink.merged(known.attributes, said.attributes),
         },
-        tags: if head.says_tags { said.tags } else { known.tags },
+        tags: if head.said.says_tags { said.tags } else { known.tags },
     }
 }
 

@@ -53,6 +53,20 @@ pub(super) struct RouteKey {
     estimated: bool,
 }
 
+const RECENT: usize = 64;
+
+impl RouteKey {
+    /// Of no place.
+    const NONE: Self = Self {
+        class: UNKNOWN,
+        spot: UNKNOWN,
+        meter: NONE,
+        held: false,
+        scale: 0,
+        estimated: false,
+    };
+}
+
 /// A stretch of time within which nothing that matters to a price changes.
 #[derive(Debug)]
 struct Segment {
@@ -102,6 +116,8 @@ pub(super) struct Routes<'r, 'l> {
     /// By the number of an owner's name: account and class, once they were asked for.
     owner_accounts: Vec<Option<(u32, u32)>>,
     last_spot: (Holder, u32),
+    /// The route asked for last at spots of the same remainder: it is nearly always the same.
+    recent: Vec<(RouteKey, u32)>,
     spots: HashMap<Holder, u32>,
     routes: HashMap<RouteKey, u32>,
     route_list: Vec<Route>,
@@ -132,6 +148,7 @@ impl<'r, 'l> Routes<'r, 'l> {
             classes,
             owner_accounts: Vec::new(),
             last_spot: (Holder::default(), UNKNOWN),
+            recent: vec![(RouteKey::NONE, UNKNOWN); RECENT],
             spots: HashMap::new(),
             routes: HashMap::new(),
             route_list: Vec::new(),
@@ -172,16 +189,20 @@ impl<'r, 'l> Routes<'r, 'l> {
     }
 
     /// The route of a place and meter, if it is known.
+    #[inline]
     pub(super) fn known(
-        &self,
+        &mut self,
         place: Place,
         (meter, scale): (u32, u32),
-        held: bool,
-        estimated: bool,
+        (held, estimated): (bool, bool),
     ) -> Option<u32> {
         let Place { class, spot, .. } = place;
         let key = RouteKey { class, spot, meter, held, scale, estimated };
-        self.routes.get(&key).copied()
+        let recent = &mut self.recent[spot as usize % RECENT];
+        if recent.0 != key {
+            *recent = (key, *self.routes.get(&key)?);
+        }
+        Some(recent.1)
     }
 
     /// A new route of a holder and meter; its place has an account.
@@ -190,8 +211,7 @@ impl<'r, 'l> Routes<'r, 'l> {
         place: Place,
         holder: &Holder,
         (meter, scale): (u32, u32),
-        held: bool,
-        estimated: bool,
+        (held, estimated): (bool, bool),
     ) -> Option<u32> {
         let Place { class, spot, .. } = place;
         let key = RouteKey { class, spot, meter, held, scale, estimated };

@@ -134,11 +134,11 @@ impl<'r, 'l> Lane<'r, 'l> {
         (held, estimated): (bool, bool),
         numbers: &mut Numbers,
     ) -> Option<u32> {
-        if let Some(known) = self.routes.known(place, meter, held, estimated) {
+        if let Some(known) = self.routes.known(place, meter, (held, estimated)) {
             return Some(known);
         }
         let holder = self.moved(holder, numbers)?;
-        self.routes.route(place, &holder, meter, held, estimated)
+        self.routes.route(place, &holder, meter, (held, estimated))
     }
 
     /// Adds to the sum of a target and says which that is.

@@ -1,7 +1,6 @@
 //! [`Tally`]: exact sums in dense slots, and how they become what gathering would have found.
 
 use std::collections::BTreeMap;
-use std::collections::hash_map::Entry;
 
 use foldhash::HashMap;
 use turnpike_schemas::{Account, Instant, ResourceId};
@@ -20,6 +19,10 @@ pub(super) struct Sums {
 }
 
 impl Sums {
+    /// What anything is added to.
+    const NONE: Self =
+        Self { quantity: 0, seconds: 0, first: i64::MAX, last: i64::MIN, intervals: 0 };
+
     /// Adds `other`; `None` on overflow, and then nothing is changed.
     #[inline]
     pub(super) fn add(&mut self, other: &Sums) -> Option<()> {
@@ -72,13 +75,17 @@ const WAITING_MAX: usize = 4_096;
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(super) slots: Vec<Slot>,
-    /// By account, then by slot where all resources share it.
-    shared: Vec<Vec<(u32, Sums)>>,
-    /// Where a sum of `shared` stands among its account's: by account and slot.
+    /// Of slots that all resources of an account share, in the order in which they were met.
+    shared: Vec<Sums>,
+    /// Where the sum of an account and slot stands in `shared`.
     places: HashMap<(u32, u32), u32>,
+    /// Account, slot and place in `shared`, in order: for [`Tally::of_account`].
+    order: Vec<(u32, u32, u32)>,
     /// Account, slot and sums that are still to be added: many at one go, since each meets memory
     /// that was not used lately.
     waiting: Vec<(u32, u32, Sums)>,
+    /// The places of those that wait.
+    found: Vec<u32>,
     /// Sums of single resources: account, slot, resource.
     single: Vec<(u32, u32, Box<str>, Sums)>,
     /// Sums too large to be made, which park their account.
@@ -107,34 +114,41 @@ impl Tally {
 
     /// Adds what waits; an overflow parks its account.
     pub(super) fn add_waiting(&mut self, slots: &[Slot], accounts: &[Account]) {
-        if self.shared.len() < accounts.len() {
-            self.shared.resize_with(accounts.len(), Vec::new);
+        // Finding all places before adding to any lets the waits for memory overlap.
+        self.found.clear();
+        for (account, slot, _) in &self.waiting {
+            // There are fewer sums than rows, and rows are counted in 32 bits.
+            let next = u32::try_from(self.shared.len()).unwrap_or(u32::MAX);
+            let place = *self.places.entry((*account, *slot)).or_insert(next);
+            if place == next {
+                self.shared.push(Sums::NONE);
+            }
+            self.found.push(place);
         }
-        for (number, slot, sums) in self.waiting.drain(..) {
-            let own = &mut self.shared[number as usize];
-            let added = match self.places.entry((number, slot)) {
-                Entry::Occupied(place) => own[*place.get() as usize].1.add(&sums),
-                Entry::Vacant(place) => {
-                    // There are fewer slots than rows, and rows are counted in 32 bits.
-                    place.insert(u32::try_from(own.len()).unwrap_or(u32::MAX));
-                    own.push((slot, sums));
-                    Some(())
-                }
-            };
-            if added.is_none() {
-                self.overflows.extend(slots[slot as usize].key(&accounts[number as usize], None));
+        for ((account, slot, sums), place) in self.waiting.drain(..).zip(&self.found) {
+            if self.shared[*place as usize].add(&sums).is_none() {
+                self.overflows.extend(slots[slot as usize].key(&accounts[account as usize], None));
             }
         }
     }
 
-    /// Puts the sums of single resources in order of account, for [`Tally::of_account`].
+    /// Puts the sums in order of account, for [`Tally::of_account`].
     pub(crate) fn settle(&mut self) {
         self.single.sort_unstable_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
+        self.order = self.places.drain().map(|((account, slot), at)| (account, slot, at)).collect();
+        self.order.sort_unstable();
+    }
+
+    /// The sums that all resources of an account share: slot and place.
+    fn shared_of(&self, number: u32) -> &[(u32, u32, u32)] {
+        let from = self.order.partition_point(|sum| sum.0 < number);
+        let to = self.order.partition_point(|sum| sum.0 <= number);
+        &self.order[from..to]
     }
 
     /// How many sums there are for an account.
     pub(crate) fn sums_of(&self, number: u32) -> usize {
-        let shared = self.shared.get(number as usize).map_or(0, Vec::len);
+        let shared = self.shared_of(number).len();
         let from = self.single.partition_point(|single| single.0 < number);
         let to = self.single.partition_point(|single| single.0 <= number);
         shared + to - from
@@ -164,8 +178,8 @@ impl Tally {
                 }
             }
         };
-        for (slot, sums) in self.shared.get(number as usize).into_iter().flatten() {
-            add(*slot, None, sums);
+        for (_, slot, at) in self.shared_of(number) {
+            add(*slot, None, &self.shared[*at as usize]);
         }
         let start = self.single.partition_point(|single| single.0 < number);
         for (_, slot, resource, sums) in

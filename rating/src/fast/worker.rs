@@ -8,6 +8,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use turnpike_schemas::book::OpenIntervals;
 use turnpike_schemas::{Instant, ResourceId};
 
+use super::block::Changes;
 use super::cursor::{Cursor, Event, Masked, Unread};
 use super::fold::{Known, LANES};
 use super::sink::{Pending, Terms};
@@ -228,16 +229,17 @@ impl<'r, 'l> Worker<'r, 'l> {
                     self.keep_state(*month, *start, name);
                     done.months += 1;
                 }
-                let Event { time, measures, head_is_new, .. } = &self.event;
-                let says_same = std::mem::replace(&mut says_same, true) && !head_is_new;
+                let Event { time, measures, says, .. } = &self.event;
+                let says_same =
+                    std::mem::replace(&mut says_same, true) && *says == Changes::Nothing;
                 self.known.take(&head, says_same, (*time, measures), &mut self.pending);
                 if self.pending.declined {
                     return Ok(());
                 }
             }
             if let Some(until) = until {
-                let place = cursor.place(name.as_bytes(), &mut self.pending.numbers, keys)?;
-                if place.is_none_or(|place| place >= until) {
+                let numbers = &mut self.pending.numbers;
+                if !cursor.is_before(until, name.as_bytes(), numbers, keys)? {
                     return Ok(());
                 }
             }
