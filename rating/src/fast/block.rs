@@ -3,8 +3,8 @@
 use std::fs::File;
 
 use datafusion::parquet::file::metadata::ParquetMetaData;
-use turnpike_schemas::event::{EventKind, Flow, ResourceState};
 use turnpike_schemas::Instant;
+use turnpike_schemas::event::{EventKind, Flow, ResourceState};
 
 use super::column::{NO_CODE, NO_LONG, Texts, Values, longs, texts};
 use super::fold::{Head, Holder, Measure, Said};
@@ -341,9 +341,9 @@ fn is_in_calendar(times: &Values<i64>) -> bool {
     match times {
         Values::Same(time) => fits(*time),
         Values::Each(times) => {
-            let (least, most) = times
-                .iter()
-                .fold((i64::MAX, i64::MIN), |(least, most), time| (least.min(*time), most.max(*time)));
+            let (least, most) = times.iter().fold((i64::MAX, i64::MIN), |(least, most), time| {
+                (least.min(*time), most.max(*time))
+            });
             fits(least) && fits(most)
         }
     }

@@ -199,7 +199,9 @@ mod tests {
         hybrid(&[], 0, 2, &mut out).expect("decodes");
         assert_eq!(out, [0, 0]);
         assert!(is_one_run(&[6, 5], 5, 3));
-        assert!(!is_one_run(&[6, 5], 5, 4) && !is_one_run(&[6, 4], 5, 3) && !is_one_run(&[3], 5, 1));
+        assert!(
+            !is_one_run(&[6, 5], 5, 4) && !is_one_run(&[6, 4], 5, 3) && !is_one_run(&[3], 5, 1)
+        );
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::path::Path;
 
-use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use super::block::{Block, Changes, Numbers};
 use super::fold::{Head, Measure};
+use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 /// An event that a cursor stands at.
 pub(super) struct Event {
@@ -108,7 +108,12 @@ impl Cursor {
     /// Whether rows of the resource are left here; reads the next block where the resource goes on
     /// in it.
     #[inline]
-    fn has_row(&mut self, resource: &[u8], numbers: &mut Numbers, keys: bool) -> Result<bool, Unread> {
+    fn has_row(
+        &mut self,
+        resource: &[u8],
+        numbers: &mut Numbers,
+        keys: bool,
+    ) -> Result<bool, Unread> {
         if self.row < self.end {
             return Ok(self.own);
         }

@@ -290,8 +290,7 @@ impl Sink for Pending<'_, '_> {
         let what = HeldQuantity { meter, quantity, estimated };
         let each = self.lanes.iter_mut().zip(places).zip(&mut held.ways);
         for ((lane, place), way) in each {
-            let added =
-                lane.held((holder, place), state, (&what, way), span, &mut self.numbers);
+            let added = lane.held((holder, place), state, (&what, way), span, &mut self.numbers);
             self.declined |= added.is_none();
         }
     }

@@ -57,7 +57,10 @@ fn columns_come_back_whatever_their_encoding() {
     let zstd = Compression::ZSTD(ZstdLevel::default());
     let ways = [
         WriterProperties::builder().build(),
-        WriterProperties::builder().set_compression(zstd).set_data_page_row_count_limit(700).build(),
+        WriterProperties::builder()
+            .set_compression(zstd)
+            .set_data_page_row_count_limit(700)
+            .build(),
         WriterProperties::builder().set_dictionary_page_size_limit(64).build(),
         WriterProperties::builder().set_writer_version(WriterVersion::PARQUET_2_0).build(),
         plain().build(),
@@ -71,8 +74,10 @@ fn columns_come_back_whatever_their_encoding() {
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).expect("metadata");
         let group = metadata.row_group(0);
         let found = column::texts(&mut pages, &mut file, group.column(0), rows).expect("texts");
-        let found_longs = column::longs(&mut pages, &mut file, group.column(1), rows).expect("longs");
-        let found_truths = column::longs(&mut pages, &mut file, group.column(2), rows).expect("truths");
+        let found_longs =
+            column::longs(&mut pages, &mut file, group.column(1), rows).expect("longs");
+        let found_truths =
+            column::longs(&mut pages, &mut file, group.column(2), rows).expect("truths");
         for row in 0..rows {
             assert_eq!(text_at(&found, row), texts[row].as_deref());
             assert_eq!(found_longs.at(row), longs[row].unwrap_or(NO_LONG));
@@ -82,6 +87,9 @@ fn columns_come_back_whatever_their_encoding() {
         assert!(matches!(same, Values::Same(6)));
         let none = column::texts(&mut pages, &mut file, group.column(4), rows).expect("none");
         assert_eq!(text_at(&none, 0), None);
-        assert!(column::longs(&mut pages, &mut file, group.column(0), rows).is_none(), "a text is no number");
+        assert!(
+            column::longs(&mut pages, &mut file, group.column(0), rows).is_none(),
+            "a text is no number"
+        );
     }
 }

@@ -295,13 +295,7 @@ impl<'r, 'l> Worker<'r, 'l> {
     }
 
     /// Ends a resource: all of it counts now, or none.
-    fn close(
-        &mut self,
-        task: &FastTask<'_>,
-        name: &str,
-        result: &mut FastResult,
-        done: &Done,
-    ) {
+    fn close(&mut self, task: &FastTask<'_>, name: &str, result: &mut FastResult, done: &Done) {
         if !self.pending.declined {
             for (name_of_month, start) in task.state_months.iter().skip(done.months) {
                 self.keep_state(*name_of_month, *start, name);
@@ -338,9 +332,9 @@ impl<'r, 'l> Worker<'r, 'l> {
         *self.policies.entry(source).or_insert_with(|| {
             let source = numbers.names.text(source).unwrap_or_default();
             // The run's own book says how its usage is metered, whatever it is compared with.
-            lanes.first().map_or(OpenIntervals::UntilStop, |own| {
-                own.routes.book().open_intervals(source)
-            })
+            lanes
+                .first()
+                .map_or(OpenIntervals::UntilStop, |own| own.routes.book().open_intervals(source))
         })
     }
 

@@ -6,10 +6,12 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use turnpike_ingest::{IngestSettings, file};
 use turnpike_lake::{CompactSettings, Lake, LakeSettings};
-use turnpike_rating::{RatingOutcome, RatingRequest, Window, rate, store};
+use turnpike_rating::{RatingOutcome, RatingRequest, Terms, Window, compare, rate, store};
 use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::tariff::{Detail, Tier, TierBasis, Tiers, ZeroUsage};
-use turnpike_schemas::{Instant, MeterId, Per, PriceBook, PriceModel, Rate, RunId, TaxCategoryId};
+use turnpike_schemas::{
+    Instant, MeterId, Per, PriceBook, PriceModel, Rate, RunId, SiteId, TaxCategoryId,
+};
 
 use crate::support::case;
 
@@ -266,6 +268,51 @@ async fn rated(
     rate(&lake.snapshot().await.unwrap(), book, &request, &|_| {}).await.unwrap()
 }
 
+/// Other terms: dearer, with a rate of the place that Lyon's usage is taken to have run at.
+fn other_terms(book: &PriceBook) -> Terms {
+    let mut book = book.clone();
+    let mut site = book.sites[0].clone();
+    site.id = SiteId::new("milano-1").unwrap();
+    site.region = Some("north".to_owned());
+    book.sites.push(site);
+    for version in &mut book.tariffs[0].versions {
+        let mut there = version.rates[1].clone();
+        there.place.region = Some("north".to_owned());
+        there.price_nano += 1_000_000;
+        for rate in &mut version.rates {
+            rate.price_nano += 7;
+        }
+        version.rates.insert(0, there);
+    }
+    let sites = vec![("lyon-1".to_owned(), SiteId::new("milano-1").unwrap())];
+    Terms { book: Some(book), sites, ..Terms::default() }
+}
+
+/// What is compared is the same both ways, and each side is what a run bills.
+async fn both_terms(lake: &Lake, book: &PriceBook, case: &Case) -> Result<(), TestCaseError> {
+    let terms = other_terms(book);
+    let snapshot = lake.snapshot().await.unwrap();
+    let mut found = Vec::new();
+    for general_only in [true, false] {
+        let request = RatingRequest {
+            threads: case.threads,
+            general_only,
+            ..RatingRequest::new(
+                RunId::new("run").unwrap(),
+                Window::Month { year: 2026, month: 10 },
+                now(),
+            )
+        };
+        found.push(compare(&snapshot, book, &terms, &request, &|_| {}).await.unwrap());
+    }
+    prop_assert_eq!(&found[0].old, &found[1].old);
+    prop_assert_eq!(&found[0].new, &found[1].new);
+    prop_assert_eq!(&found[0].parked_old, &found[1].parked_old);
+    prop_assert_eq!(&found[0].parked_new, &found[1].parked_new);
+    prop_assert_eq!(&found[0].unassigned, &found[1].unassigned);
+    Ok(())
+}
+
 /// Rates October and November both ways; how many events went the short way.
 async fn compared(all: &[Told], case: &Case) -> Result<u64, TestCaseError> {
     let folder = TempDir::new().unwrap();
@@ -285,6 +332,7 @@ async fn compared(all: &[Told], case: &Case) -> Result<u64, TestCaseError> {
         file::ingest(&lake, &path, &settings, now(), &|_| {}).await.unwrap();
         lake.compact(&CompactSettings::default(), &|_| {}).await.unwrap();
     }
+    both_terms(&lake, &book, case).await?;
     let mut short = 0;
     for month in [10, 11] {
         let general = rated(&lake, &book, case, month, true).await;
