@@ -52,10 +52,12 @@ def tier_of(tiers, units):
 
 
 def volume(tiers, units, total):
-    if units <= 0:
-        return Fraction(0)
-    _, _, price, flat = tier_of(tiers, total)
-    return units * price + flat
+    """Without the flat fee, which is due once: under the version used first."""
+    return units * tier_of(tiers, abs(total))[2]
+
+
+def volume_flat(rate, total):
+    return tier_of(tiers_of(rate.row), abs(total))[3] * (0 if total == 0 else 1 if total > 0 else -1)
 
 
 def package(row, price, units):
@@ -108,11 +110,13 @@ def percentage(row, events):
     left = Fraction(free_units) if free_units is not None else None
     amounts = []
     for number, units in enumerate(events):
-        free = Fraction(0)
+        free, reached = Fraction(0), True
         if limited and (free_events is None or number < int(free_events)):
+            # The event that reaches the free units is no free one.
+            reached = left is not None and units >= left
             free = units if left is None else min(left, units)
             left = None if left is None else left - free
-        if free == units:
+        if not reached:
             amounts.append(Fraction(0))
             continue
         amount = (units - free) * rate + fixed
