@@ -272,8 +272,7 @@ fn keyed(priced: &Priced<'_, '_>, is_new: bool) -> Result<(GatherKey, Gathered),
     let subject =
         Subject::of(detail_of(chain.detail(), term.rate, meter), account, term.rate, holder)?;
     let is_sum = matches!(meter.measure, Measure::Total | Measure::Count);
-    let adjusted = context.calendar.is_adjusted;
-    let counted = term.rate.counts_units() || adjusted || !is_sum;
+    let counted = term.rate.counts_units() || context.calendar.is_adjusted || !is_sum;
     let per_seconds = match term.rate.per {
         Per::Month if meter.measure.is_total() => context.stretch.month.seconds(),
         fixed if meter.measure.is_total() => fixed.seconds().unwrap_or(1),
@@ -290,7 +289,7 @@ fn keyed(priced: &Priced<'_, '_>, is_new: bool) -> Result<(GatherKey, Gathered),
         tariff: term.link.tariff.id.clone(),
         tariff_version: term.link.version.id.clone(),
         rate_index: term.index,
-        chain: if adjusted { chain.versions() } else { Vec::new() },
+        chain: if context.calendar.tells_chains { chain.versions() } else { Vec::new() },
         per_seconds,
         month: if counted { context.calendar.counted_month(context.stretch) } else { None },
         window: priced.window.map(|window| window.start()),

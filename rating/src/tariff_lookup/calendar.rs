@@ -28,6 +28,9 @@ pub struct Calendar<'a> {
     pub months: Vec<Period>,
     /// Whether amounts are adjusted at any time of the period, so that units are counted by month.
     pub is_adjusted: bool,
+    /// Whether usage that a base prices has to tell under which versions above it, since these adjust
+    /// it, or since the account moves to another tariff and counts anew there.
+    pub tells_chains: bool,
     stretches: Vec<Stretch<'a>>,
     clock: OnceLock<Result<Clock, ParkReason>>,
     /// Meters with a holding time in any stretch.
@@ -217,15 +220,17 @@ impl<'a> Calendar<'a> {
             }
         };
         let stretches: Vec<Stretch<'a>> = cuts.windows(2).map(stretch).collect();
-        let chains = || stretches.iter().filter_map(|stretch| stretch.chain.as_deref());
-        let timed = chains().flat_map(Chain::timed).collect();
-        let adjusted = |stretch: &Stretch<'_>| {
-            let chain = stretch.chain.as_deref();
-            stretch.position == Position::Within && chain.is_some_and(Chain::is_adjusted)
+        let chains = stretches.iter().filter_map(|stretch| stretch.chain.as_deref());
+        let timed = chains.flat_map(Chain::timed).collect();
+        let billed = || {
+            let within = stretches.iter().filter(|stretch| stretch.position == Position::Within);
+            within.filter_map(|stretch| stretch.chain.as_deref())
         };
-        let is_adjusted = stretches.iter().any(adjusted);
+        let is_adjusted = billed().any(Chain::is_adjusted);
+        let own = |chain: &Chain<'a>| chain.links.first().map(|link| &link.tariff.id);
+        let tells_chains = is_adjusted || billed().map(own).collect::<BTreeSet<_>>().len() > 1;
         let clock = OnceLock::new();
-        Ok(Self { account, period, months, is_adjusted, stretches, clock, timed })
+        Ok(Self { account, period, months, is_adjusted, tells_chains, stretches, clock, timed })
     }
 
     /// The stretches that `[start, end)` touches; of an instant, the one it lies in.

@@ -65,22 +65,37 @@ def package(row, price, units):
     return rounded(paid / Fraction(row["size"]), row.get("rounding", "up")) * price
 
 
-def blocks(row, units):
+def blocks(row, units, total):
+    """In each tier its blocks; with the top tier, all units in blocks of the tier that all of the pool
+    reaches. Less than nothing costs what as much more would, with the other sign."""
     tiers = [(Fraction(tier["size"]), Fraction(tier["price"]), tier.get("blocks_max"))
              for tier in row["tiers"]]
-    due, left = Fraction(0), units
+    if row["policy"] == "top-tier":
+        size, price = top_of(tiers, abs(total))
+        return up(units / size) * price
+    due, left, sign = Fraction(0), abs(units), 1 if units >= 0 else -1
     for number, (size, price, most) in enumerate(tiers):
-        last = most is None or left <= size * most
-        if row["policy"] == "top-tier" and last and left > 0:
-            return rounded(units / size, "up") * price
-        inside = left if last else size * most
-        due += rounded(inside / size, "up") * price
+        inside = left if most is None else min(left, size * most)
+        due += up(inside / size) * price
         left -= inside
         if left <= 0:
-            return due
+            return due * sign
         if number + 1 == len(tiers):
             raise ValueError("more units than the last tier holds")
-    return due
+    return due * sign
+
+
+def up(blocks):
+    return rounded(blocks, "up")
+
+
+def top_of(tiers, total):
+    above = Fraction(0)
+    for size, price, most in tiers:
+        if most is None or total <= above + size * most:
+            return size, price
+        above += size * most
+    return tiers[-1][:2]
 
 
 def worth(rate, units, total):
@@ -96,7 +111,7 @@ def worth(rate, units, total):
     if rate.model == "package":
         return package(row, rate.price, units)
     if rate.model == "blocks":
-        return blocks(row, units)
+        return blocks(row, units, total)
     raise ValueError(f"the model {rate.model}")
 
 

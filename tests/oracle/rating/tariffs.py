@@ -458,10 +458,10 @@ class Maker:
                 and usage_service(rate["meter"]) in row.get("services",
                                                             [usage_service(rate["meter"])])]
 
-    def dearer(self, row):
-        """A fee or an adjustment in a later version."""
+    def dearer(self, row, whole):
+        """A fee or an adjustment in a later version. A base does not know what is priced above it."""
         row = dict(row)
-        if self.random.random() < 0.5 or self.levels and "percent" in row:
+        if self.random.random() < 0.5 or (self.levels or not whole) and "percent" in row:
             return row
         if "tiers" in row:
             row["tiers"] = [{**tier, "amount": self.pick("20", "0.75", "300")}
@@ -472,10 +472,11 @@ class Maker:
                 row[key] = self.random.choice(values)
         return row
 
-    def listed(self, rows, kind):
+    def listed(self, rows, kind, whole):
         """The list in a later version: some change, and one may be left out."""
-        rows = [self.dearer(row) for row in rows]
-        if rows and self.random.random() < 0.15 and not (self.levels and kind == "adjustment"):
+        rows = [self.dearer(row, whole) for row in rows]
+        may = kind == "fee" or whole and not self.levels
+        if rows and self.random.random() < 0.15 and may:
             rows.pop(self.random.randrange(len(rows)))
         return rows
 
@@ -554,8 +555,8 @@ class Maker:
                 for row in below:
                     if row.get("pool") in narrow.get(self.detail, ()):
                         del row["pool"]
-                fees = self.listed(fees, "fee")
-                adjustments = self.listed(adjustments, "adjustment")
+                fees = self.listed(fees, "fee", whole)
+                adjustments = self.listed(adjustments, "adjustment", whole)
             version = self.version(begin, end, whole)
             text += table("tariff.version", version)
             text += "".join(table("tariff.version.rate", row) for row in [*below, *rates])

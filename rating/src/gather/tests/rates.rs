@@ -296,6 +296,32 @@ fn usage_priced_by_a_base_is_adjusted_by_the_account_s_own_version() {
 }
 
 #[test]
+fn usage_priced_by_a_base_counts_anew_where_the_account_moves() {
+    let book = |moves: bool| {
+        inherited(|book| {
+            let mut other = book.tariffs[0].clone();
+            other.id = TariffId::new("other").expect("id");
+            other.versions[0].id = "other.1".parse().expect("id");
+            book.tariffs.push(other);
+            let assigned = &mut book.accounts[0].tariffs;
+            let mut later = assigned[0].clone();
+            if moves {
+                later.tariff = TariffId::new("other").expect("id");
+            }
+            assigned[0].valid_to = Some(at("2026-10-05T06:00:00Z"));
+            later.valid_from = assigned[0].valid_to;
+            assigned.push(later);
+        })
+    };
+    let usage = [interval("volume", "2026-10-05T00:00:00Z", "2026-10-05T08:00:00Z", 1)];
+    assert_eq!(gathered(&book(false), &usage), ["volume network.1/1 28800 28800 2"]);
+    assert_eq!(
+        gathered(&book(true), &usage),
+        ["volume network.1/1 7200 7200 1", "volume network.1/1 21600 21600 1"]
+    );
+}
+
+#[test]
 fn usage_that_is_simply_added_up_is_known_beforehand() {
     let check = |meter: &str, change: &dyn Fn(&mut PriceBook), expect: bool| {
         let book = inherited(change);
