@@ -30,7 +30,8 @@ mod verify;
 pub use access::{ApiKey, Begun, NewApiKey, Right, StoredAnswer};
 pub use audit::AuditEntry;
 pub use book::{
-    BookCounts, BookVersion, ImportReport, Mistake, ParsedBook, cloudkitty, parse_book, read_book,
+    BookCounts, BookVersion, ImportReport, Mistake, ParsedBook, cloudkitty, edit, parse_book,
+    read_book,
 };
 pub use error::{BooksError, BoxError, Fault, FinalizeError, ImportError};
 pub use invoice::{

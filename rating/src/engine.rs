@@ -3,8 +3,8 @@
 //! A bucket is the unit of work: it is metered alone, deterministically, and can be repeated alone.
 //! What is usual goes the short way ([`crate::fast`]). For the resources that are left DataFusion
 //! reads the bucket's sorted files (and the rows not yet compacted), merges them in order and feeds
-//! [`MeterExec`]; it sorts nothing, since every file declares its order, and it computes
-//! nothing, since its sums wrap (docs/adr/0001).
+//! [`MeterExec`]; it sorts nothing, since every file declares its order (but where memory is too short
+//! to merge, and a sort spills), and it computes nothing, since its sums wrap (docs/adr/0001).
 
 mod meter_exec;
 mod plan;
@@ -37,6 +37,9 @@ pub fn session(batch_rows: usize, memory_bytes: usize) -> Result<SessionContext,
     // The fold reads plain strings; views would be converted row by row.
     options.execution.parquet.schema_force_view_types = false;
     options.optimizer.prefer_existing_sort = true;
+    // Set aside to merge what a sort has spilled: no more than a part of what there is.
+    let aside = &mut options.execution.sort_spill_reservation_bytes;
+    *aside = (*aside).min(memory_bytes / 8);
     let runtime = RuntimeEnvBuilder::new()
         // Fair, not greedy: a greedy pool starves the merge of sorted runs (reference measurement).
         .with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes)))

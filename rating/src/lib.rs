@@ -42,7 +42,7 @@ pub use breakdown::{BreakdownStep, breakdown};
 pub use compare::{Comparison, Terms, compare};
 pub use difference::{AccountDifference, LineDifference, Side, SideKey, difference};
 pub use error::RatingError;
-pub use explain::{ExplainedInterval, explain};
+pub use explain::{ExplainedInterval, SeriesPart, explain, series_parts};
 pub use live::{Advance, LiveAccount, LiveBill};
 pub use parked::{ParkReason, Parked, Unassigned};
 pub use quote::{Quote, QuoteBook, QuoteError, QuoteFor, ToldUsage};

@@ -26,7 +26,7 @@ use turnpike_schemas::{
 use crate::account::{Placement, placements};
 use crate::engine;
 use crate::error::RatingError;
-use crate::gather::Harvest;
+use crate::gather::{GatherKey, Gathered, Harvest};
 use crate::metering::{EventReader, Metered, MeteredEvent};
 use crate::parked::ParkReason;
 use crate::request::{MonthRange, RatingRequest, Window};
@@ -201,6 +201,30 @@ impl LiveBill {
         }
         let gathered: Vec<_> = harvest.gathered.into_iter().collect();
         Ok(placements(&lookup, account, &gathered).unwrap_or_default())
+    }
+
+    /// The resources behind a line that stands for several, each with what it brings to it.
+    pub fn behind(
+        &self,
+        id: &AccountId,
+        as_of: Instant,
+        same: impl Fn(&GatherKey) -> bool,
+    ) -> Vec<(ResourceId, Gathered)> {
+        let Some(period) = self.periods.get(id).copied() else { return Vec::new() };
+        let periods = BTreeMap::from([(id.clone(), period)]);
+        let lookup = Lookup::new(&self.book, &periods).billed_until(as_of);
+        let until = self.span.end().min(as_of);
+        let mut found = Vec::new();
+        for (bucket, resource) in self.members.get(id).into_iter().flatten() {
+            let live = self.resources.get(*bucket).and_then(|all| all.get(resource));
+            let Some(live) = live else { continue };
+            let mut harvest = live.harvest(&lookup, &self.span, until);
+            harvest.resolve();
+            let own = harvest.gathered.into_iter().filter(|(key, _)| same(key));
+            found.extend(own.map(|(_, sums)| (resource.clone(), sums)));
+        }
+        found.sort_by(|a, b| (&a.0, a.1.first).cmp(&(&b.0, b.1.first)));
+        found
     }
 
     /// All that was gathered for an account.

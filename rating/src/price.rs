@@ -23,7 +23,7 @@ mod per_unit;
 mod percentage;
 pub mod series;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tiers;
 mod volume;
 mod zero_usage;

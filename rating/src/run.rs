@@ -51,6 +51,8 @@ pub struct RatingOutcome {
     pub events: u64,
     /// Events that went the short way.
     pub short_events: u64,
+    /// Times that rows were spilled to the disk, where memory was short.
+    pub spills: u64,
     pub intervals: u64,
     /// Per month start and bucket: what is known there, to be stored ([`store`]).
     pub states: BTreeMap<i32, BTreeMap<u32, Vec<Metered>>>,
@@ -166,7 +168,7 @@ fn priced_outcome(
     found: Found,
     sink: &dyn LineSink,
 ) -> Result<RatingOutcome, RatingError> {
-    let Found { mut harvest, tallies, rows, events, short_events, states, .. } = found;
+    let Found { mut harvest, tallies, rows, events, short_events, spills, states, .. } = found;
     let pricing =
         PriceRun { lookup, run: &request.run, tallies: &tallies, threads: request.threads, sink };
     let (totals, digests) = pricing.price(&mut harvest)?;
@@ -184,6 +186,7 @@ fn priced_outcome(
         rows,
         events,
         short_events,
+        spills,
         intervals: harvest.intervals,
         states,
     })

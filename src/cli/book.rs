@@ -1,12 +1,13 @@
-//! `turnpike book import|check|show`.
+//! `turnpike book import|check|add-prices|show`.
 
+mod add_prices;
 mod cloudkitty;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use turnpike_books::{BookCounts, ImportError, Mistake, read_book};
+use turnpike_books::{BookCounts, BookVersion, ImportError, Mistake, edit, read_book};
 
 use crate::app::App;
 use crate::fault::{Blame as _, Kind, fault};
@@ -33,6 +34,14 @@ enum Action {
         /// The book as TOML
         file: PathBuf,
     },
+    /// Appends points to price series of the newest book; with one mistake nothing is changed
+    AddPrices {
+        /// CSV with the columns series, from (an instant or a day) and price
+        file: PathBuf,
+        /// Prints the book as it would be instead of importing it
+        #[arg(long)]
+        print: bool,
+    },
     /// Shows what the newest version of the book holds
     Show {
         /// Prints the file as it was imported
@@ -46,6 +55,7 @@ impl Book {
         match self.command {
             Action::Import { file, from } => import(app, &file, &from).await,
             Action::Check { file } => check(app, &file),
+            Action::AddPrices { file, print } => add_prices(app, &file, print).await,
             Action::Show { text } => show(app, text).await,
         }
     }
@@ -58,14 +68,48 @@ async fn import(app: &App, file: &Path, from: &cloudkitty::System) -> anyhow::Re
         given
     } else {
         let newest = books.newest_book().await.context("reading the book")?;
-        let tariff = from.tariff(&given, newest.as_ref().map(|newest| &newest.book))?;
+        let made = from.tariff(&given, newest.as_ref().map(|newest| &newest.book))?;
         if from.print {
-            return Ok(output::print(&tariff)?);
+            return Ok(output::print(&made.text())?);
         }
         let newest = newest.ok_or_else(no_book)?;
-        format!("{}\n{tariff}", newest.text)
+        match from.added(&made, &newest)? {
+            Some(text) => text,
+            None => return unchanged(app, from, &newest),
+        }
     };
-    let imported = books.import(&text, app.clock.now(), "cli").await;
+    put(app, file, &text).await
+}
+
+/// The newest book says the same already.
+fn unchanged(app: &App, from: &cloudkitty::System, newest: &BookVersion) -> anyhow::Result<()> {
+    let tariff = from.id();
+    output::note(&format!("tariff `{tariff}` has these prices already: nothing was imported"));
+    let record = counts(Record::default(), &BookCounts::of(&newest.book))
+        .with("version", Cell::Integer(newest.version))
+        .with("changed", Cell::Flag(false))
+        .with("hash", Cell::text(&newest.hash));
+    Ok(output::print(&record.text(app.format))?)
+}
+
+async fn add_prices(app: &App, file: &Path, print: bool) -> anyhow::Result<()> {
+    let csv = std::fs::read_to_string(file)
+        .blame(Kind::Data, format!("the prices {} could not be read", file.display()))?;
+    let newest = app.books().await?.newest_book().await.context("reading the book")?;
+    let newest = newest.ok_or_else(no_book)?;
+    let points = add_prices::points(&csv, &newest.book)
+        .map_err(|list| mistakes(&file.display().to_string(), &list, "; nothing was imported"))?;
+    let text = edit::with_points(&newest.text, &points)
+        .map_err(|error| fault(Kind::Data, format!("{error}; nothing was imported")))?;
+    if print {
+        return Ok(output::print(&text)?);
+    }
+    put(app, file, &text).await
+}
+
+/// Imports a text as the newest version of the book.
+async fn put(app: &App, file: &Path, text: &str) -> anyhow::Result<()> {
+    let imported = app.books().await?.import(text, app.clock.now(), "cli").await;
     let report = imported.map_err(|error| match error {
         ImportError::Mistakes(list) => {
             mistakes(&file.display().to_string(), &list, "; nothing was imported")

@@ -2,6 +2,8 @@
 
 mod book;
 mod compare;
+mod explain;
 mod live;
 mod quote;
 mod revision;
+mod sums;

@@ -23,6 +23,7 @@ mod check_tariff;
 mod check_tiers;
 pub mod cloudkitty;
 mod countries;
+pub mod edit;
 mod hours;
 mod known;
 mod number;

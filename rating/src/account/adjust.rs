@@ -215,7 +215,8 @@ impl<'a> Pooled<'_, '_, 'a> {
             AdjustmentKind::Minimum { .. } => missing_what = Some("true-up to"),
             AdjustmentKind::Commitment { overage_nano, true_up, prepaid, .. } => {
                 if *prepaid {
-                    let found = place(entries, members, |sum| off(within(sum, amount)))?;
+                    // The overage alone is billed: of a negative total nothing is left either.
+                    let found = place(entries, members, |sum| off((*sum).min(*amount)))?;
                     parts.extend(found.into_iter().map(|(m, part)| ("prepaid", m, part)));
                 } else if *true_up {
                     missing_what = Some("unused of");

@@ -1,4 +1,5 @@
-//! Allowances: units that cost nothing, taken in rating order before the price model.
+//! Allowances: units that cost nothing, taken in rating order (the versions in force, then first use)
+//! before the price model.
 //!
 //! Of the units counted so far, as many are free as the allowance reaches; an item's free units are
 //! the difference, so that an allowance that earlier usage has taken in part goes on where that
@@ -81,7 +82,9 @@ impl<'a> Free<'a> {
             }
             if items.is_empty() {
                 items.extend(gathered.iter().map(|(key, sums)| Found::of(book, key, sums)));
-                items.sort_by_key(Found::order);
+                items.sort_by_cached_key(|found| {
+                    (terms.stretch_of(found.key, found.sums), found.sums.first, found.key)
+                });
             }
             let own: Vec<Found<'a>> = items
                 .iter()

@@ -50,11 +50,6 @@ impl<'a> Found<'a> {
         Found { key, sums, version, rate, meter }
     }
 
-    /// The order in which usage is rated: tariff versions, then first use, then the key.
-    pub fn order(&self) -> (Instant, Instant, &'a GatherKey) {
-        (self.version.valid_from, self.sums.first, self.key)
-    }
-
     /// The member of the account that it counts for in a pool.
     pub fn member(&self, pool: Pool) -> Option<&'a str> {
         match pool {
@@ -87,8 +82,9 @@ pub(super) fn pools<'a>(
     Ok(pools)
 }
 
-/// Versions in the order in which they were used first, then the items of each: a base version
-/// that began long ago may come after one of the tariff's own.
+/// Versions in the order in which they were used first (of two in one second the older one, then by
+/// name), then the items of each: a base version that began long ago may come after one of the
+/// tariff's own.
 fn sort_by_use(items: &mut [Found<'_>]) {
     let mut begun: BTreeMap<(&TariffId, &TariffVersionId), Instant> = BTreeMap::new();
     for found in &*items {
@@ -98,7 +94,8 @@ fn sort_by_use(items: &mut [Found<'_>]) {
     }
     items.sort_by_key(|found| {
         let version = (&found.key.tariff, &found.key.tariff_version);
-        (begun.get(&version).copied(), found.order())
+        let older = (found.version.valid_from, version);
+        (begun.get(&version).copied(), older, found.sums.first, found.key)
     });
 }
 

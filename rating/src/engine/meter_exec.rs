@@ -61,6 +61,8 @@ pub struct BucketResult {
     pub states: BTreeMap<i32, Vec<Metered>>,
     pub rows: u64,
     pub events: u64,
+    /// Times that rows were spilled, where memory was too short to merge them.
+    pub spills: u64,
 }
 
 impl MeterTask {

@@ -52,6 +52,8 @@ pub(crate) struct Found {
     pub(crate) events: u64,
     /// Events that went the short way.
     pub(crate) short_events: u64,
+    /// Times that rows were spilled.
+    pub(crate) spills: u64,
     /// Per month start and bucket.
     pub(crate) states: BTreeMap<i32, BTreeMap<u32, Vec<Metered>>>,
 }
@@ -175,6 +177,7 @@ impl Found {
         self.rows += one.rows;
         self.events += one.events;
         self.short_events += one.short_events;
+        self.spills += one.spills;
         // Buckets open at different months: one that began later knows nothing of earlier starts.
         for (month, known) in one.states {
             self.states.entry(month).or_default().insert(bucket, known);
@@ -190,6 +193,7 @@ struct OneBucket {
     rows: u64,
     events: u64,
     short_events: u64,
+    spills: u64,
     states: BTreeMap<i32, Vec<Metered>>,
 }
 
@@ -244,6 +248,7 @@ async fn meter_one(
     let general = meter_bucket(&job.session, &runs, tail, task).await?;
     one.rows += general.rows;
     one.events += general.events;
+    one.spills = general.spills;
     one.harvest = general.harvest;
     one.views = general.views;
     for (month, known) in general.states {

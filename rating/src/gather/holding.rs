@@ -1,16 +1,17 @@
 //! [`Holdings`]: continuous holdings, their minimum and their step.
 //!
 //! A holding is of one account, resource and meter: pieces that are billed, of a quantity above
-//! zero, each beginning in the second in which the one before ended, whatever rate, size or
+//! zero, each beginning in the second in which the one before ended, whatever rate, size, tariff or
 //! attributes change within. A stop, a quantity of zero, another account or usage that is included
 //! ends it.
 //!
 //! - The minimum counts once, in the month in which the holding begins, against all its seconds,
 //!   also those after the month: what it falls short of is added there. It is that of the tariff
-//!   version in force at the beginning.
+//!   version in force at the beginning: one that began where there was none has none.
 //! - A step counts from the start of the holding, or of the month that it goes on in: in the month in
 //!   which the holding ends the started step is added. Where it goes on past the month, every second
-//!   of the month is billed already, and nothing is added.
+//!   of the month is billed already, and nothing is added. It is that of the tariff version in force
+//!   at the end.
 //! - What is added has the quantity, the rate and the line of the last piece of that month, at its
 //!   last price. Where both bear on one month, the longer counts.
 //! - What is still held at the end of what is known has no end yet, and nothing is added.
@@ -20,7 +21,6 @@
 
 use std::collections::BTreeMap;
 
-use turnpike_schemas::tariff::HoldingTime;
 use turnpike_schemas::{AccountId, Fraction, Instant, MeterId, Period, ResourceId};
 
 use super::key::{GatherKey, Gathered, Step};
@@ -61,11 +61,6 @@ struct Last {
     stepped: bool,
     step: i64,
     month: Period,
-}
-
-/// Whether a holding time changes anything.
-pub(super) fn bears(holding: &HoldingTime) -> bool {
-    holding.minimum_seconds > 0 || holding.step_seconds > 1
 }
 
 impl Harvest {

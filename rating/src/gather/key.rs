@@ -22,8 +22,9 @@ pub struct GatherKey {
     pub tariff_version: TariffVersionId,
     /// Which rate of the version.
     pub rate_index: usize,
-    /// The versions that price together, where amounts are adjusted and there are several: each has
-    /// its own adjustments.
+    /// The versions that price together, where there are several, and any in the period adjusts amounts
+    /// or the account moves to another tariff: each has its own adjustments, its own place in the order
+    /// of rating, and counts units anew.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<TariffVersionId>,
     pub per_seconds: i64,

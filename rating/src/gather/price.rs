@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use turnpike_schemas::tariff::HoldingTime;
 use turnpike_schemas::{Instant, Measure, Meter, Per, Period};
 
-use super::holding::{self, HoldingKey};
+use super::holding::HoldingKey;
 use super::key::{GatherKey, Gathered, Step};
 use super::measure;
 use super::member::Member;
@@ -156,8 +156,7 @@ impl Harvest {
         if *quantity == 0 && !measure::counts_nothing(measure) {
             return Ok(());
         }
-        // Where the tariff in force now has no holding time, one that began under another goes on.
-        let is_watched = priced.is_watched() || self.is_holding(priced);
+        let is_watched = priced.is_watched();
         if !context.is_billed() {
             if is_watched {
                 self.look(priced, context.stretch.position);
@@ -189,16 +188,6 @@ impl Harvest {
         self.sum(key, sums);
         Ok(())
     }
-
-    /// Whether a holding of the part's resource and meter is known that the part may go on with.
-    fn is_holding(&self, priced: &Priced<'_, '_>) -> bool {
-        priced.part.is_held()
-            && !priced.part.is_instant()
-            && priced.quantity > 0
-            && priced.meter().measure.is_total()
-            && !self.holdings.is_empty()
-            && self.holdings.contains_key(&priced.holding_key())
-    }
 }
 
 impl Priced<'_, '_> {
@@ -211,14 +200,15 @@ impl Priced<'_, '_> {
         10_i128.pow(self.meter().scale)
     }
 
-    /// Whether it matters where the holding that the part is of begins and ends.
+    /// Whether it matters where the holding that the part is of begins and ends. Where any tariff
+    /// version of the period has a holding time: one may begin under a version without one.
     fn is_watched(&self) -> bool {
         let meter = self.meter();
         self.part.is_held()
             && !self.part.is_instant()
             && self.quantity > 0
             && (meter.measure == Measure::Count
-                || meter.measure.is_total() && holding::bears(&self.holding()))
+                || meter.measure.is_total() && self.context.calendar.times_holdings(&meter.id))
     }
 
     pub fn holding(&self) -> HoldingTime {
@@ -282,7 +272,7 @@ fn keyed(priced: &Priced<'_, '_>, is_new: bool) -> Result<(GatherKey, Gathered),
     let subject =
         Subject::of(detail_of(chain.detail(), term.rate, meter), account, term.rate, holder)?;
     let is_sum = matches!(meter.measure, Measure::Total | Measure::Count);
-    let counted = term.rate.counts_units() || chain.adjusted || !is_sum;
+    let counted = term.rate.counts_units() || context.calendar.is_adjusted || !is_sum;
     let per_seconds = match term.rate.per {
         Per::Month if meter.measure.is_total() => context.stretch.month.seconds(),
         fixed if meter.measure.is_total() => fixed.seconds().unwrap_or(1),
@@ -299,7 +289,7 @@ fn keyed(priced: &Priced<'_, '_>, is_new: bool) -> Result<(GatherKey, Gathered),
         tariff: term.link.tariff.id.clone(),
         tariff_version: term.link.version.id.clone(),
         rate_index: term.index,
-        chain: if chain.adjusted { chain.versions() } else { Vec::new() },
+        chain: if context.calendar.tells_chains { chain.versions() } else { Vec::new() },
         per_seconds,
         month: if counted { context.calendar.counted_month(context.stretch) } else { None },
         window: priced.window.map(|window| window.start()),

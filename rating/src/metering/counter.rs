@@ -40,6 +40,8 @@ pub(super) fn accumulates(event: &MeteredEvent) -> bool {
 
 /// Of two reports whose windows begin at the same reset the later counts less the earlier, so that
 /// they add up to the last; a report of a window that follows counts in full, and so does the first.
+/// What was consumed comes out as one interval, so that whoever counts events counts one. Of what was
+/// held sizes and seconds may both differ: the earlier report is taken back beside the later one.
 pub(super) fn accumulate(
     known: &mut Metered,
     event: &MeteredEvent,
@@ -63,23 +65,47 @@ pub(super) fn accumulate(
             && middle.is_some_and(|middle| window.start.micros() < middle)
     });
     let start = before.as_ref().map_or(window.start, |last| last.at.min(window.end));
-    let part = |quantity: i64, scale: u32, seconds: i64, sign: i64| UsageInterval {
+    if measurement.flow != Flow::Held {
+        let all = UsageInterval {
+            start,
+            ..consumed(known, measurement, measurement.quantity, start, window.end)
+        };
+        return match before {
+            Some(last) => consumed_since(&last, all, emit),
+            None => emit(all),
+        };
+    }
+    let length = |start: Instant, end: Instant| end.floor_seconds() - start.floor_seconds();
+    let part = |quantity: i64, scale: u32, seconds: i64| UsageInterval {
         start,
         end: window.end,
         scale,
-        quantity: if measurement.flow == Flow::Held { quantity } else { quantity * sign },
-        seconds: (measurement.flow == Flow::Held).then_some(seconds * sign),
-        ..match measurement.flow {
-            Flow::Held => pre_aggregated(known, event, measurement),
-            _ => consumed(known, measurement, quantity, start, window.end),
-        }
+        quantity,
+        seconds: Some(seconds),
+        ..pre_aggregated(known, event, measurement)
     };
-    let length = |start: Instant, end: Instant| end.floor_seconds() - start.floor_seconds();
-    let seconds = length(window.start, window.end);
-    emit(part(measurement.quantity, measurement.scale, seconds, 1));
+    emit(part(measurement.quantity, measurement.scale, length(window.start, window.end)));
     if let Some(last) = before {
         let seconds = last.since.map_or(0, |since| length(since, last.at));
-        emit(part(last.value, last.scale, seconds, -1));
+        emit(part(last.value, last.scale, -seconds));
+    }
+}
+
+/// Emits what a report counts beyond the last one. At a scale that cannot be told in the other one
+/// they stand beside each other.
+fn consumed_since(last: &Counter, all: UsageInterval, emit: &mut impl FnMut(UsageInterval)) {
+    let scale = all.scale.max(last.scale);
+    let difference = rescaled(all.quantity, all.scale, scale)
+        .zip(rescaled(last.value, last.scale, scale))
+        .and_then(|(all, last)| all.checked_sub(last));
+    if let Some(quantity) = difference {
+        return emit(UsageInterval { quantity, scale, ..all });
+    }
+    emit(all.clone());
+    // In two halves: the least number there is has no opposite.
+    let half = last.value / 2;
+    for part in [half, last.value - half] {
+        emit(UsageInterval { quantity: -part, scale: last.scale, ..all.clone() });
     }
 }
 

@@ -26,8 +26,15 @@ pub struct Calendar<'a> {
     pub period: Period,
     /// The local months that the period touches, whole.
     pub months: Vec<Period>,
+    /// Whether amounts are adjusted at any time of the period, so that units are counted by month.
+    pub is_adjusted: bool,
+    /// Whether usage that a base prices has to tell under which versions above it, since these adjust
+    /// it, or since the account moves to another tariff and counts anew there.
+    pub tells_chains: bool,
     stretches: Vec<Stretch<'a>>,
     clock: OnceLock<Result<Clock, ParkReason>>,
+    /// Meters with a holding time in any stretch.
+    timed: BTreeSet<&'a MeterId>,
 }
 
 /// Whether a stretch is billed, or only tells whether a holding goes on.
@@ -55,8 +62,6 @@ pub struct Stretch<'a> {
 #[derive(Debug)]
 pub struct Chain<'a> {
     pub links: Vec<Link<'a>>,
-    /// Whether any of them adjusts amounts, so that units are counted by month.
-    pub adjusted: bool,
     terms: BTreeMap<&'a MeterId, Terms<'a>>,
 }
 
@@ -97,6 +102,11 @@ impl<'a> Terms<'a> {
     pub fn holds(&self, meter: &Meter, state: ResourceState) -> bool {
         self.hold.map_or_else(|| meter.hold.holds(state), |states| states.contains(&state))
     }
+
+    /// Whether the holding time changes anything.
+    fn times_holdings(&self) -> bool {
+        self.holding.minimum_seconds > 0 || self.holding.step_seconds > 1
+    }
 }
 
 impl<'a> Chain<'a> {
@@ -126,8 +136,12 @@ impl<'a> Chain<'a> {
             // What a tariff includes, those that it inherits from do not price.
             settled.extend(&link.version.included);
         }
-        let adjusted = links.iter().any(|link| !link.version.adjustments.is_empty());
-        Self { links, adjusted, terms }
+        Self { links, terms }
+    }
+
+    /// Whether any of them adjusts amounts.
+    fn is_adjusted(&self) -> bool {
+        self.links.iter().any(|link| !link.version.adjustments.is_empty())
     }
 
     /// The versions that price together; none where there is only one.
@@ -150,8 +164,7 @@ impl<'a> Chain<'a> {
         let Some((own, derived)) = feeds.split_first() else { return false };
         let untimed = |rate: &Rate| rate.times.is_empty() && rate.window_seconds.is_none();
         let plain = |terms: &Terms<'_>| {
-            let holding = terms.holding;
-            let whole = holding.minimum_seconds <= 0 && holding.step_seconds <= 1;
+            let whole = !terms.times_holdings();
             let adds_up = |rate: &Rate| !rate.model.is_pieced() && !rate.model.wants_steps();
             whole && terms.rates.iter().all(|term| untimed(term.rate) && adds_up(term.rate))
         };
@@ -160,6 +173,12 @@ impl<'a> Chain<'a> {
         own.meter.measure.is_total()
             && self.terms(&own.meter.id).is_none_or(plain)
             && derived.iter().all(unpriced)
+    }
+
+    /// The meters whose holdings have a minimum or a step.
+    fn timed(&self) -> impl Iterator<Item = &'a MeterId> {
+        let timed = self.terms.iter().filter(|(_, terms)| terms.times_holdings());
+        timed.map(|(meter, _)| *meter)
     }
 
     /// Of whom lines are, as the account's own tariff version says.
@@ -200,8 +219,18 @@ impl<'a> Calendar<'a> {
                 agreement: lookup.agreement(account, at).ok(),
             }
         };
-        let stretches = cuts.windows(2).map(stretch).collect();
-        Ok(Self { account, period, months, stretches, clock: OnceLock::new() })
+        let stretches: Vec<Stretch<'a>> = cuts.windows(2).map(stretch).collect();
+        let chains = stretches.iter().filter_map(|stretch| stretch.chain.as_deref());
+        let timed = chains.flat_map(Chain::timed).collect();
+        let billed = || {
+            let within = stretches.iter().filter(|stretch| stretch.position == Position::Within);
+            within.filter_map(|stretch| stretch.chain.as_deref())
+        };
+        let is_adjusted = billed().any(Chain::is_adjusted);
+        let own = |chain: &Chain<'a>| chain.links.first().map(|link| &link.tariff.id);
+        let tells_chains = is_adjusted || billed().map(own).collect::<BTreeSet<_>>().len() > 1;
+        let clock = OnceLock::new();
+        Ok(Self { account, period, months, is_adjusted, tells_chains, stretches, clock, timed })
     }
 
     /// The stretches that `[start, end)` touches; of an instant, the one it lies in.
@@ -215,6 +244,11 @@ impl<'a> Calendar<'a> {
     /// Where the calendar ends: the period's end, or some seconds after it.
     pub fn end(&self) -> Instant {
         self.stretches.last().map_or(self.period.end(), |stretch| stretch.end)
+    }
+
+    /// Whether a holding of a meter may have a minimum or a step somewhere in the calendar.
+    pub fn times_holdings(&self, meter: &MeterId) -> bool {
+        self.timed.contains(meter)
     }
 
     /// The account's local time, worked out when it is first asked for.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
-use turnpike_books::cloudkitty::{CloudKittyImport, tariff_text};
+use turnpike_books::BookVersion;
+use turnpike_books::cloudkitty::{Again, CloudKittyImport, MadeTariff, again, tariff_of};
 use turnpike_schemas::meter::MeterCatalogue;
 use turnpike_schemas::{Currency, MeterId, PriceBook, TariffId, TaxCategoryId};
 
@@ -56,8 +57,29 @@ impl System {
         self.from.is_none()
     }
 
-    /// The text of the tariff. Meters are those of the book, else the built-in ones.
-    pub fn tariff(&self, json: &str, book: Option<&PriceBook>) -> anyhow::Result<String> {
+    pub fn id(&self) -> &TariffId {
+        &self.tariff
+    }
+
+    /// The tariff as text. Meters are those of the book, else the built-in ones.
+    pub fn tariff(&self, json: &str, book: Option<&PriceBook>) -> anyhow::Result<MadeTariff> {
+        let builtin = MeterCatalogue::builtin();
+        let meters = book.map_or(&builtin, |book| &book.meters);
+        tariff_of(json, &self.import()?, meters).map_err(refused)
+    }
+
+    /// The newest book with the tariff, or with another version of it. `None`: it has these prices.
+    pub fn added(&self, made: &MadeTariff, newest: &BookVersion) -> anyhow::Result<Option<String>> {
+        if newest.book.tariff(&self.tariff).is_none() {
+            return Ok(Some(format!("{}\n{}", newest.text, made.text())));
+        }
+        match again(&newest.text, &newest.book, &self.import()?, made).map_err(refused)? {
+            Again::Unchanged => Ok(None),
+            Again::Version(text) => Ok(Some(text)),
+        }
+    }
+
+    fn import(&self) -> anyhow::Result<CloudKittyImport> {
         let needed = |name: &str| fault(Kind::Usage, format!("--{name} is missing"));
         let mut services = BTreeMap::new();
         for pair in &self.service {
@@ -74,7 +96,7 @@ impl System {
             let (field, attribute) = split(pair, "--field NAME=ATTRIBUTE")?;
             fields.insert(field.to_owned(), attribute.to_owned());
         }
-        let import = CloudKittyImport {
+        Ok(CloudKittyImport {
             tariff: self.tariff.clone(),
             name: self.name.clone(),
             currency: self.currency.ok_or_else(|| needed("currency"))?,
@@ -83,12 +105,12 @@ impl System {
             period_seconds: self.period_seconds,
             services,
             fields,
-        };
-        let builtin = MeterCatalogue::builtin();
-        let meters = book.map_or(&builtin, |book| &book.meters);
-        tariff_text(json, &import, meters)
-            .map_err(|error| fault(Kind::Data, format!("{error}; nothing was imported")))
+        })
     }
+}
+
+fn refused(error: impl std::fmt::Display) -> anyhow::Error {
+    fault(Kind::Data, format!("{error}; nothing was imported"))
 }
 
 fn split<'a>(pair: &'a str, form: &str) -> anyhow::Result<(&'a str, &'a str)> {

@@ -8,9 +8,14 @@ use anyhow::Context as _;
 use clap::Args;
 use turnpike_books::Books;
 use turnpike_lake::{EventFilter, LakeSnapshot};
-use turnpike_rating::{BreakdownStep, ExplainedInterval, LiveBill, Placement, Window, breakdown};
+use turnpike_rating::gather::{GatherKey, Gathered};
+use turnpike_rating::{
+    BreakdownStep, ExplainedInterval, LiveBill, Placement, SeriesPart, Window, breakdown,
+    series_parts,
+};
 use turnpike_schemas::{
-    Charge, Instant, Invoice, LineKind, MeterId, PriceBook, PriceModel, Rate, RatedLine, Scope,
+    Charge, Instant, Invoice, LineKind, MeterId, Period, PriceBook, PriceModel, Rate, RatedLine,
+    ResourceId, Scope,
 };
 
 use crate::app::App;
@@ -27,9 +32,12 @@ pub struct Explain {
     invoice: String,
     /// The line, from 1
     line: u32,
-    /// Intervals and events shown
+    /// Intervals, events and resources shown
     #[arg(long, default_value_t = 20)]
     limit: usize,
+    /// Of a line that stands for several resources, the one whose intervals and events are shown
+    #[arg(long, value_name = "ID")]
+    resource: Option<ResourceId>,
 }
 
 /// Characters of a payload that are shown.
@@ -48,8 +56,11 @@ struct Found {
     steps: Vec<BreakdownStep>,
     /// Where the usage stands among the units that are priced together, where that counts.
     places: Vec<Placement>,
-    /// Prices that were in force one after another, of a series.
-    prices: Vec<(Instant, i64)>,
+    /// What it costs at each price that was in force, of a series.
+    parts: Vec<SeriesPart>,
+    /// The resources of a line that stands for several, and what each brings to it.
+    resources: Vec<(ResourceId, Gathered)>,
+    resources_left_out: usize,
 }
 
 /// An event with where it was read.
@@ -101,24 +112,39 @@ impl Explain {
         let steps = breakdown(&book, &usage, invoice.currency).context("summing the steps")?;
         let mut lines = all;
         lines.retain(|line| charge.rated_lines.contains(&line.line_id));
-        let prices = series_prices(&book, charge);
         let metered = metered(&book, &charge.meter);
         let snapshot = lake.snapshot().await.context("reading the tables")?;
-        let (resource, meter) = (charge.resource.clone(), metered.clone());
-        let (period, view) = (charge.service_period, snapshot.clone());
+        let period = charge.service_period;
+        let view = snapshot.clone();
         let window =
             Window::parse_month(&invoice.period_label).unwrap_or(Window::Span(invoice.period));
-        let places = places(app, &snapshot, &book, invoice, charge, &window, record.as_of).await?;
+        let about = About { invoice, charge, window, as_of: record.as_of };
+        let (places, mut resources) = about.among_others(app, &snapshot, &book).await?;
+        let resource = self.resource.clone().unwrap_or_else(|| charge.resource.clone());
+        if self.resource.is_some() && !resources.iter().any(|(id, _)| *id == resource) {
+            let text = format!("resource `{resource}` has no part in this line");
+            return Err(fault(Kind::Data, text));
+        }
+        let (meter, of_book) = (metered.clone(), book.clone());
+        let of = resource.clone();
         let mut intervals = app
             .on_engine(async move {
-                let as_of = record.as_of;
                 let explained = turnpike_rating::explain(
-                    &view, &book, &resource, &meter, &window, period, as_of,
+                    &view,
+                    &of_book,
+                    &of,
+                    &meter,
+                    &window,
+                    period,
+                    record.as_of,
                 );
                 Ok(explained.await?)
             })
             .await
             .context("metering the resource again")?;
+        let parts = about.parts(&book, &intervals).unwrap_or_default();
+        let resources_left_out = resources.len().saturating_sub(self.limit);
+        resources.truncate(self.limit);
         let intervals_left_out = intervals.len().saturating_sub(self.limit);
         intervals.truncate(self.limit);
         let mut keys: Vec<String> = Vec::new();
@@ -133,7 +159,7 @@ impl Explain {
         keys.truncate(self.limit);
         let mut events = Vec::with_capacity(keys.len());
         for key in keys {
-            events.extend(event(&snapshot, charge.resource.as_str(), key).await?);
+            events.extend(event(&snapshot, resource.as_str(), key).await?);
         }
         Ok(Found {
             lines,
@@ -144,7 +170,9 @@ impl Explain {
             metered,
             steps,
             places,
-            prices,
+            parts,
+            resources,
+            resources_left_out,
         })
     }
 }
@@ -180,41 +208,74 @@ async fn event(
     Ok(event)
 }
 
-/// The places of the charge's usage, where its price counts units. Gathers all of the account again,
-/// as a run does.
-async fn places(
-    app: &App,
-    snapshot: &LakeSnapshot,
-    book: &PriceBook,
-    invoice: &Invoice,
-    charge: &Charge,
-    window: &Window,
+/// What is explained, and as a run saw it.
+struct About<'a> {
+    invoice: &'a Invoice,
+    charge: &'a Charge,
+    window: Window,
     as_of: Instant,
-) -> anyhow::Result<Vec<Placement>> {
-    let rates = rates_of(book, charge);
-    if charge.kind != LineKind::Usage || !rates.iter().any(|rate| rate.counts_units()) {
-        return Ok(Vec::new());
-    }
-    let (view, window, account) = (snapshot.clone(), *window, invoice.account.id.clone());
-    let book = Arc::new(book.clone());
-    let mut places = app
-        .on_engine(async move {
-            let only = Some(vec![account.clone()]);
-            let bill = LiveBill::open_for(&view, book, window, as_of, only).await?;
-            Ok(bill.placements(&account, as_of)?)
-        })
-        .await
-        .context("placing the usage among that of the account")?;
-    places.retain(|place| {
-        let key = &place.key;
-        key.resource == charge.resource
+}
+
+impl About<'_> {
+    /// Whether something is gathered for the charge.
+    fn is_of(&self, key: &GatherKey) -> bool {
+        let charge = self.charge;
+        key.account == self.invoice.account.id
+            && key.resource == charge.resource
             && key.meter == charge.meter
             && key.site == charge.site
             && key.project == charge.project
             && key.attributes == charge.attributes
             && key.tariff_version == charge.tariff_version
-    });
-    Ok(places)
+            && key.agreement == charge.agreement
+            && key.tax_category == charge.tax_category
+    }
+
+    /// The places of the charge's usage, where its price counts units, and the resources that it stands
+    /// for, where it stands for several. Gathers all of the account again, as a run does.
+    async fn among_others(
+        &self,
+        app: &App,
+        snapshot: &LakeSnapshot,
+        book: &PriceBook,
+    ) -> anyhow::Result<(Vec<Placement>, Vec<(ResourceId, Gathered)>)> {
+        let is_usage = matches!(self.charge.kind, LineKind::Usage | LineKind::Metered);
+        let counts = rates_of(book, self.charge).iter().any(|rate| rate.counts_units());
+        let collapsed = ["account", "project"].contains(&self.charge.resource_kind.as_str());
+        if !is_usage || !counts && !collapsed {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let (view, window, as_of) = (snapshot.clone(), self.window, self.as_of);
+        let (account, book) = (self.invoice.account.id.clone(), Arc::new(book.clone()));
+        let bill = app
+            .on_engine(async move {
+                let only = Some(vec![account]);
+                Ok(LiveBill::open_for(&view, book, window, as_of, only).await?)
+            })
+            .await
+            .context("gathering the usage of the account again")?;
+        let account = &self.invoice.account.id;
+        let mut places = Vec::new();
+        if counts && self.charge.kind == LineKind::Usage {
+            places = bill.placements(account, as_of).context("placing the usage")?;
+            places.retain(|place| self.is_of(&place.key));
+        }
+        let resources = match collapsed {
+            true => bill.behind(account, as_of, |key| self.is_of(key)),
+            false => Vec::new(),
+        };
+        Ok((places, resources))
+    }
+
+    /// What it costs at each price of its series, as far as the intervals go.
+    fn parts(&self, book: &PriceBook, intervals: &[ExplainedInterval]) -> Option<Vec<SeriesPart>> {
+        let prices = series_prices(book, self.charge);
+        let account = book.account(&self.invoice.account.id).filter(|_| !prices.is_empty())?;
+        let period = self.window.period(account).ok()?;
+        let until = period.end().min(self.as_of);
+        let period = Period::new(period.start(), until).ok()?;
+        series_parts(book, (&account.id, period), |key| self.is_of(key), &prices, intervals)
+    }
 }
 
 /// The rates of the charge's version that may have priced it.

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use turnpike_invoices::format;
-use turnpike_rating::{BreakdownStep, Placement};
+use turnpike_rating::gather::Gathered;
+use turnpike_rating::{BreakdownStep, Placement, SeriesPart};
 use turnpike_schemas::parse::scaled_to_short_decimal;
-use turnpike_schemas::{Aggregation, Amount, Charge, Invoice, LineKind};
+use turnpike_schemas::{Aggregation, Amount, Charge, Invoice, LineKind, ResourceId};
 
 use super::Found;
 use crate::cli::amounts::{amount_json, amount_text, fraction_text};
@@ -39,14 +40,23 @@ pub(super) fn to_text(invoice: &Invoice, charge: &Charge, found: &Found) -> Stri
         text.push_str("\nPlace among the units that are priced together\n");
         text.push_str(&places_table(&found.places).text(Format::Table));
     }
-    if !found.prices.is_empty() {
-        text.push_str("\nPrices in force\n");
-        text.push_str(&prices_table(found).text(Format::Table));
+    if !found.parts.is_empty() {
+        text.push_str("\nPrices in force, and what is due at each\n");
+        text.push_str(&parts_table(charge, found).text(Format::Table));
     }
     text.push_str("\nRated lines\n");
     text.push_str(&lines_table(found).text(Format::Table));
     if found.metered != charge.meter {
         text.push_str(&format!("\nMeter {} is derived from {}\n", charge.meter, found.metered));
+    }
+    if !found.resources.is_empty() {
+        text.push_str(
+            "\nResources that this line stands for (--resource ID shows the intervals of one)\n",
+        );
+        text.push_str(&resources_table(charge, found).text(Format::Table));
+        if found.resources_left_out > 0 {
+            text.push_str(&format!("… and {} more (--limit)\n", found.resources_left_out));
+        }
     }
     text.push_str("\nIntervals\n");
     text.push_str(&intervals_table(found).text(Format::Table));
@@ -165,11 +175,37 @@ fn places_table(places: &[Placement]) -> Table {
     table
 }
 
-fn prices_table(found: &Found) -> Table {
-    let mut table = Table::new(&["from", "price"]);
-    for (from, price) in &found.prices {
-        let price = scaled_to_short_decimal((*price).into(), 9);
-        table.push(vec![Cell::text(from), Cell::Decimal(price)]);
+/// Price x quantity x seconds of each part, as a fraction and its decimals.
+fn parts_table(charge: &Charge, found: &Found) -> Table {
+    let columns =
+        ["from", "to", "price", "seconds", "quantity", "amount", "numerator", "denominator"];
+    let mut table = Table::new(&columns);
+    for part in &found.parts {
+        table.push(vec![
+            Cell::text(part.from),
+            Cell::text(part.to),
+            Cell::Decimal(scaled_to_short_decimal(part.price_nano.into(), 9)),
+            Cell::Integer(part.seconds),
+            Cell::Decimal(scaled_to_short_decimal(part.quantity, charge.scale)),
+            Cell::Decimal(fraction_text(&part.amount)),
+            Cell::Decimal(part.amount.numerator().to_string()),
+            Cell::Decimal(part.amount.denominator().to_string()),
+        ]);
+    }
+    table
+}
+
+fn resources_table(charge: &Charge, found: &Found) -> Table {
+    let mut table = Table::new(&["resource", "from", "to", "intervals", "seconds", "quantity"]);
+    for (resource, sums) in &found.resources {
+        table.push(vec![
+            Cell::text(resource),
+            Cell::text(sums.first),
+            Cell::text(sums.last),
+            Cell::Integer(sums.intervals),
+            Cell::Integer(sums.seconds),
+            Cell::Decimal(scaled_to_short_decimal(sums.quantity, charge.scale)),
+        ]);
     }
     table
 }
@@ -271,8 +307,29 @@ pub(super) fn to_json(invoice: &Invoice, charge: &Charge, found: &Found) -> Valu
         })
     };
     let places: Vec<Value> = found.places.iter().map(place).collect();
-    let price = |(from, price): &(turnpike_schemas::Instant, i64)| json!({ "from": from, "price": scaled_to_short_decimal((*price).into(), 9) });
-    let prices: Vec<Value> = found.prices.iter().map(price).collect();
+    let part = |part: &SeriesPart| {
+        json!({
+            "from": part.from,
+            "to": part.to,
+            "price": scaled_to_short_decimal(part.price_nano.into(), 9),
+            "seconds": part.seconds,
+            "quantity": scaled_to_short_decimal(part.quantity, charge.scale),
+            "numerator": part.amount.numerator().to_string(),
+            "denominator": part.amount.denominator().to_string(),
+        })
+    };
+    let parts: Vec<Value> = found.parts.iter().map(part).collect();
+    let resource = |(resource, sums): &(ResourceId, Gathered)| {
+        json!({
+            "resource": resource,
+            "from": sums.first,
+            "to": sums.last,
+            "intervals": sums.intervals,
+            "seconds": sums.seconds,
+            "quantity": scaled_to_short_decimal(sums.quantity, charge.scale),
+        })
+    };
+    let resources: Vec<Value> = found.resources.iter().map(resource).collect();
     json!({
         "invoice": invoice.number.as_deref().unwrap_or(invoice.id.as_str()),
         "charge": charge,
@@ -280,7 +337,8 @@ pub(super) fn to_json(invoice: &Invoice, charge: &Charge, found: &Found) -> Valu
         "steps": steps,
         "places": places,
         "metered": found.metered,
-        "prices": prices,
+        "prices": parts,
+        "resources": resources,
         "rated_lines": found.lines,
         "intervals": found.intervals,
         "events": events,

@@ -218,3 +218,48 @@ proptest! {
         prop_assert_eq!(runtime.block_on(hashes(&way)), nothing);
     }
 }
+
+/// Rates October with so much memory for the engine: the hash, and how often rows were spilled.
+async fn rated_within(lake: &Lake, memory_bytes: usize) -> (String, u64) {
+    let run = RunId::new("run").unwrap();
+    let request = RatingRequest {
+        memory_bytes,
+        general_only: true,
+        ..RatingRequest::new(run, Window::Month { year: 2026, month: 10 }, now())
+    };
+    let outcome = rate(&lake.snapshot().await.unwrap(), &book(), &request, &|_| {}).await.unwrap();
+    assert!(outcome.lines.len() > 10, "{} lines", outcome.lines.len());
+    (outcome.hash, outcome.spills)
+}
+
+#[test]
+fn spilled_and_unspilled_runs_have_the_same_hash() {
+    // Every resource changes all the time; parts of each month are compacted, the rest is not.
+    let lines: Vec<String> = (0..24_000_usize)
+        .map(|number| {
+            let spread = i64::try_from(number).unwrap() * 7_919 % (51 * 1_440);
+            let what = [0, 1, 2, 4, 5, 5][number % 6];
+            let part = u32::try_from(number % 97).unwrap();
+            line(number, &Sent { resource: part, minutes: spread, what, quantity: 1 + part % 40 })
+        })
+        .collect();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let folder = TempDir::new().unwrap();
+    let [plenty, little] = runtime.block_on(async {
+        let settings = LakeSettings { buckets: 1, ..LakeSettings::new(folder.path().join("lake")) };
+        let lake = Lake::open(settings, now()).await.unwrap();
+        let (most, rest) = lines.split_at(18_000);
+        for (name, part, compacts) in [("a.jsonl", most, true), ("b.jsonl", rest, false)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, part.join("\n")).unwrap();
+            read(&lake, &path, &IngestSettings::default()).await;
+            if compacts {
+                lake.compact(&CompactSettings::default(), &|_| {}).await.unwrap();
+            }
+        }
+        [rated_within(&lake, 512 << 20).await, rated_within(&lake, 2 << 20).await]
+    });
+    assert_eq!(plenty.1, 0, "with plenty of memory nothing is spilled");
+    assert!(little.1 > 0, "with little memory nothing was spilled");
+    assert_eq!(plenty.0, little.0);
+}

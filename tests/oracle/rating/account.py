@@ -1,35 +1,24 @@
-"""The account stage of `rating.py`: priced pieces -> items -> lines -> fees -> adjustments."""
+"""The account stage of `rating.py` up to prices: pieces -> items -> lines. `due.py` does the rest."""
 
-import json
 from fractions import Fraction
 
+import due
 import measures
 import models
 import prices
+from due import Line, Parked
+
+# Prices that look at units one behind the other.
+COUNTS = {"graduated", "volume", "package", "percentage", "graduated-percentage", "blocks"}
+DETAILS = ["resource", "project", "account"]
 
 
-class Parked(Exception):
-    """Nothing of the account is billed."""
-
-
-class Line:
-    def __init__(self, amount, terms, meter=None, service=None, rate=None, piece=None, window=None,
-                 fee=False, kind="usage"):
-        self.amount, self.terms, self.meter, self.service = amount, terms, meter, service
-        self.rate, self.window, self.fee, self.kind = rate, window, fee, kind
-        piece = piece or {}
-        self.resource = piece.get("resource")
-        self.project, self.site = piece.get("project"), piece.get("site")
-
-    def member(self, pool):
-        return None if pool == "account" else getattr(self, pool)
-
-
-class Account:
+class Account(due.Due):
     def __init__(self, book, account, usage):
         self.book, self.account, self.usage = book, account, usage
         self.calendar = usage.calendar
-        self.lines = []
+        self.lines, self.freed = [], set()
+        self.epochs = self.found_epochs()
 
     def rated(self):
         """Exact lines of the month."""
@@ -137,54 +126,108 @@ class Account:
 
     # --- Items and their places in their pools
 
+    def subject(self, piece):
+        """(project, resource, attributes) of the line that a piece stands on: what the account's tariff
+        says, no wider than a rate counts its units over, nor narrower than a measure is taken over."""
+        rate, measure = piece["rate"], self.measure(piece["meter"])
+        detail = DETAILS.index(piece["terms"].detail)
+        if rate.model in COUNTS or rate.rounding:
+            detail = min(detail, {"resource": 0, "project": 1}.get(rate.pool, 2))
+        if measure is not None:
+            over = measure.get("over", "resource")
+            detail = max(detail, {"resource": 0, "project": 1}.get(over, 2))
+        if detail == 1 and piece["project"] is None:
+            detail = 2
+        attributes = dict(piece["attributes"])
+        if detail == 0:
+            if rate.model == "dynamic":
+                attributes.pop(rate.row["attribute"], None)
+            return piece["project"], piece["resource"], attributes
+        attributes = {key: value for key, value in attributes.items() if key in rate.where}
+        if detail == 1:
+            return piece["project"], f"project:{piece['project']}", attributes
+        return None, f"account:{self.account['id']}", attributes
+
+    def key(self, piece):
+        """What is the same for all usage of a line, in the order in which lines stand."""
+        project, resource, attributes = self.subject(piece)
+        service = self.book.meters[piece["meter"]][0]
+        number = piece["terms"].rates.index(piece["rate"])
+        return ((service, project or "", resource, piece["meter"], piece["site"] or "",
+                 sorted(attributes.items()), piece["rate"].tariff), (number, piece["window"] or 0))
+
     def price(self, pieces):
         items = {}
         for piece in pieces:
-            epoch = max(start for _, start in piece["terms"].key)
-            key = (epoch, piece["window"] or 0, piece["terms"].tariff["id"], piece["rate"].same,
-                   piece["project"] or "", piece["resource"], piece["site"] or "",
-                   json.dumps(piece["attributes"], sort_keys=True))
-            items.setdefault((key, id(piece["rate"]), piece["terms"].key), []).append(piece)
+            items.setdefault((piece["terms"].key, repr(self.key(piece))), []).append(piece)
+        # In rating order: by first use, then by key.
         ordered = sorted(items.values(), key=lambda own: (
-            max(start for _, start in own[0]["terms"].key),
-            min(piece["start"] for piece in own), own[0]["project"] or "", own[0]["resource"],
-            own[0]["site"] or "", json.dumps(own[0]["attributes"], sort_keys=True)))
+            min(piece["start"] for piece in own), self.key(own[0])))
         pools = {}
         for own in ordered:
             rate, piece = own[0]["rate"], own[0]
             member = None if rate.pool == "account" else piece[rate.pool]
             pools.setdefault((piece["terms"].tariff["id"], rate.same, member, piece["window"]),
                              []).append(own)
-        taken = {}
-        after = {id(own): self.allowed(own, taken) for own in ordered
-                 if self.measure(own[0]["meter"]) is None}
+        after = self.after_allowances([
+            own for own in ordered if self.measure(own[0]["meter"]) is None])
         for own in pools.values():
-            self.price_pool(own, after)
+            self.price_pool(self.by_version(own), after)
 
-    def allowed(self, own, taken):
-        """The units of an item after allowances, in smallest parts x seconds."""
-        piece = own[0]
-        units = self.book.meters[piece["meter"]][4]
-        unit = units[piece["rate"].unit] * piece["per"]
-        left = sum(part["units"] * (part["seconds"] or 1) for part in own) * units[
-            piece["rate"].unit]
-        for row in piece["terms"].adjustments:
-            if row["adjust"] != "allowance" or not self.in_scope(row, piece["meter"], piece["rate"]):
+    def by_version(self, items):
+        """Units count on from one version that prices to the next, in the order of their first use."""
+        def first(own):
+            return min(piece["start"] for piece in own)
+        begun = {}
+        for own in items:
+            version = own[0]["rate"].version
+            begun[id(version)] = min(begun.get(id(version), first(own)), first(own))
+        def place(own):
+            version = own[0]["rate"].version
+            return (begun[id(version)], version.start, version.tariff["id"], first(own),
+                    self.key(own[0]))
+        return sorted(items, key=place)
+
+    def units_of(self, own):
+        """Price units x `per`."""
+        return sum((part["units"] * self.weight(part) for part in own), Fraction(0))
+
+    def after_allowances(self, items):
+        """By item the units after allowances, in base units x seconds."""
+        left = {id(own): self.units_of(own) for own in items}
+        for series in self.series(lambda terms: terms.adjustments):
+            if series.word != "allowance":
                 continue
-            free = Fraction(row["quantity"]) * units[row["unit"]] * (unit // units[
-                piece["rate"].unit])
-            pool = row.get("pool", "account")
-            key = (row["name"], piece["meter"], None if pool == "account" else piece[pool],
-                   piece["window"] if row.get("windows") else None)
-            low = taken.get(key, Fraction(0))
-            taken[key] = low + left
-            left = max(Fraction(0), low + left - free) - max(Fraction(0), low - free)
+            counted = {}
+            for own in items:
+                piece = own[0]
+                row = series.at.get(self.epoch(min(part["start"] for part in own)))
+                if row is None or not self.in_scope(row, piece["meter"], piece["rate"]):
+                    continue
+                if row.get("windows") and not piece["rate"].window:
+                    continue
+                units = self.book.meters[piece["meter"]][4]
+                unit = Fraction(units[row["unit"]], units[piece["rate"].unit])
+                pool = row.get("pool", "account")
+                key = (None if pool == "account" else self.line_of(own).member(pool),
+                       piece["window"] if row.get("windows") else None)
+                before, free = counted.get(key, (Fraction(0), Fraction(0)))
+                now = left[id(own)] / unit
+                reach = max(min(before + now, Fraction(row["quantity"])), -Fraction(row["quantity"]))
+                taken = max(min(reach - free, max(now, Fraction(0))), min(now, Fraction(0)))
+                counted[key] = (before + now, free + taken)
+                self.freed |= {id(own)} if taken else set()
+                left[id(own)] -= taken * unit
+        for own in items:
+            units = self.book.meters[own[0]["meter"]][4]
+            held = own[0]["seconds"] is not None
+            left[id(own)] *= units[own[0]["rate"].unit] * (own[0]["per"] if held else 1)
         return left
 
     def beyond(self, piece, measured, taken):
         """Of the units of a measure, those beyond the account's allowances."""
         units = self.book.meters[piece["meter"]][4]
-        for row in piece["terms"].adjustments:
+        for _, row in piece["terms"].adjustments:
             if row["adjust"] == "allowance" and self.in_scope(row, piece["meter"], piece["rate"]):
                 free = Fraction(row["quantity"]) * units[row["unit"]] / units[piece["rate"].unit]
                 low = taken.get(row["name"], Fraction(0))
@@ -209,10 +252,20 @@ class Account:
             self.by_position(items, [after[id(own)] for own in items])
 
     def line(self, own, amount):
-        piece = own[0]
-        service = self.book.meters[piece["meter"]][0]
-        self.lines.append(Line(amount, piece["terms"], piece["meter"], service,
-                               piece["rate"].name, piece, piece["window"]))
+        self.lines.append(self.line_of(own, amount))
+
+    def line_of(self, own, amount=Fraction(0)):
+        """A line of an item; of a measure it is as the last usage says."""
+        piece, several = own[0], False
+        if self.measure(piece["meter"]) is not None:
+            piece = max(own, key=lambda part: (part["end"] or part["start"], self.key(part)))
+            several = len({part["site"] for part in own}) > 1
+        first = min(part["start"] for part in own)
+        project, resource, _ = self.subject(piece)
+        return Line(amount, service=self.book.meters[piece["meter"]][0], meter=piece["meter"],
+                    rate=piece["rate"].name, resource=resource, project=project,
+                    site=None if several else piece["site"], window=piece["window"],
+                    epoch=self.epoch(first), order=(0, first, self.key(piece)))
 
     def by_position(self, items, parts):
         total, position = sum(parts), Fraction(0)
@@ -223,8 +276,19 @@ class Account:
             unit *= piece["per"] if piece["seconds"] is not None else 1
             low, high, whole = (models.to_step(value / unit, rate.rounding)
                                 for value in (position, position + part, total))
-            self.line(own, models.worth(rate, high, whole) - models.worth(rate, low, whole))
+            amount = models.worth(rate, high, whole) - models.worth(rate, low, whole)
+            if rate.model == "volume" and own is items[0]:
+                amount += models.volume_flat(rate, whole)
+            self.line(own, amount)
+            # Units that round to none fall into no tier: there is nothing that a line could say.
+            self.lines[-1].is_empty = (self.lists_tiers(rate) and low == high
+                                       and id(own) not in self.freed)
             position += part
+
+    def lists_tiers(self, rate):
+        """Whether its lines are tiers with units in them."""
+        return rate.model in ("graduated", "graduated-percentage") \
+            or rate.row.get("policy") == "all-tiers"
 
     def by_event(self, items):
         events = sorted(((piece["micros"], number, piece) for number, own in enumerate(items)
@@ -279,195 +343,12 @@ class Account:
         for _, own in sorted(groups.items(), key=lambda group: str(group[0])):
             found = measures.measured(measure, own, self.calendar, self.usage.until, held)
             parts.append(self.beyond(piece, found, taken))
-        for own, part in zip(groups.values(), parts):
+        groups = [own for _, own in sorted(groups.items(), key=lambda group: str(group[0]))]
+        for own, part in zip(groups, parts):
             low, high, whole = (models.to_step(value, rate.rounding)
                                 for value in (position, position + part, sum(parts)))
-            self.line(own, models.worth(rate, high, whole) - models.worth(rate, low, whole))
+            amount = models.worth(rate, high, whole) - models.worth(rate, low, whole)
+            if rate.model == "volume" and own is groups[0]:
+                amount += models.volume_flat(rate, whole)
+            self.line(own, amount)
             position += part
-
-    # --- What is due without usage
-
-    def epochs(self):
-        """(start, end, terms) within the month."""
-        cuts = sorted({self.calendar.start, self.usage.until, *(
-            cut for cut in self.book.cuts(self.account)
-            if self.calendar.start < cut < self.usage.until)})
-        found = []
-        for start, end in zip(cuts, cuts[1:]):
-            terms = self.terms_at(start)
-            if terms is None:
-                continue
-            if found and found[-1][2] is terms and found[-1][1] == start:
-                start = found.pop()[0]
-            found.append((start, end, terms))
-        return found
-
-    def zero_usage(self, pieces):
-        used = {(piece["terms"].tariff["id"], piece["rate"].same) for piece in pieces}
-        for _, _, terms in self.epochs():
-            for rate in terms.rates:
-                key = (terms.tariff["id"], rate.same)
-                # Nobody knows the projects, sites and resources of no usage.
-                if rate.pool == "account" and rate.row.get("zero_usage") == "first-flat" \
-                        and key not in used:
-                    used.add(key)
-                    flat = models.tiers_of(rate.row)[0][3]
-                    service = self.book.meters[rate.meter][0]
-                    self.lines.append(Line(flat, terms, rate.meter, service, rate.name))
-
-    def fees(self, pieces):
-        monthly = {}
-        once = set()
-        for start, end, terms in self.epochs():
-            for fee in terms.fees:
-                if fee.get("every", "month") == "month":
-                    key = (terms.tariff["id"], fee["name"])
-                    monthly.setdefault(key, []).append((start, end, terms, fee))
-                elif (terms.tariff["id"], fee["name"]) not in once:
-                    once.add((terms.tariff["id"], fee["name"]))
-                    if self.comes_into_force(terms, start):
-                        self.fee(fee, terms, self.fee_amount(fee, pieces))
-        for spells in monthly.values():
-            for (_, _, terms, fee), part in zip(spells, self.parts(spells)):
-                self.fee(fee, terms, self.fee_amount(fee, pieces) * part)
-
-    def fee(self, fee, terms, amount):
-        if amount:
-            self.lines.append(Line(amount, terms, service=fee["service"], fee=True))
-
-    def comes_into_force(self, terms, start):
-        """Whether the account is not on this tariff just before."""
-        before = self.book.terms(self.account, start - 1)
-        return before is None or before.tariff["id"] != terms.tariff["id"]
-
-    def fee_amount(self, fee, pieces):
-        if "tiers" not in fee:
-            return Fraction(fee["amount"])
-        used = {}
-        for piece in pieces:
-            used.setdefault(piece["meter"], []).append(piece)
-        for tier in fee["tiers"]:
-            if all(self.units_used(meter, used.get(meter, [])) <= Fraction(most)
-                   for meter, most in tier.get("up_to", {}).items()):
-                return Fraction(tier["amount"])
-        raise Parked("more units than the last tier holds")
-
-    def units_used(self, meter, pieces):
-        """In base units: what was consumed."""
-        units = self.book.meters[meter][4]
-        return sum((piece["units"] * units[piece["rate"].unit] for piece in pieces), Fraction(0))
-
-    def parts(self, spells):
-        """Of a monthly price, what is due for each time in which a version of it is in force. Times
-        between which nothing of it changes are one, and stand with the first."""
-        parts, counted, past = [], 0, 0
-        for number, (start, end, _, row) in enumerate(spells):
-            if number and row is spells[number - 1][3] and spells[number - 1][1] == start:
-                parts.append(Fraction(0))
-                continue
-            for after in spells[number + 1:]:
-                if after[3] is not row or after[0] != end:
-                    break
-                end = after[1]
-            proration = row.get("proration", {"by": "second"})
-            by = proration if isinstance(proration, str) else proration["by"]
-            if by == "none":
-                parts.append(Fraction(1 if number == 0 else 0))
-            elif by == "second":
-                parts.append(Fraction(end - start, self.calendar.seconds))
-            else:
-                proration = {} if isinstance(proration, str) else proration
-                # A day begun is a whole one; one that two share is the first's.
-                days = self.day_of(end - 1) + 1 - max(past, self.day_of(start))
-                past = max(past, self.day_of(end - 1) + 1)
-                parts.append(self.days_share(counted, counted + max(0, days), proration))
-                counted += max(0, days)
-        return parts
-
-    def day_of(self, at):
-        return sum(1 for midnight in self.calendar.midnights[1:] if midnight <= at)
-
-    def days_share(self, first, last, proration):
-        days = len(self.calendar.midnights) - 1
-        if proration.get("count") == "thirty":
-            # The whole month is the whole price, also of 31 days and of 28.
-            first, last = (30 if day == days else min(day, 30) for day in (first, last))
-            days = 30
-        ratio = Fraction(last - first, days)
-        if "decimals" in proration:
-            step = Fraction(1, 10 ** proration["decimals"])
-            ratio = models.to_step(ratio, (step, proration.get("rounding", "half-away-from-zero")))
-        return ratio
-
-    # --- Adjustments
-
-    def in_scope(self, row, meter, rate):
-        names = [("meters", meter), ("rates", rate.name), ("services", self.book.meters[meter][0])]
-        return all(value in row[key] for key, value in names if row.get(key))
-
-    def bears_on(self, row, line):
-        named = any(row.get(key) for key in ("meters", "services", "rates"))
-        if line.fee:
-            return not named or bool(row.get("fees"))
-        values = {"meters": line.meter, "services": line.service, "rates": line.rate}
-        return all(value in row[key] for key, value in values.items() if row.get(key))
-
-    def adjust(self):
-        listed = {}
-        for start, end, terms in self.epochs():
-            for row in terms.adjustments:
-                if row["adjust"] != "allowance":
-                    key = (terms.tariff["id"], row["name"], row["adjust"])
-                    listed.setdefault(key, []).append((start, end, terms, row))
-        for spells in listed.values():
-            pools, row = {}, spells[0][3]
-            for line in self.lines:
-                own = next((own for _, _, terms, own in spells if terms.key == line.terms.key), None)
-                if own is not None and self.bears_on(own, line):
-                    window = line.window if row.get("windows") else None
-                    key = (line.member(row.get("pool", "account")), window)
-                    pools.setdefault(key, []).append((line, own))
-            if row.get("pool", "account") == "account" and not row.get("windows"):
-                pools.setdefault((None, None), [])
-            for own in pools.values():
-                self.adjust_pool(row, spells, own)
-
-    def adjust_pool(self, row, spells, found):
-        lines = [line for line, _ in found]
-        total = sum((line.amount for line in lines), Fraction(0))
-        kind = row["adjust"]
-        if kind == "discount":
-            due = sum((line.amount * (1 - prices.share(own["percent"])) for line, own in found),
-                      Fraction(0))
-        elif kind == "credit":
-            due = total - min(total, Fraction(row["amount"]))
-        else:
-            amount = sum((Fraction(own["amount"]) * part for (_, _, _, own), part in zip(
-                spells, self.parts(spells))), Fraction(0))
-            due = (max(total, amount) if kind == "minimum" else min(total, amount)
-                   if kind == "maximum" else self.committed(row, total, amount))
-        if due == total:
-            return
-        if not lines:
-            self.lines.append(Line(due, spells[0][2], kind="adjustment"))
-        self.place(found, due, total)
-
-    def committed(self, row, total, amount):
-        over = max(Fraction(0), total - amount) * Fraction(row.get("overage", 1))
-        covered = min(total, amount)
-        if row.get("prepaid"):
-            return over
-        return over + (amount if row.get("true_up") else covered)
-
-    def place(self, found, due, total):
-        """What is taken off or added stands beside the lines it bears on, so that later steps that
-        bear on all of them see the same sums. A discount stands with each line of its own."""
-        for line, own in found:
-            if own["adjust"] == "discount":
-                part = -line.amount * prices.share(own["percent"])
-            else:
-                part = (due - total) * (line.amount / total if total else Fraction(1, len(found)))
-            more = Line(part, line.terms, line.meter, line.service, line.rate, None, line.window,
-                        line.fee, "adjustment")
-            more.resource, more.project, more.site = line.resource, line.project, line.site
-            self.lines.append(more)

@@ -40,6 +40,8 @@ class Life:
         most = 60 * 10**9 if meter == "egress" else 5_000
         number = self.random.choice([1, 10**9 if meter == "egress" else 10, most // 2,
                                      self.random.randrange(1, most)])
+        if self.maker.negative and self.random.random() < 0.3:
+            number = -number
         return {"meter": meter, "quantity": str(number)}
 
     def send(self, kind, time, data, correction=None):
@@ -104,7 +106,7 @@ class Life:
         for time in times:
             data = {"used": [self.used()], **self.changed_attributes(0.6)}
             kind = "delta"
-            if self.random.random() < 0.25:
+            if self.random.random() < 0.25 and not data["used"][0]["quantity"].startswith("-"):
                 kind = "snapshot"
                 data["used"][0]["cumulative"] = True
                 data["incarnation"] = self.random.choice(["boot-1", "boot-2"])

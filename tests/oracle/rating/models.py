@@ -52,10 +52,12 @@ def tier_of(tiers, units):
 
 
 def volume(tiers, units, total):
-    if units <= 0:
-        return Fraction(0)
-    _, _, price, flat = tier_of(tiers, total)
-    return units * price + flat
+    """Without the flat fee, which is due once: under the version used first."""
+    return units * tier_of(tiers, abs(total))[2]
+
+
+def volume_flat(rate, total):
+    return tier_of(tiers_of(rate.row), abs(total))[3] * (0 if total == 0 else 1 if total > 0 else -1)
 
 
 def package(row, price, units):
@@ -63,22 +65,37 @@ def package(row, price, units):
     return rounded(paid / Fraction(row["size"]), row.get("rounding", "up")) * price
 
 
-def blocks(row, units):
+def blocks(row, units, total):
+    """In each tier its blocks; with the top tier, all units in blocks of the tier that all of the pool
+    reaches. Less than nothing costs what as much more would, with the other sign."""
     tiers = [(Fraction(tier["size"]), Fraction(tier["price"]), tier.get("blocks_max"))
              for tier in row["tiers"]]
-    due, left = Fraction(0), units
+    if row["policy"] == "top-tier":
+        size, price = top_of(tiers, abs(total))
+        return up(units / size) * price
+    due, left, sign = Fraction(0), abs(units), 1 if units >= 0 else -1
     for number, (size, price, most) in enumerate(tiers):
-        last = most is None or left <= size * most
-        if row["policy"] == "top-tier" and last and left > 0:
-            return rounded(units / size, "up") * price
-        inside = left if last else size * most
-        due += rounded(inside / size, "up") * price
+        inside = left if most is None else min(left, size * most)
+        due += up(inside / size) * price
         left -= inside
         if left <= 0:
-            return due
+            return due * sign
         if number + 1 == len(tiers):
             raise ValueError("more units than the last tier holds")
-    return due
+    return due * sign
+
+
+def up(blocks):
+    return rounded(blocks, "up")
+
+
+def top_of(tiers, total):
+    above = Fraction(0)
+    for size, price, most in tiers:
+        if most is None or total <= above + size * most:
+            return size, price
+        above += size * most
+    return tiers[-1][:2]
 
 
 def worth(rate, units, total):
@@ -94,7 +111,7 @@ def worth(rate, units, total):
     if rate.model == "package":
         return package(row, rate.price, units)
     if rate.model == "blocks":
-        return blocks(row, units)
+        return blocks(row, units, total)
     raise ValueError(f"the model {rate.model}")
 
 
@@ -108,11 +125,13 @@ def percentage(row, events):
     left = Fraction(free_units) if free_units is not None else None
     amounts = []
     for number, units in enumerate(events):
-        free = Fraction(0)
+        free, reached = Fraction(0), True
         if limited and (free_events is None or number < int(free_events)):
+            # The event that reaches the free units is no free one.
+            reached = left is not None and units >= left
             free = units if left is None else min(left, units)
             left = None if left is None else left - free
-        if free == units:
+        if not reached:
             amounts.append(Fraction(0))
             continue
         amount = (units - free) * rate + fixed

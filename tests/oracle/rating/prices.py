@@ -100,6 +100,8 @@ class Version:
         self.tariff, self.row = tariff, row
         self.start, self.end = second(row["valid_from"]), second(row.get("valid_to"))
         self.rates = [rate for given in row.get("rate", []) for rate in rates_of(given)]
+        for rate in self.rates:
+            rate.version, rate.tariff = self, tariff["id"]
         self.included = set(row.get("included", []))
         self.hold = {meter: set(states) for meter, states in row.get("hold", {}).items()}
         self.holding = {meter: (optional(time, "minimum", length) or 0,
@@ -117,14 +119,20 @@ class Terms:
         self.key = tuple((version.tariff["id"], version.start) for version in chain)
         self.tariff = own_first[0].tariff
         self.detail = own_first[0].detail
-        self.rates = [rate for version in own_first for rate in version.rates]
-        self.included = set().union(*(version.included for version in chain))
+        self.rates, self.included = [], set()
+        for version in own_first:
+            # What a tariff includes, those that it is based on do not price.
+            self.rates += [rate for rate in version.rates if rate.meter not in self.included]
+            self.included |= version.included
         self.hold, self.holding = {}, {}
         for version in chain:
             self.hold.update(version.hold)
             self.holding.update(version.holding)
-        self.fees = [fee for version in chain for fee in version.fees]
-        self.adjustments = [row for version in chain for row in version.adjustments]
+        # With the tariff that lists each.
+        self.names = {version.tariff["id"] for version in chain}
+        self.fees = [(version.tariff["id"], fee) for version in chain for fee in version.fees]
+        self.adjustments = [(version.tariff["id"], row) for version in chain
+                            for row in version.adjustments]
 
 
 class Book:

@@ -12,7 +12,7 @@ from the definitions, in fractions, from the first event to the last adjustment.
     rating.py show SEED ACCOUNTS ACCOUNT     the book and the events of that account alone
 
 Beside it `prices.py` reads the book, `usage.py` cuts usage into pieces, `models.py` and `measures.py`
-price them, `account.py` puts an account together and `tariffs.py` makes up cases. The events are read
+price them, `account.py` and `due.py` put an account together and `tariffs.py` makes up cases. The events are read
 and metered by the modules of `tests/golden`.
 """
 
@@ -184,8 +184,8 @@ def explained(folder, wanted):
         if name != wanted:
             continue
         for line in lines or []:
-            print(f"{line.amount} {float(line.amount):.9f}", line.kind, "fee" if line.fee else "",
-                  line.meter, line.rate, line.resource, line.project, line.window)
+            print(f"{line.amount} {float(line.amount):.9f}", line.kind, line.meter, line.rate,
+                  line.resource, line.project, line.window)
         print(summed(name, lines, why))
 
 

@@ -8,13 +8,15 @@ import json
 import os
 import random
 from datetime import datetime, timedelta, timezone
+from fractions import Fraction
 
 import usage
+import wire
 
 FEATURES = {"versions", "conditions", "places", "names", "times", "windows", "pools", "rounding", "tiers", "packages",
             "percentages", "blocks", "series", "dynamic", "matrix", "hashmap", "levels", "fees",
             "allowances", "adjustments", "holding", "base", "derived", "measures", "detail", "gaps",
-            "zero", "assignments", "owners"}
+            "zero", "assignments", "owners", "capacity", "scopes", "negative"}
 MONTHS = ["2026-10", "2026-03", "2024-02", "2026-11", "2025-04", "2026-09", "2026-01"]
 ZONES = ["UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe",
          "America/St_Johns", "Pacific/Chatham", "Africa/Casablanca", "Pacific/Kiritimati",
@@ -64,6 +66,11 @@ def toml(value):
     return json.dumps(value)
 
 
+def usage_service(meter):
+    of = MEASURED.get(meter, (meter,))[0]
+    return wire.METERS.get("vcpu" if of == "sold-mips" else of)[0]
+
+
 def table(name, row, below=()):
     lines = [f"[[{name}]]"] + [f"{key} = {toml(value)}" for key, value in row.items()
                                if key not in below]
@@ -87,6 +94,11 @@ class Maker:
         self.attributes = {}
         self.moves = False  # to another tariff within the month
         self.levels = False  # what is held at each instant matters, so that all has to be known
+        held = [meter for meter in self.meters if meter in HELD]
+        # Its holdings have a minimum or a step in some version of some tariff.
+        self.timed = self.random.choice(held) if held and self.may("holding", 0.25) else None
+        self.detail = self.pick("account", "project") if self.may("detail", 0.15) else "resource"
+        self.negative = self.may("negative", 0.15)
 
     def may(self, feature, chance):
         return self.random.random() < chance and feature in self.features
@@ -242,7 +254,7 @@ class Maker:
         if self.may("pools", 0.4):
             row["pool"] = self.pick("account", "project", "site", "resource")
         if position and "zero_usage" not in row:
-            if self.may("windows", 0.12):
+            if self.may("windows", 0.12) and meter != self.timed:
                 row["window"] = self.pick("3600s", "86400s")
             if self.may("rounding", 0.2):
                 row["round_units"] = {"step": self.pick("1", "0.1", "5"),
@@ -298,26 +310,27 @@ class Maker:
             row["tiers"] = self.tiers(row["meter"] in HELD)
             row.pop("zero_usage", None)
         units = {**HELD, **SUMS}.get(row["meter"])
-        if units and row.get("model", "per-unit") in ("per-unit", "graduated") and "by" not in row:
+        if units and row.get("model", "per-unit") in ("per-unit", "graduated") \
+                and "by" not in row and row["meter"] not in self.allowed:
             row["unit"] = self.random.choice(units)
         return row
 
-    def version(self, start, end):
+    def version(self, start, end, whole):
         row = {"valid_from": iso(start)}
         if end is not None:
             row["valid_to"] = iso(end)
-        if self.may("detail", 0.15):
-            row["detail"] = self.pick("account", "project")
-        if not self.moves and self.may("holding", 0.2):
-            held = [meter for meter in self.meters if meter in HELD]
-            if held:
-                step = self.pick(1, 60, 3600)
-                time = {"minimum": f"{step * self.pick(2, 10)}s"} if self.random.random() < 0.6 else {}
-                if step > 1:
-                    time["step"] = f"{step}s"
-                if time:
-                    row["holding"] = {self.random.choice(held): time}
+        if self.detail != "resource" and whole:
+            row["detail"] = self.detail
+        if self.timed and self.random.random() < 0.7:
+            step = self.pick(1, 60, 3600)
+            time = {"minimum": f"{step * self.pick(2, 10)}s"} if self.random.random() < 0.6 else {}
+            if step > 1:
+                time["step"] = f"{step}s"
+            if time:
+                row["holding"] = {self.timed: time}
         return row
+
+    # --- Fees
 
     def fees(self):
         found = []
@@ -328,100 +341,228 @@ class Maker:
                 row["proration"] = {"by": "day", "count": self.pick("actual", "thirty")}
                 if self.random.random() < 0.5:
                     row["proration"].update(decimals=9, rounding=self.pick("half-away-from-zero", "down"))
+            elif row["every"] == "month" and self.random.random() < 0.2:
+                row["proration"] = "none"
             found.append(row)
+        if self.may("capacity", 0.2):
+            found.append(self.capacity())
         return found
 
-    def adjustments(self, rates, one):
+    def capacity(self):
+        """One price for the first tier into which the units of some meters fit."""
+        row = {"name": "Capacity", "service": "Base", "tax": "none",
+               "every": self.pick("month", "month", "once")}
+        meters = self.random.sample(self.meters, self.random.randint(1, len(self.meters)))
+        bounds, tiers = dict.fromkeys(meters, Fraction(0)), []
+        units = {meter: self.pick("", *({**HELD, **SUMS}[meter])) for meter in meters}
+        for _ in range(self.random.randint(1, 3)):
+            for meter in meters:
+                bounds[meter] += Fraction(self.pick("1", "7.5", "100", "5000", "1000000"))
+            tiers.append({"up_to": {
+                meter: f"{float(bound):.1f} {units[meter]}".strip()
+                for meter, bound in bounds.items()}, "amount": self.pick("10", "35.5", "0.01")})
+        if self.random.random() < 0.8:
+            tiers.append({"amount": self.pick("99", "1000")})
+        else:
+            row["limited"] = True
+        return {**row, "tiers": tiers}
+
+    # --- Adjustments
+
+    def adjustments(self, rates, named=""):
         found = []
-        plain = [row for row in rates if row.get("model", "per-unit") in (
-            "per-unit", "graduated", "volume", "package", "blocks") and "by" not in row
-            and "zero_usage" not in row]
-        alone = [row for row in plain if sum(other["meter"] == row["meter"] for other in rates) == 1]
-        if alone and one and self.may("allowances", 0.35):
-            row = self.random.choice(alone)
-            found.append({"name": "Included", "adjust": "allowance", "meters": [row["meter"]],
-                          "quantity": self.pick("1", "10", "0.5", "100"), "unit": row["unit"],
-                          "pool": "account" if row["meter"] in MEASURED else
-                          self.pick("account", "project")})
-        if self.may("adjustments", 0.3):
-            found.append({"name": "Discount", "adjust": "discount", "percent": self.pick("10%", "33.3%")})
-        if self.may("adjustments", 0.2):
-            found.append({"name": "Welcome", "adjust": "credit", "amount": self.pick("5", "100")})
-        if self.may("adjustments", 0.35):
-            kind = self.pick("minimum", "maximum", "commitment")
-            row = {"name": kind.title(), "adjust": kind, "amount": self.pick("10", "250", "0.5")}
-            if kind == "commitment":
-                row.update(overage=self.pick("1", "2", "0.8"), true_up=self.pick(True, False),
-                           prepaid=self.pick(True, False))
-                row["true_up"] &= not row["prepaid"]
-            found.append(row)
+        for number in range(2):
+            if self.may("allowances", 0.25):
+                found += self.allowance(rates, f"{named}Included {number}")
+        for number in range(self.random.choice([0, 0, 1, 1, 2, 3])):
+            if "adjustments" in self.features:
+                found.append(self.adjustment(rates, f"{named}Adjustment {number}"))
         return found
+
+    def allowance(self, rates, name):
+        """On one meter, or on several that count in the same unit."""
+        plain = ("per-unit", "graduated", "volume", "package", "blocks", "matrix")
+        units = {}
+        for row in rates:
+            known = units.setdefault(row["meter"], set())
+            known.add(row["unit"])
+            if row.get("model", "per-unit") not in plain or "by" in row or "zero_usage" in row:
+                known.add("none")
+        units = {meter: known for meter, known in units.items() if "none" not in known}
+        measured = [meter for meter in units if meter in MEASURED]
+        if not units:
+            return []
+        meter = self.random.choice(sorted(units))
+        unit = self.random.choice(sorted(units[meter]))
+        meters = [meter]
+        if meter not in measured:
+            meters += [other for other in sorted(units) if other not in [meter, *measured]
+                       and unit in units[other] and self.random.random() < 0.7]
+        if meter in measured and self.levels and self.detail != "resource":
+            return []
+        self.allowed |= set(meters)
+        row = {"name": name, "adjust": "allowance", "meters": meters,
+               "quantity": self.pick("1", "10", "0.5", "100"), "unit": unit}
+        if meter not in measured:
+            row["pool"] = self.pool("project", "resource", "site")
+            self.windowed(row, [rate for rate in rates if rate["meter"] in meters])
+        return [row]
+
+    def pool(self, *others):
+        narrow = {"account": {"project", "resource"}, "project": {"resource"}}
+        found = self.pick("account", "account", *others)
+        return "account" if found in narrow.get(self.detail, ()) else found
+
+    def windowed(self, row, rates):
+        if any("window" in rate for rate in rates) and self.random.random() < 0.6:
+            row["windows"] = True
+
+    def adjustment(self, rates, name):
+        kind = self.pick("discount", "discount", "credit", "minimum", "maximum", "commitment")
+        row = {"name": name, "adjust": kind}
+        if kind == "discount":
+            row["percent"] = self.pick("10%", "33.3%")
+        else:
+            row["amount"] = self.pick("10", "250", "0.5", "3")
+        if kind == "commitment":
+            row.update(overage=self.pick("1", "2", "0.8"), true_up=self.pick(True, False),
+                       prepaid=self.pick(True, False))
+            row["true_up"] &= not row["prepaid"]
+        if kind in ("minimum", "maximum", "commitment") and self.random.random() < 0.3:
+            row["proration"] = self.pick("day", "none", "second")
+        # What is held at a level stands on lines in shares that no definition states.
+        if self.levels or name.startswith("Base") or not self.may("scopes", 0.6):
+            return row
+        scoped = self.scoped(row, rates)
+        if kind != "discount":
+            row["pool"] = self.pool("project", "resource", "site")
+            self.windowed(row, scoped)
+        return row
+
+    def scoped(self, row, rates):
+        """Narrows an adjustment; the rates that it bears on."""
+        meters = sorted({rate["meter"] for rate in rates if rate["meter"] in {**HELD, **SUMS}})
+        names = sorted({rate["name"] for rate in rates if "name" in rate})
+        what = self.random.random()
+        if what < 0.4 and meters:
+            row["meters"] = self.random.sample(meters, self.random.randint(1, len(meters)))
+        elif what < 0.6 and names:
+            row["rates"] = [self.random.choice(names)]
+        elif what < 0.8 and meters:
+            row["services"] = [usage_service(self.random.choice(meters))]
+        if any(key in row for key in ("meters", "rates", "services")) and self.random.random() < 0.3:
+            row["fees"] = True
+        return [rate for rate in rates
+                if rate["meter"] in row.get("meters", [rate["meter"]])
+                and rate.get("name") in row.get("rates", [rate.get("name")])
+                and usage_service(rate["meter"]) in row.get("services",
+                                                            [usage_service(rate["meter"])])]
+
+    def dearer(self, row, whole):
+        """A fee or an adjustment in a later version. A base does not know what is priced above it."""
+        row = dict(row)
+        if self.random.random() < 0.5 or (self.levels or not whole) and "percent" in row:
+            return row
+        if "tiers" in row:
+            row["tiers"] = [{**tier, "amount": self.pick("20", "0.75", "300")}
+                            for tier in row["tiers"]]
+        for key, values in (("amount", ("20", "0.75", "300")), ("percent", ("50%", "1.5%", "20%")),
+                            ("quantity", ("2", "30", "0.25"))):
+            if key in row:
+                row[key] = self.random.choice(values)
+        return row
+
+    def listed(self, rows, kind, whole):
+        """The list in a later version: some change, and one may be left out."""
+        rows = [self.dearer(row, whole) for row in rows]
+        may = kind == "fee" or whole and not self.levels
+        if rows and self.random.random() < 0.15 and may:
+            rows.pop(self.random.randrange(len(rows)))
+        return rows
+
+    # --- Tariffs
 
     def tariff(self):
         """The tables of the tariff, and of its base."""
         names = {"id": f"t-{self.name}", "name": f"Tariff {self.name}", "currency": self.currency}
-        text, own = "", list(self.meters)
+        text, own, over = "", list(self.meters), []
+        self.allowed = set()
         self.moves = self.may("assignments", 0.1)
-        if not self.moves and self.may("base", 0.2) and len(own) > 1:
-            inherited = [own.pop()]
+        if self.may("base", 0.3):
+            inherited = self.random.sample(own, self.random.randint(1, len(own)))
+            own = [meter for meter in own if meter not in inherited]
             base = {**names, "id": f"b-{self.name}"}
-            text += table("tariff", base) + self.dated(inherited, 0.3, False)
+            below, over = self.dated(inherited, 0.3, "base")
+            text += table("tariff", base) + below
             names["base"] = base["id"]
-        text += table("tariff", names) + self.dated(own, 0.35, True)
+        whole = self.dated(own, 0.35, "own", over)[0]
+        text += table("tariff", names) + whole
         if self.moves:
             text += table("tariff", {**names, "id": f"u-{self.name}"})
-            text += self.dated(own, 0.2, True)
+            text += self.dated(own, 0.2, "own", over)[0]
         return text
 
-    def dated(self, meters, chance, whole):
-        start, cuts = self.calendar.start - 400 * 86400, []
+    def overrides(self, over):
+        """Prices of one's own for what the base prices too: for some of it, or for all."""
+        found = []
+        for row in over:
+            simple = row.get("model", "per-unit") in ("per-unit", "graduated", "package")
+            if not simple or "by" in row or "times" in row or "zero_usage" in row \
+                    or self.random.random() < 0.5:
+                continue
+            row = {**self.changed(row), "unit": row["unit"]}
+            if self.random.random() < 0.6 and "where" not in row:
+                self.attributes["flavor"] = ["small", "large", "huge"]
+                row["where"] = {"flavor": self.pick("small", "large")}
+            found.append(row)
+        # What is for some of it first; nothing twice, so that each is reached.
+        kept = {}
+        for row in sorted(found, key=lambda row: not any(
+                key in row for key in ("where", "site", "region", "kind"))):
+            about = [(key, row[key]) for key in ("where", "site", "region", "kind") if key in row]
+            kept.setdefault(repr((row["meter"], about)), row)
+        return list(kept.values())
+
+    def dated(self, meters, chance, role, over=()):
+        """The versions of a tariff, and the rates of its first."""
+        start, cuts, whole = self.calendar.start - 400 * 86400, [], role == "own"
         if self.may("versions", chance):
             cuts = sorted({self.inside() for _ in range(self.random.randint(1, 2))})
         if whole and self.may("gaps", 0.04):
             start = self.inside()
             cuts = [cut for cut in cuts if cut > start]
         edges = [start, *cuts, None]
-        rates = [row for meter in meters for row in self.rates(meter)] + self.sold_as_mips()
-        if not cuts and whole:
-            rates += self.measured()
-        fees = self.fees() if whole else []
-        adjustments = self.adjustments(rates, not cuts) if whole else []
-        text, holding, detail = "", {}, "resource"
-        for number, (first, last) in enumerate(zip(edges, edges[1:])):
-            version = self.version(first, last)
-            if number == 0:
-                holding, detail = version.get("holding", {}), version.get("detail", detail)
-                # No pool is narrower than what a line stands for.
-                narrow = {"account": {"project", "resource"}, "project": {"resource"}}
-                for row in [*adjustments, *rates]:
-                    if row.get("pool") in narrow.get(detail, ()):
-                        del row["pool"]
-            else:
-                version.pop("holding", None)
-                version.pop("detail", None)
+        rates = [row for meter in meters for row in self.rates(meter)]
+        if whole:
+            rates += self.sold_as_mips()
+            if not cuts and not over and not self.moves:
+                rates += self.measured()
+        first = rates
+        below = self.overrides(over)
+        narrow = {"account": {"project", "resource"}, "project": {"resource"}}
+        for row in [*rates, *below]:
+            if whole and row.get("pool") in narrow.get(self.detail, ()):
+                del row["pool"]
+        fees = self.fees() if whole or self.random.random() < 0.3 else []
+        adjustments = []
+        if whole or self.random.random() < 0.4:
+            adjustments = self.adjustments([*below, *rates, *over], "" if whole else "Base ")
+        text = ""
+        for number, (begin, end) in enumerate(zip(edges, edges[1:])):
+            if number:
                 rates = [self.changed(row) for row in rates]
-                fees = [self.dearer(row) for row in fees]
-                adjustments = [self.dearer(row) for row in adjustments]
-            if holding:
-                version["holding"] = holding
-            if detail != "resource":
-                version["detail"] = detail
-            for row in rates:
-                if row["meter"] in holding:
-                    row.pop("window", None)
+                below = self.overrides(over) if self.random.random() < 0.4 else below
+                for row in below:
+                    if row.get("pool") in narrow.get(self.detail, ()):
+                        del row["pool"]
+                fees = self.listed(fees, "fee", whole)
+                adjustments = self.listed(adjustments, "adjustment", whole)
+            version = self.version(begin, end, whole)
             text += table("tariff.version", version)
-            text += "".join(table("tariff.version.rate", row) for row in rates)
+            text += "".join(table("tariff.version.rate", row) for row in [*below, *rates])
             text += "".join(table("tariff.version.fee", row) for row in fees)
             text += "".join(table("tariff.version.adjustment", row) for row in adjustments)
-        return text
-
-    def dearer(self, row):
-        """A fee or an adjustment in a later version. Shares stay: on which lines a credit stands would
-        matter to others."""
-        row = dict(row)
-        if "amount" in row and row.get("adjust") != "credit" and self.random.random() < 0.4:
-            row["amount"] = self.pick("20", "0.75", "300")
-        return row
+        return text, first
 
     def account(self):
         row = {"id": f"a-{self.name}", "name": f"Account {self.name}", "seller": "acme",

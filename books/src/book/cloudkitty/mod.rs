@@ -13,7 +13,10 @@ use std::fmt::Write as _;
 
 use turnpike_schemas::meter::MeterCatalogue;
 use turnpike_schemas::parse::{decimal_to_scaled, scaled_to_short_decimal};
-use turnpike_schemas::{Aggregation, Currency, Meter, MeterId, Per, TariffId, TaxCategoryId};
+use turnpike_schemas::{
+    Aggregation, Currency, Meter, MeterId, Per, PriceBook, PriceModel, Rate, TariffId,
+    TariffVersion, TaxCategoryId,
+};
 
 use export::Entry;
 
@@ -54,12 +57,36 @@ const SERVICES: [(&[&str], &str, &str); 11] = [
     (&["radosgw.objects", "storage.objects"], "objects", "object"),
 ];
 
-/// The text of a tariff with one rate for each service of the HashMap.
-pub fn tariff_text(
+/// A tariff with one rate for each service of a HashMap, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeTariff {
+    /// `[[tariff]]` with its keys.
+    pub head: String,
+    /// Its only `[[tariff.version]]` with its rates.
+    pub version: String,
+}
+
+impl MadeTariff {
+    pub fn text(&self) -> String {
+        format!("{}\n{}", self.head, self.version)
+    }
+}
+
+/// What becomes of a book that has a tariff of this id already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Again {
+    /// Its last version has the same rates.
+    Unchanged,
+    /// The book's text with another version.
+    Version(String),
+}
+
+/// The tariff that a HashMap becomes.
+pub fn tariff_of(
     json: &str,
     import: &CloudKittyImport,
     meters: &MeterCatalogue,
-) -> Result<String, CloudKittyError> {
+) -> Result<MadeTariff, CloudKittyError> {
     let mut services: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
     for entry in export::entries(json).map_err(CloudKittyError)? {
         services.entry(entry.service.clone()).or_default().push(entry);
@@ -67,13 +94,8 @@ pub fn tariff_text(
     if services.is_empty() {
         return refuse("the HashMap holds no mapping and no threshold");
     }
-    let mut text = format!(
-        "[[tariff]]\nid = {}\nname = {}\ncurrency = {}\n\n[[tariff.version]]\nvalid_from = {}\n",
-        quoted(import.tariff.as_str()),
-        quoted(&import.name),
-        quoted(&import.currency.to_string()),
-        quoted(&import.valid_from)
-    );
+    let head = head(import, import.tariff.as_str());
+    let mut text = format!("[[tariff.version]]\nvalid_from = {}\n", quoted(&import.valid_from));
     let mut priced: BTreeMap<MeterId, &str> = BTreeMap::new();
     for (service, entries) in &services {
         let (meter, unit) = meter_of(service, import, meters)?;
@@ -86,7 +108,76 @@ pub fn tariff_text(
         }
         rate(&mut text, service, entries, (meter, &unit), import)?;
     }
-    Ok(text)
+    Ok(MadeTariff { head, version: text })
+}
+
+fn head(import: &CloudKittyImport, id: &str) -> String {
+    format!(
+        "[[tariff]]\nid = {}\nname = {}\ncurrency = {}\n",
+        quoted(id),
+        quoted(&import.name),
+        quoted(&import.currency.to_string()),
+    )
+}
+
+/// The HashMap read once more for a tariff that the book has: a version from its instant on, where a
+/// price differs. What people have added to the last version (fees, rates of their own, what is
+/// included) would not be in the next: then only they can write it.
+pub fn again(
+    text: &str,
+    book: &PriceBook,
+    import: &CloudKittyImport,
+    made: &MadeTariff,
+) -> Result<Again, CloudKittyError> {
+    let id = &import.tariff;
+    let known = book.tariff(id).ok_or_else(|| CloudKittyError(format!("no tariff `{id}`")))?;
+    if known.currency != Some(import.currency) {
+        return refuse(format!("tariff `{id}` of the book is not in {}", import.currency));
+    }
+    // Read by the reader of books, beside the tariff that is there.
+    let beside = (0..).map(|number| format!("{id}-{number}"));
+    let beside = beside.filter_map(|id| TariffId::new(id).ok());
+    let free = beside.filter(|id| book.tariff(id).is_none()).take(1).next();
+    let Some(other) = free else { return refuse(format!("no id beside `{id}` is free")) };
+    let both = format!("{text}\n{}\n{}", head(import, other.as_str()), made.version);
+    let parsed = super::parse_book(&both).map_err(|mistakes| {
+        let messages: Vec<&str> = mistakes.iter().map(|found| found.message.as_str()).collect();
+        CloudKittyError(messages.join("; "))
+    })?;
+    let last = |tariff: &TariffId| {
+        let tariff = parsed.tariff(tariff);
+        tariff.and_then(|tariff| tariff.versions.last())
+    };
+    let (Some(last), Some(next)) = (last(id), last(&other)) else {
+        return refuse(format!("tariff `{id}` of the book has no version"));
+    };
+    if last.rates == next.rates {
+        return Ok(Again::Unchanged);
+    }
+    if next.valid_from <= last.valid_from {
+        return refuse(format!(
+            "tariff `{id}` has a version from {} on: say with --valid-from from when on the \
+             changed prices are valid, after that",
+            last.valid_from
+        ));
+    }
+    let of_hashmap = |rate: &Rate| matches!(rate.model, PriceModel::HashMap { .. });
+    let bare = TariffVersion {
+        id: next.id.clone(),
+        valid_from: next.valid_from,
+        valid_to: next.valid_to,
+        rates: next.rates.clone(),
+        ..last.clone()
+    };
+    if bare != *next || !last.rates.iter().all(of_hashmap) {
+        return refuse(format!(
+            "version `{}` says more than a HashMap does, and a version made of one would not: \
+             write the next one yourself, from what --print prints",
+            last.id
+        ));
+    }
+    let changed = super::edit::with_version(text, id.as_str(), &made.version, &import.valid_from);
+    changed.map(Again::Version).map_err(|error| CloudKittyError(error.to_string()))
 }
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, CloudKittyError> {

@@ -63,7 +63,7 @@ fn import() -> CloudKittyImport {
 }
 
 fn tariff(json: &str, import: &CloudKittyImport) -> Tariff {
-    let text = tariff_text(json, import, &MeterCatalogue::builtin()).expect("is a tariff");
+    let text = tariff_of(json, import, &MeterCatalogue::builtin()).expect("is a tariff").text();
     let head = "[[tax_category]]\nid = \"standard\"\ncode = \"S\"\nrate = \"20%\"\n\n";
     let parsed = read_book(&format!("{head}{text}"));
     let parsed = parsed.unwrap_or_else(|mistakes| panic!("{mistakes:#?}\n{text}"));
@@ -122,7 +122,7 @@ fn costs_of_another_period_become_exact_prices() {
         "thresholds": [{"cost": "0.5", "type": "rate", "level": 10}]}}}"#;
     let check = |period_seconds: i64, expect: Option<(i64, Per)>| {
         let import = CloudKittyImport { period_seconds, ..import() };
-        let found = tariff_text(json, &import, &MeterCatalogue::builtin()).ok().map(|_| {
+        let found = tariff_of(json, &import, &MeterCatalogue::builtin()).ok().map(|_| {
             let tariff = tariff(json, &import);
             let rate = &tariff.versions[0].rates[0];
             let PriceModel::HashMap { groups } = &rate.model else { panic!() };
@@ -144,7 +144,7 @@ fn costs_of_another_period_become_exact_prices() {
 #[test]
 fn what_cannot_be_carried_over_is_refused_by_name() {
     let check = |json: &str, message: &str| {
-        let error = tariff_text(json, &import(), &MeterCatalogue::builtin()).expect_err(json);
+        let error = tariff_of(json, &import(), &MeterCatalogue::builtin()).expect_err(json);
         assert!(error.to_string().contains(message), "{message:?} is not in {error}");
     };
     let one = |service: &str, row: &str| {
@@ -174,6 +174,6 @@ fn services_may_be_given_another_meter() {
     let found = tariff(NESTED, &import);
     assert_eq!(found.versions[0].rates[0].unit.name, "GiB");
     import.services.insert("compute".to_owned(), (meter("memory"), Some("core".to_owned())));
-    let error = tariff_text(NESTED, &import, &MeterCatalogue::builtin()).expect_err("no unit");
+    let error = tariff_of(NESTED, &import, &MeterCatalogue::builtin()).expect_err("no unit");
     assert!(error.to_string().contains("has no unit `core`"), "{error}");
 }

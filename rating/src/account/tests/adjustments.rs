@@ -216,7 +216,10 @@ fn a_commitment_covers_then_costs_more() {
     check(commitment("100", "2", true, true), &["60"], "0");
     check(commitment("100", "2", true, true), &["60", "60"], "40");
     check(commitment("100", "2", false, false), &["120", "-50"], "70");
-    check(commitment("100", "2", false, true), &["-5"], "-5");
+    // What is prepaid is neither billed nor paid back.
+    check(commitment("100", "2", false, true), &["-5"], "0");
+    check(commitment("100", "2", false, true), &["-5", "120"], "30");
+    check(commitment("100", "2", false, false), &["-5"], "-5");
     let world = World::new().per_call("1").adjust("Deal", commitment("100", "2", true, true));
     let world = world.used("60").used("60");
     assert_eq!(

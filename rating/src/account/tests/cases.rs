@@ -5,14 +5,19 @@ use serde_json::Value;
 use turnpike_schemas::RoundTo;
 use turnpike_schemas::tariff::{BlockPolicy, BlockTier, DayCount};
 
+use periods::*;
+
 use super::fees::capacity;
 use super::*;
+use crate::price::tests::all_cases;
+
+mod periods;
 
 /// A kind and what rates it.
 type Kind = (&'static str, fn(&Value));
 
 /// The kinds that belong to the account stage, and how each is rated.
-const KINDS: [Kind; 23] = [
+const KINDS: [Kind; 27] = [
     ("minimum_commitment", minimum_commitment),
     ("charge_minimum_true_up", charge_minimum),
     ("subscription_proration", subscription),
@@ -36,27 +41,60 @@ const KINDS: [Kind; 23] = [
     ("aggregation_rounding", aggregation_rounding),
     ("unit_conversion", unit_conversion),
     ("coupon_chain", coupon_chain),
+    ("prorated_sum", prorated_sum),
+    ("prorated_unique_count", prorated_unique),
+    ("sum", recurring_sum),
+    ("late_events_period_preserving", late_events),
 ];
+
+/// Kinds that are not about rating: taxes, credit notes, wallets, and what parties share.
+const OF_INVOICES: [&str; 7] = [
+    "taxes_with_fixed_coupon",
+    "progressive_billing",
+    "credit_note_unused_days",
+    "credit_cap",
+    "invoice_pipeline",
+    "taxes_additive",
+    "multi_party_split",
+];
+
+/// A price per unit that events name, up to a maximum.
+fn is_dynamic(case: &Value) -> bool {
+    case["model"].as_str().is_some_and(|model| model.contains("dynamic_"))
+}
 
 #[test]
 fn cases_of_other_engines() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/cases/peers.json");
-    let Ok(text) = std::fs::read_to_string(path) else {
-        println!("skipped: peers.json does not lie beside the project");
-        return;
-    };
-    let cases: Vec<Value> = serde_json::from_str(&text).expect("peers.json");
-    for (kind, check) in KINDS {
-        let own = cases.iter().filter(|case| case["model"] == kind);
-        assert!(own.clone().count() > 0, "{kind} has no cases");
-        for case in own {
+    let cases = all_cases();
+    let mut checked = 0;
+    for case in &cases {
+        if let Some((_, check)) = KINDS.iter().find(|(kind, _)| case["model"] == **kind) {
             check(case);
+            checked += 1;
+        } else if is_dynamic(case) {
+            dynamic_maximum(case);
+            checked += 1;
         }
     }
-    let dynamic = |case: &&Value| case["model"].as_str().is_some_and(|m| m.contains("dynamic_"));
-    for case in cases.iter().filter(dynamic) {
-        dynamic_maximum(case);
+    println!("{checked} of {} cases are about accounts", cases.len());
+}
+
+/// No case is left out by being of a kind that nothing here knows.
+#[test]
+fn every_case_about_rating_is_run() {
+    let (mut run, mut others) = (0, Vec::new());
+    for case in all_cases() {
+        let model = text(&case, "model");
+        let of_account = KINDS.iter().any(|(kind, _)| *kind == model) || is_dynamic(&case);
+        if of_account || crate::price::tests::cases::is_of_a_model(&case) {
+            run += 1;
+            continue;
+        }
+        assert!(OF_INVOICES.contains(&model), "nothing rates cases of `{model}`: {}", case["id"]);
+        others.push(model.to_owned());
     }
+    println!("{run} cases of rating are run; {} are about invoices: {others:?}", others.len());
+    assert!(run >= 74, "only {run} cases");
 }
 
 #[track_caller]
@@ -145,17 +183,6 @@ fn charge_minimum(case: &Value) {
     let minor = |key| nano(text(&case["expected"], key)) / 10_000_000;
     assert_eq!(cents.iter().sum::<i64>(), minor("usage") + minor("true_up"));
     assert!(cents.contains(&minor("usage")) && cents.contains(&minor("true_up")));
-}
-
-fn subscription(case: &Value) {
-    let params = &case["params"];
-    let world = World::new().fee("Plan", text(params, "monthly"), BY_DAY);
-    let world = last_days(world, whole(params, "period_days"), whole(params, "days_used"));
-    // Taxed on what is rounded.
-    let percent = i64::from(text(params, "tax_percent").parse::<u32>().expect("percent"));
-    let net = world.cents();
-    let gross = net + (net * percent + 50) / 100;
-    assert_eq!(gross, nano(text(&case["expected"], "total")) / 10_000_000);
 }
 
 fn unit_minimum(case: &Value) {
@@ -280,44 +307,6 @@ fn time_of_day_commitment(case: &Value) {
     assert_eq!(unused.amount.to_decimal_text(2), text(&case["expected"], "true_up"));
 }
 
-fn day_ratio(case: &Value) {
-    let (params, input) = (&case["params"], &case["input"]);
-    let decimals = u32::try_from(whole(params, "decimals")).expect("decimals");
-    let ratio = Some((decimals, RoundTo::HalfAwayFromZero));
-    let world = World::new().fee("A", "1", Proration::Day { count: DayCount::Actual, ratio });
-    let world = last_days(world, whole(input, "of"), whole(input, "days"));
-    world.costs(text(&case["expected"], "ratio"));
-}
-
-/// What is billed for the month after a change, less what was billed before it.
-fn day_change(case: &Value) {
-    let amount = |key: &str| {
-        let price = text(&case["input"], key);
-        let (count, each) = price.split_once('x').unwrap_or(("1", price));
-        (nano(each) * count.parse::<i64>().expect("count")).to_string()
-    };
-    let as_fee = |nano: &str| {
-        let nano: i64 = nano.parse().expect("nano");
-        let decimal = turnpike_schemas::parse::scaled_to_decimal(nano.into(), 9);
-        fee("Seats", &decimal, BY_DAY)
-    };
-    let params = &case["params"];
-    let cents = |world: &World| -> Vec<i64> {
-        let round = |line: &RatedLine| line.amount.round(Rounding::HalfAwayFromZero);
-        world.lines().iter().map(|line| round(line).expect("rounds").minor()).collect()
-    };
-    let mut world = World::new().period(text(params, "period_start"), "2024-04-01");
-    world.version().fees.push(as_fee(&amount("old")));
-    let before = cents(&world);
-    let mut world = world.next_version(text(params, "change"));
-    world.version().fees[0] = as_fee(&amount("new"));
-    let after = cents(&world);
-    let minor = |key: &str| nano(text(&case["expected"], key)) / 10_000_000;
-    assert_eq!(after[0] - before[0], minor("credit"), "{}", case["id"]);
-    assert_eq!(after[1], minor("charge"), "{}", case["id"]);
-    assert_eq!(after.iter().sum::<i64>() - before[0], minor("amount"), "{}", case["id"]);
-}
-
 fn capacity_tier(case: &Value) {
     // The meters of the case, by the place of their names.
     let meters = ["calls", "texts", "objects"];
@@ -385,19 +374,6 @@ fn base_plus_consumable(case: &Value) {
     let blocks = Rate { model: PriceModel::Blocks { policy, tiers }, ..rate("calls", "0") };
     let world = World::new().rate(blocks).fee("Base", text(params, "base"), BY_DAY);
     expect(case, &world.used(text(&case["input"], "units")));
-}
-
-/// Each day costs 1.
-fn day_count(case: &Value) {
-    let zone: chrono_tz::Tz = text(&case["params"], "timezone").parse().expect("zone");
-    let from = text(&case["input"], "from");
-    let mut world = World::new().zone(&from[..7], zone);
-    let local = |text: &str| turnpike_schemas::period::parse_day_or_instant(text, zone).ok();
-    let assignment = &mut world.book.accounts[0].tariffs[0];
-    assignment.valid_from = local(from);
-    assignment.valid_to = local(text(&case["input"], "to"));
-    let world = world.fee("Day", "31", BY_DAY);
-    expect(case, &world);
 }
 
 fn aggregation_rounding(case: &Value) {

@@ -1,5 +1,6 @@
 //! Fees: months, parts of them, capacity, once, and flat fees without usage.
 
+use turnpike_schemas::party::TariffAssignment;
 use turnpike_schemas::tariff::{CapacityLimit, CapacityTier, DayCount};
 use turnpike_schemas::{RoundTo, Tariff};
 
@@ -140,6 +141,22 @@ fn what_is_due_once_is_due_when_the_tariff_comes_into_force() {
     once().assigned(Some("2026-01-08"), None).next_version("2026-01-20").costs("99");
     once().assigned(Some("2026-02-01"), None).costs("0");
     once().assigned(Some("2026-01-01"), None).costs("99");
+    // After a gap the account is on the tariff again: it comes into force once.
+    let again = |first: (Option<&str>, &str), from: &str| {
+        let mut world = once().assigned(first.0, Some(first.1));
+        let tariffs = &mut world.book.accounts[0].tariffs;
+        tariffs.push(TariffAssignment {
+            valid_from: Some(at(from)),
+            valid_to: None,
+            ..tariffs[0].clone()
+        });
+        world
+    };
+    again((None, "2025-11-01"), "2026-01-08").costs("0");
+    again((Some("2026-01-03"), "2026-01-05"), "2026-01-08").costs("99");
+    let mut world = once().assigned(Some("2025-03-01"), None).next_version("2026-01-08");
+    world.book.tariffs[0].versions[0].valid_to = Some(at("2025-11-01"));
+    world.costs("0");
     // A fee of a later version is not for those who are there already.
     let mut world = World::new().assigned(Some("2026-01-03"), None).next_version("2026-01-20");
     world.version().fees.push(Fee { every: FeeEvery::Once, ..fee("Setup", "99", BY_DAY) });

@@ -165,6 +165,27 @@ fn what_ends_a_holding_and_what_does_not() {
 }
 
 #[test]
+fn a_holding_that_began_without_a_holding_time_counts_from_its_beginning() {
+    let (start, middle) = ("2026-10-02T00:00:00Z", "2026-10-02T00:30:00Z");
+    let mut two = super::book();
+    two.tariffs[0].versions[0].valid_to = Some(at(middle));
+    two.tariffs[0].versions[1].valid_from = at(middle);
+    let vcpu = MeterId::new("vcpu").expect("id");
+    let holding = HoldingTime { minimum_seconds: 7_200, step_seconds: 3_600 };
+    two.tariffs[0].versions[1].holding.insert(vcpu, holding);
+    let check = |usage: &[UsageInterval], expect: &[&str]| {
+        assert_eq!(gathered(&two, usage), expect, "{usage:?}");
+    };
+    // It began when there was no minimum; its hours began when it did.
+    let first = "vcpu standard.1/0 1800 1800 1";
+    check(&[held(start, "2026-10-02T00:40:00Z")], &[first, "vcpu standard.2/0 1800 1800 1"]);
+    check(&[held(start, "2026-10-02T01:00:01Z")], &[first, "vcpu standard.2/0 5400 5400 1"]);
+    // A second later there is one of its own, with its minimum.
+    let own = held("2026-10-02T00:30:01Z", "2026-10-02T00:40:00Z");
+    check(&[held(start, middle), own], &[first, "vcpu standard.2/0 7200 7200 1"]);
+}
+
+#[test]
 fn what_is_still_held_has_no_end_yet() {
     let book = book(60, 3_600);
     let (span, periods) = october(&book);

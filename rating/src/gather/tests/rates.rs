@@ -256,6 +256,72 @@ fn months_stand_in_the_key_where_a_base_adjusts() {
 }
 
 #[test]
+fn usage_priced_by_a_base_is_adjusted_by_the_account_s_own_version() {
+    // Three versions of the account's own tariff; the base prices all of it under one version.
+    let book = |discounts: [i64; 3]| {
+        inherited(|book| {
+            let starts = ["2026-01-01T00:00:00Z", "2026-10-05T00:00:00Z", "2026-10-05T06:00:00Z"];
+            let first = book.tariffs[0].versions[0].clone();
+            let versions =
+                starts.iter().zip(discounts).enumerate().map(|(number, (start, rate))| {
+                    let mut version = first.clone();
+                    version.id = format!("standard.{number}").parse().expect("id");
+                    version.valid_from = at(start);
+                    version.valid_to = starts.get(number + 1).map(|end| at(end));
+                    let discount = json!([{"name": "d", "adjust": "discount", "rate_nano": rate}]);
+                    if rate > 0 {
+                        version.adjustments =
+                            serde_json::from_value(discount).expect("adjustments");
+                    }
+                    version
+                });
+            book.tariffs[0].versions = versions.collect();
+        })
+    };
+    let usage = interval("volume", "2026-10-04T23:00:00Z", "2026-10-05T07:00:00Z", 1);
+    let amounts = |discounts: [i64; 3]| -> Vec<String> {
+        let lines = super::rated(&book(discounts), std::slice::from_ref(&usage));
+        lines.iter().map(|line| line.rsplit(' ').nth(1).expect("amount").to_owned()).collect()
+    };
+    // An hour at 1 under each but the second version, and six under that.
+    let (tenth, half) = (100_000_000, 500_000_000);
+    assert_eq!(amounts([0, 0, 0]), ["8/1"]);
+    let mut found = amounts([tenth, half, 0]);
+    found.sort();
+    assert_eq!(found, ["-1/10", "-3/1", "1/1", "1/1", "6/1"]);
+    // Also where only the one in the middle has a discount: what came before stands before it.
+    let mut found = amounts([0, half, 0]);
+    found.sort();
+    assert_eq!(found, ["-3/1", "1/1", "1/1", "6/1"]);
+}
+
+#[test]
+fn usage_priced_by_a_base_counts_anew_where_the_account_moves() {
+    let book = |moves: bool| {
+        inherited(|book| {
+            let mut other = book.tariffs[0].clone();
+            other.id = TariffId::new("other").expect("id");
+            other.versions[0].id = "other.1".parse().expect("id");
+            book.tariffs.push(other);
+            let assigned = &mut book.accounts[0].tariffs;
+            let mut later = assigned[0].clone();
+            if moves {
+                later.tariff = TariffId::new("other").expect("id");
+            }
+            assigned[0].valid_to = Some(at("2026-10-05T06:00:00Z"));
+            later.valid_from = assigned[0].valid_to;
+            assigned.push(later);
+        })
+    };
+    let usage = [interval("volume", "2026-10-05T00:00:00Z", "2026-10-05T08:00:00Z", 1)];
+    assert_eq!(gathered(&book(false), &usage), ["volume network.1/1 28800 28800 2"]);
+    assert_eq!(
+        gathered(&book(true), &usage),
+        ["volume network.1/1 7200 7200 1", "volume network.1/1 21600 21600 1"]
+    );
+}
+
+#[test]
 fn usage_that_is_simply_added_up_is_known_beforehand() {
     let check = |meter: &str, change: &dyn Fn(&mut PriceBook), expect: bool| {
         let book = inherited(change);

@@ -1,6 +1,6 @@
 //! Price models against cases of other systems and worked examples of our own.
 
-mod cases;
+pub(crate) mod cases;
 mod cloudkitty;
 mod counted;
 mod events;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use turnpike_schemas::{Fraction, parse};
 
 /// Cases that lie beside the project. A checkout alone has none.
-fn cases_beside(name: &str) -> Option<Vec<Value>> {
+pub(crate) fn cases_beside(name: &str) -> Option<Vec<Value>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases").join(name);
     let Ok(text) = std::fs::read_to_string(&path) else {
         println!("skipped: {name} does not lie beside the project");
@@ -25,6 +25,14 @@ fn cases_beside(name: &str) -> Option<Vec<Value>> {
     let cases: Vec<Value> = serde_json::from_str(&text).expect(name);
     assert!(!cases.is_empty(), "{name} has no cases");
     Some(cases)
+}
+
+/// Cases of the same kinds, worked out by hand, and those beside the project.
+pub(crate) fn all_cases() -> Vec<Value> {
+    let own = include_str!("../../../fixtures/price-cases.json");
+    let mut cases: Vec<Value> = serde_json::from_str(own).expect("price-cases.json");
+    cases.extend(cases_beside("peers.json").into_iter().flatten());
+    cases
 }
 
 /// `12.5` as an exact number.
