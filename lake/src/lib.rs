@@ -61,6 +61,7 @@ mod vacuum;
 mod verdict;
 
 pub use error::{Fault, LakeError};
+pub use events::EventStream;
 pub use lake::Lake;
 pub use model::{
     AppId, Append, Backlog, CompactProgress, CompactReport, CompactSettings, EventFilter,
