@@ -110,11 +110,18 @@ pub(crate) struct Prepared {
     outcome: Outcome,
     /// Length of the record.
     bytes: usize,
+    /// The part of the first event.
+    part: i32,
 }
 
 impl Prepared {
     pub fn new(outcome: Outcome, bytes: usize) -> Self {
-        Self { outcome, bytes }
+        Self { outcome, bytes, part: 0 }
+    }
+
+    /// What was one part of its record, read again.
+    pub fn at_part(self, part: i32) -> Self {
+        Self { part, ..self }
     }
 
     /// The row that declares records lost.
@@ -246,18 +253,27 @@ impl BlockBuilder {
     }
 
     pub fn add_prepared(&mut self, slot: u32, position: i64, prepared: Prepared) {
-        let Prepared { outcome: Outcome { decoded, raw }, bytes } = prepared;
+        let Prepared { outcome: Outcome { decoded, raw }, bytes, part: first } = prepared;
         self.bytes += raw.len();
         // The payload is kept once, with the first event of its record.
         let mut raw = Some(write(&mut self.block.written, &raw));
-        for (part, decoded) in (0_i32..).zip(decoded) {
-            let mut row = match decoded {
+        for (part, decoded) in (first..).zip(decoded) {
+            let (mut row, own) = match decoded {
                 Decoded::Event(event) | Decoded::Unmetered(event) => {
-                    self.event(slot, position, part, &event)
+                    (self.event(slot, position, part, &event), None)
                 }
-                Decoded::Dead(reject) => self.dead(slot, position, part, reject),
+                Decoded::Dead(mut reject) => {
+                    let own = reject.payload.take();
+                    (self.dead(slot, position, part, reject), own)
+                }
             };
-            row.raw = raw.take();
+            row.raw = match own {
+                Some(own) => {
+                    self.bytes += own.len();
+                    Some(write(&mut self.block.written, &own))
+                }
+                None => raw.take(),
+            };
             self.block.rows.push(row);
             self.bytes += ROW_BYTES;
         }
@@ -274,7 +290,7 @@ impl BlockBuilder {
     }
 
     fn dead(&mut self, slot: u32, position: i64, part: i32, reject: Reject) -> Row {
-        let Reject { code, message, system } = reject;
+        let Reject { code, message, system, payload: _ } = reject;
         let system = system.map(|system| number_of(&mut self.block.systems, system));
         let error = number(self.block.errors.len());
         self.block.errors.push(message);

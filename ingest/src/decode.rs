@@ -69,6 +69,15 @@ pub enum Decoded {
     Dead(Reject),
 }
 
+impl Decoded {
+    fn of(event: UsageEvent) -> Self {
+        match event.resource {
+            Some(_) => Decoded::Event(Box::new(event)),
+            None => Decoded::Unmetered(Box::new(event)),
+        }
+    }
+}
+
 /// Why a record is a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
@@ -78,11 +87,13 @@ pub struct Reject {
     pub message: String,
     /// The adapter that recognised it, if any did.
     pub system: Option<&'static str>,
+    /// What to store of one record of a list, its secrets masked; `None`: it is the whole message.
+    pub payload: Option<Vec<u8>>,
 }
 
 impl Reject {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), system: None }
+        Self { code, message: message.into(), system: None, payload: None }
     }
 }
 
@@ -128,7 +139,7 @@ pub(crate) fn read(record: &Record<'_>, context: &DecodeContext) -> Outcome {
         Ok(json) => read_json(record, mode, &json, context),
         Err(error) => match text_adapter(record, text, context) {
             Some(adapter) => {
-                let result = adapt_with(adapter, &Message::Text(text), context);
+                let result = adapt_all(adapter, &Message::Text(text), context);
                 outcome(result, redact::text(text).into_owned().into_bytes())
             }
             None => Outcome::dead(invalid_json(&error, "value"), dead_text(text)),
@@ -196,7 +207,7 @@ fn bare(
     record: &Record<'_>,
     json: &Json<'_>,
     context: &DecodeContext,
-) -> Result<Vec<UsageEvent>, Reject> {
+) -> Result<Vec<Decoded>, Reject> {
     let message = match Notification::from_json(json) {
         Some(notification) => Message::Notification(notification),
         None => Message::Object(json),
@@ -237,8 +248,46 @@ fn adapt(
     record: &Record<'_>,
     message: &Message<'_>,
     context: &DecodeContext,
-) -> Result<Vec<UsageEvent>, Reject> {
-    adapt_with(choose(record, message, context)?, message, context)
+) -> Result<Vec<Decoded>, Reject> {
+    adapt_all(choose(record, message, context)?, message, context)
+}
+
+/// A message as a whole, or else record by record where it lists some: one that cannot be read does
+/// not take the others with it.
+fn adapt_all(
+    adapter: &'static dyn Adapter,
+    message: &Message<'_>,
+    context: &DecodeContext,
+) -> Result<Vec<Decoded>, Reject> {
+    match adapt_with(adapter, message, context) {
+        Ok(events) => Ok(events.into_iter().map(Decoded::of).collect()),
+        Err(reject) => by_record(adapter, message, context).ok_or(reject),
+    }
+}
+
+/// `None`: what is wrong is wrong with the whole.
+fn by_record(
+    adapter: &'static dyn Adapter,
+    message: &Message<'_>,
+    context: &DecodeContext,
+) -> Option<Vec<Decoded>> {
+    let records = adapter.records(message);
+    let (mut all, mut is_any_dead) = (Vec::new(), false);
+    for (number, text) in (1..).zip(&records) {
+        let json = Json::parse(text).ok();
+        let message = json.as_ref().map_or(Message::Text(text), Message::Object);
+        match adapt_with(adapter, &message, context) {
+            Ok(events) => all.extend(events.into_iter().map(Decoded::of)),
+            Err(reject) => {
+                is_any_dead = true;
+                let message = format!("record {number} of {}: {}", records.len(), reject.message);
+                let masked = json.as_ref().map_or_else(|| redact::text(text), redact::json);
+                let payload = Some(cut(masked));
+                all.push(Decoded::Dead(Reject { message, payload, ..reject }));
+            }
+        }
+    }
+    is_any_dead.then_some(all)
 }
 
 fn adapt_with(
@@ -272,16 +321,10 @@ fn unrecognised(message: &Message<'_>) -> Reject {
     Reject::new(reason::UNRECOGNISED, format!("no adapter reads {what}"))
 }
 
-/// One dead letter for the whole record if anything in it is wrong: half a record would be worse.
-fn outcome(result: Result<Vec<UsageEvent>, Reject>, raw: Vec<u8>) -> Outcome {
+/// One dead letter for the whole message where it lists no records: half of one would be worse.
+fn outcome(result: Result<Vec<Decoded>, Reject>, raw: Vec<u8>) -> Outcome {
     match result {
-        Ok(events) => {
-            let decoded = events.into_iter().map(|event| match event.resource {
-                Some(_) => Decoded::Event(Box::new(event)),
-                None => Decoded::Unmetered(Box::new(event)),
-            });
-            Outcome { decoded: decoded.collect(), raw }
-        }
+        Ok(decoded) => Outcome { decoded, raw },
         Err(reject) => Outcome::dead(reject, cut(String::from_utf8_lossy(&raw))),
     }
 }

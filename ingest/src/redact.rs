@@ -30,11 +30,23 @@ pub const WORDS: [&str; 10] = [
 /// Keys of request contexts: masked as a whole.
 const CONTEXTS: [&str; 2] = ["_context", "ctxt"];
 
+/// The id of a request where its context was flattened.
+const REQUEST_ID_KEY: &str = "_context_request_id";
+/// OpenStack makes request ids of `req-` and a UUID: 40 bytes.
+const REQUEST_ID_BYTES_MAX: usize = 64;
+
 /// JSON in strings in JSON: a captured record holds an envelope that holds a message.
 const NESTED_MAX: usize = 3;
 
 pub fn is_sensitive(key: &str) -> bool {
     CONTEXTS.contains(&key) || key.starts_with("_context_") || holds_word(key.as_bytes())
+}
+
+/// Whether a text is the id of a request, and neither nothing nor what was put in place of one.
+pub fn is_request_id(text: &str) -> bool {
+    text.strip_prefix("req-").is_some_and(|rest| !rest.is_empty())
+        && text.len() <= REQUEST_ID_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The text of `json` with its secrets masked.
@@ -84,8 +96,8 @@ fn collect(
             for (key, child) in entries {
                 if !is_sensitive(key) {
                     collect(child, base, depth, known, edits);
-                } else if !is_bare(child) {
-                    edits.push(edit(child, base, Cow::Borrowed("\"[redacted]\"")));
+                } else if let Some(mask) = mask(key, child) {
+                    edits.push(edit(child, base, mask));
                 }
             }
         }
@@ -112,6 +124,24 @@ fn collect(
         }
         _ => {}
     }
+}
+
+/// What stands in place of a sensitive value; `None`: it stays. Of a request context its id is kept:
+/// it opens nothing, and it tells one action that was sent twice from two (the second identity), also
+/// when a dead letter is read again.
+fn mask(key: &str, value: &Json<'_>) -> Option<Cow<'static, str>> {
+    let is_kept = || key == REQUEST_ID_KEY && value.as_text().is_some_and(is_request_id);
+    if is_bare(value) || is_kept() {
+        return None;
+    }
+    let request = value.text_of("request_id").filter(|id| is_request_id(id));
+    Some(match request.filter(|_| CONTEXTS.contains(&key)) {
+        Some(id) => {
+            let id = quoted(id);
+            Cow::Owned(format!(r#"{{"request_id":{id},"rest":"{MASK}"}}"#))
+        }
+        None => Cow::Borrowed("\"[redacted]\""),
+    })
 }
 
 /// Nothing to hide in `null`, booleans and what is empty.
@@ -254,6 +284,14 @@ mod tests {
         check(
             r#"{"_context_auth_token":"x","b":2}"#,
             r#"{"_context_auth_token":"[redacted]","b":2}"#,
+        );
+        check(
+            r#"{"_context":{"request_id":"req-1","auth_token":"x"},"_context_request_id":"req-1"}"#,
+            r#"{"_context":{"request_id":"req-1","rest":"[redacted]"},"_context_request_id":"req-1"}"#,
+        );
+        check(
+            r#"{"ctxt":{"request_id":"gAAAA"},"_context_request_id":"gAAAA","x":{"token":{"request_id":"req-1"}}}"#,
+            r#"{"ctxt":"[redacted]","_context_request_id":"[redacted]","x":{"token":"[redacted]"}}"#,
         );
         check(r#"[{"X-Auth-Token": "abc"}, 2]"#, r#"[{"X-Auth-Token": "[redacted]"}, 2]"#);
         check(

@@ -32,11 +32,16 @@ const LETTERS_MAX: usize = 1_000;
 const APP_PREFIX: &str = "dead-letter:";
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
+/// Where a dead letter's row stands: origin, position, part.
+pub type Place = (String, i64, i32);
+
 /// A dead letter as its row holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     pub origin: String,
     pub position: i64,
+    /// Which of the rows of its record; 0 unless the record lists several.
+    pub part: i32,
     pub reason: Option<String>,
     pub system: Option<String>,
     pub payload: Vec<u8>,
@@ -84,23 +89,42 @@ pub struct ReplayReport {
 pub struct StillDead {
     pub origin: String,
     pub position: i64,
+    pub part: i32,
     pub reason: String,
     pub message: String,
 }
 
-/// The ends of all dead letters that have one, by origin and position.
-pub async fn ends(lake: &Lake) -> Result<BTreeMap<(String, i64), Fate>, IngestError> {
+/// The position and the part as an id shows them: `17`, or `17.3` past the first part.
+pub fn shown(position: i64, part: i32) -> String {
+    match part {
+        0 => position.to_string(),
+        part => format!("{position}.{part}"),
+    }
+}
+
+/// The position and the part of such a text.
+pub fn parse_shown(text: &str) -> Option<(i64, i32)> {
+    let (position, part) = match text.split_once('.') {
+        None => (text, 0),
+        Some((position, part)) => (position, part.parse().ok().filter(|part| *part > 0)?),
+    };
+    Some((position.parse().ok()?, part))
+}
+
+/// The ends of all dead letters that have one.
+pub async fn ends(lake: &Lake) -> Result<BTreeMap<Place, Fate>, IngestError> {
     let apps = lake
         .apps_with_prefix(APP_PREFIX)
         .await
         .map_err(|source| failed("look dead letters up", source))?;
     let end = |(app, progress): &(AppId, i64)| {
-        let (origin, position) = app.as_str().strip_prefix(APP_PREFIX)?.rsplit_once(':')?;
+        let (origin, at) = app.as_str().strip_prefix(APP_PREFIX)?.rsplit_once(':')?;
+        let (position, part) = parse_shown(at)?;
         let fate = match progress {
             1 => Fate::Replayed,
             _ => Fate::Discarded,
         };
-        Some(((origin.to_owned(), position.parse().ok()?), fate))
+        Some(((origin.to_owned(), position, part), fate))
     };
     Ok(apps.iter().filter_map(end).collect())
 }
@@ -209,8 +233,8 @@ fn decode_all<'a>(
             None => None,
         };
         if let Some((reason, message)) = why {
-            let (origin, position) = (letter.origin.clone(), letter.position);
-            still_dead.push(StillDead { origin, position, reason, message });
+            let (origin, position, part) = place(letter);
+            still_dead.push(StillDead { origin, position, part, reason, message });
             continue;
         }
         let origin: Arc<str> = letter.origin.as_str().into();
@@ -218,7 +242,7 @@ fn decode_all<'a>(
         if opened.insert(Arc::clone(&origin)) {
             batcher.open(Arc::clone(&origin), None);
         }
-        let prepared = Prepared::new(outcome, letter.payload.len());
+        let prepared = Prepared::new(outcome, letter.payload.len()).at_part(letter.part);
         batcher.push_prepared(&origin, letter.position, prepared);
         read.push(*letter);
     }
@@ -276,7 +300,8 @@ async fn commit(
 }
 
 fn app(letter: &DeadLetter) -> AppId {
-    AppId::new(format!("{APP_PREFIX}{}:{}", letter.origin, letter.position))
+    let at = shown(letter.position, letter.part);
+    AppId::new(format!("{APP_PREFIX}{}:{at}", letter.origin))
 }
 
 /// One row for each letter that says how it ended.
@@ -303,7 +328,9 @@ fn marks(
             "position" => {
                 Arc::new(Int64Array::from_iter_values(letters.iter().map(|letter| letter.position)))
             }
-            "part" => Arc::new(Int32Array::from_value(0, rows)),
+            "part" => {
+                Arc::new(Int32Array::from_iter_values(letters.iter().map(|letter| letter.part)))
+            }
             "status" => text(&|_| Some(fate.word().to_owned())),
             "reason" => text(&|letter| letter.reason.clone()),
             "error" => text(&|_| why.map(str::to_owned)),
@@ -315,12 +342,13 @@ fn marks(
     RecordBatch::try_new(schema, columns)
 }
 
+fn place(letter: &DeadLetter) -> Place {
+    (letter.origin.clone(), letter.position, letter.part)
+}
+
 /// Each dead letter once.
 fn unique(letters: Vec<DeadLetter>) -> Vec<DeadLetter> {
-    let by_place = letters.into_iter().map(|letter| {
-        let place = (letter.origin.clone(), letter.position);
-        (place, letter)
-    });
+    let by_place = letters.into_iter().map(|letter| (place(&letter), letter));
     by_place.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 

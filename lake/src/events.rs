@@ -1,6 +1,6 @@
-//! Reading raw events through a filter.
+//! Reading raw events through a filter, at once or batch by batch.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -64,45 +64,132 @@ pub(crate) async fn read_events(
     read_files(events, files, filter, columns, limit).await
 }
 
-/// Reads all rows up to a version in the order in which they were committed.
-pub(crate) async fn read_events_as_committed(
+/// All rows up to a version in the order in which they were committed.
+pub(crate) async fn stream_events_as_committed(
     events: &Table,
     version: i64,
     filter: &EventFilter,
     columns: Option<&[&str]>,
-) -> Result<Vec<RecordBatch>, LakeError> {
+) -> Result<EventStream, LakeError> {
     let mut files = Vec::new();
     for version in 0..=version {
         files.extend(events.added(version).await?);
     }
-    read_files(events, files, filter, columns, usize::MAX).await
+    let read = Read::new(events, files, filter, columns)?;
+    let (batches, received) = tokio::sync::mpsc::channel(BATCHES_AHEAD);
+    let task = tokio::task::spawn_blocking(move || {
+        // Who does not listen any more wants no more.
+        read.map_or(Ok(()), |read| read.run(&mut |batch| batches.blocking_send(batch).is_ok()))
+    });
+    Ok(EventStream { received, task: Some(task) })
+}
+
+/// Batches that are read before anybody has asked for them.
+const BATCHES_AHEAD: usize = 2;
+
+/// Raw events, batch by batch: however many there are, a few batches are in memory.
+pub struct EventStream {
+    received: tokio::sync::mpsc::Receiver<RecordBatch>,
+    task: Option<tokio::task::JoinHandle<Result<(), LakeError>>>,
+}
+
+impl EventStream {
+    /// The next batch; `None`: all were read.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, LakeError> {
+        if let Some(batch) = self.received.recv().await {
+            return Ok(Some(batch));
+        }
+        match self.task.take() {
+            Some(task) => ended(task.await).map(|()| None),
+            None => Ok(None),
+        }
+    }
 }
 
 async fn read_files(
     events: &Table,
-    mut files: Vec<Arc<DataFile>>,
+    files: Vec<Arc<DataFile>>,
     filter: &EventFilter,
     columns: Option<&[&str]>,
     limit: usize,
 ) -> Result<Vec<RecordBatch>, LakeError> {
-    let Some(conditions) = conditions(filter) else { return Ok(Vec::new()) };
-    let columns = wanted_columns(columns)?;
-    files.retain(|file| may_match(file, filter));
-    let folder = events.folder.clone();
+    let Some(read) = Read::new(events, files, filter, columns)? else { return Ok(Vec::new()) };
     let task = tokio::task::spawn_blocking(move || {
-        let mut found = Vec::new();
-        let mut left = limit;
-        for file in &files {
-            if left == 0 {
-                break;
-            }
-            let path = folder.join(&file.path);
-            let part = read_file(&path, file, &conditions, &columns, &mut left);
-            found.extend(part.map_err(|source| failed(&path, source))?);
+        let (mut found, mut left) = (Vec::new(), limit);
+        if left == 0 {
+            return Ok(found);
         }
+        read.run(&mut |batch| {
+            let rows = batch.num_rows().min(left);
+            left -= rows;
+            found.push(batch.slice(0, rows));
+            left > 0
+        })?;
         Ok(found)
     });
-    task.await.map_err(|source| LakeError::Task { operation: "read", source: source.into() })?
+    ended(task.await)
+}
+
+fn ended<T>(result: Result<Result<T, LakeError>, tokio::task::JoinError>) -> Result<T, LakeError> {
+    result.map_err(|source| LakeError::Task { operation: "read", source: source.into() })?
+}
+
+/// Files to read, and what of them.
+struct Read {
+    folder: PathBuf,
+    files: Vec<Arc<DataFile>>,
+    conditions: Conditions,
+    columns: Vec<String>,
+}
+
+impl Read {
+    /// `None` where no row can match.
+    fn new(
+        events: &Table,
+        mut files: Vec<Arc<DataFile>>,
+        filter: &EventFilter,
+        columns: Option<&[&str]>,
+    ) -> Result<Option<Self>, LakeError> {
+        let Some(conditions) = conditions(filter) else { return Ok(None) };
+        let columns = wanted_columns(columns)?;
+        files.retain(|file| may_match(file, filter));
+        Ok(Some(Self { folder: events.folder.clone(), files, conditions, columns }))
+    }
+
+    /// Hands out batches with rows in them until `each` wants no more.
+    fn run(&self, each: &mut dyn FnMut(RecordBatch) -> bool) -> Result<(), LakeError> {
+        for file in &self.files {
+            let path = self.folder.join(&file.path);
+            let more = self.read_file(&path, file, each);
+            if !more.map_err(|source| failed(&path, source))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_file(
+        &self,
+        path: &Path,
+        file: &DataFile,
+        each: &mut dyn FnMut(RecordBatch) -> bool,
+    ) -> Result<bool, ParquetError> {
+        let inside: Vec<&str> =
+            self.columns.iter().map(String::as_str).filter(|name| *name != DAY).collect();
+        let reader = parquet_file::open(path, Some(&inside), |file_columns, builder| {
+            Ok(match row_filter(file_columns, &self.conditions)? {
+                Some(filter) => parquet_file::filtered(builder, filter),
+                None => builder,
+            })
+        })?;
+        for batch in reader {
+            let batch = batch?;
+            if batch.num_rows() > 0 && !each(arrange(&batch, file, &self.columns)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// `None` where no row can match.
@@ -152,36 +239,6 @@ fn wanted_columns(columns: Option<&[&str]>) -> Result<Vec<String>, LakeError> {
         }),
         None => Ok(columns),
     }
-}
-
-fn read_file(
-    path: &Path,
-    file: &DataFile,
-    conditions: &Conditions,
-    columns: &[String],
-    left: &mut usize,
-) -> Result<Vec<RecordBatch>, ParquetError> {
-    let inside: Vec<&str> =
-        columns.iter().map(String::as_str).filter(|name| *name != DAY).collect();
-    let reader = parquet_file::open(path, Some(&inside), |file_columns, builder| {
-        Ok(match row_filter(file_columns, conditions)? {
-            Some(filter) => parquet_file::filtered(builder, filter),
-            None => builder,
-        })
-    })?;
-    let mut found = Vec::new();
-    for batch in reader {
-        let batch = batch?;
-        let rows = batch.num_rows().min(*left);
-        *left -= rows;
-        if rows > 0 {
-            found.push(arrange(&batch.slice(0, rows), file, columns)?);
-        }
-        if *left == 0 {
-            break;
-        }
-    }
-    Ok(found)
 }
 
 fn row_filter(

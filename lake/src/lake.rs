@@ -120,6 +120,8 @@ impl Lake {
         rows: RecordBatch,
         advances: &[OffsetAdvance],
     ) -> Result<Append, LakeError> {
+        let writing = self.inner.lease.begin_write();
+        let _until_done = writing.map_err(|source| lease_failed(&self.inner.root, source))?;
         append::append(&self.inner.tables.events, self.buckets(), rows, advances).await
     }
 
@@ -168,9 +170,10 @@ impl Lake {
         Ok(backlog)
     }
 
-    /// Deletes files of all tables but `usage_events` that the newest versions do not name: what
-    /// commits removed longer ago than the retention (of at least an hour), and what no commit
-    /// names and is older than a day. Never what a view of a living process may read.
+    /// Deletes files that the newest versions do not name: what commits removed longer ago than the
+    /// retention (of at least an hour), and what no commit names and is older than a day, in
+    /// `usage_events` also than the retention. Never what a view of a living process may read or what
+    /// one may be about to commit.
     pub async fn vacuum(&self, retention: Duration) -> Result<VacuumReport, LakeError> {
         vacuum::vacuum(&self.inner.tables, &self.inner.root, retention).await
     }

@@ -17,9 +17,10 @@
 //!   commit. Beside the runs, `usage/_keys/` holds that index; a copy of the table needs it.
 //! - An action that is told twice in two forms counts in the form that was committed first. What a
 //!   correction amends or retracts is left out of every scan, whichever came first.
-//! - The log and the files of `usage_events` are never cleaned. Of the other tables a vacuum deletes
-//!   files that no commit names and files that commits removed, after a retention, and never what a
-//!   view of a living process may read: each process says so in a lease.
+//! - The log of `usage_events` and the files that it names are never cleaned. A vacuum deletes files
+//!   that no commit names, and of the other tables files that commits removed, after a retention, and
+//!   never what a view of a living process may read or what one may be about to commit: each process
+//!   says so in a lease.
 //!
 //! The tables are local; the object store behind them is where other storage would go.
 
@@ -60,6 +61,7 @@ mod vacuum;
 mod verdict;
 
 pub use error::{Fault, LakeError};
+pub use events::EventStream;
 pub use lake::Lake;
 pub use model::{
     AppId, Append, Backlog, CompactProgress, CompactReport, CompactSettings, EventFilter,

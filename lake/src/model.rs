@@ -163,7 +163,7 @@ pub struct VacuumReport {
     pub files: u64,
     pub bytes: u64,
     /// Files that the newest versions do not name and that were kept: too young, removed too
-    /// lately, or a reader may hold them.
+    /// lately, or a reader or a writer may hold them.
     pub kept: u64,
 }
 

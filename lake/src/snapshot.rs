@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use crate::append::MONTHS_TAG;
 use crate::choice::RowChoice;
 use crate::corrections::{self, Corrections};
-use crate::events::{read_events, read_events_as_committed};
+use crate::events::{EventStream, read_events, stream_events_as_committed};
 use crate::lease::Pin;
 use crate::log::Table;
 use crate::manifest::Manifest;
@@ -289,9 +289,9 @@ impl LakeSnapshot {
         &self,
         filter: &EventFilter,
         columns: Option<&[&str]>,
-    ) -> Result<Vec<RecordBatch>, LakeError> {
+    ) -> Result<EventStream, LakeError> {
         let events = &self.inner.tables.events;
-        read_events_as_committed(events, self.raw_version(), filter, columns).await
+        stream_events_as_committed(events, self.raw_version(), filter, columns).await
     }
 
     /// Rows of `usage_events` by what became of them, however far compaction got.

@@ -6,8 +6,14 @@
 //! - what a live lease may read (see `lease`),
 //! - what is younger than a day: a writer may be about to name it.
 //!
-//! `usage_events` is never touched. What is left to do after a crash is the same as before it: each
-//! deletion stands alone, and nothing names what is deleted.
+//! Of `usage_events`, from which no commit removes anything, candidates are files that no commit ever
+//! named: a writer was killed before its commit. Of those stay
+//! - what is younger than the retention, and than a day,
+//! - what a live process may be about to commit, however old: it was written since that process
+//!   began to write.
+//!
+//! What is left to do after a crash is the same as before it: each deletion stands alone, and nothing
+//! names what is deleted.
 //!
 //! Ages are told by the clock of the disk, against the times of its files.
 
@@ -22,7 +28,7 @@ use deltalake_core::logstore::get_actions;
 
 use crate::commit::commit_name;
 use crate::lease;
-use crate::log::LOG_FOLDER;
+use crate::log::{LOG_FOLDER, Table};
 use crate::manifest::{self, Manifest};
 use crate::snapshot::Tables;
 use crate::{LakeError, VacuumReport};
@@ -54,24 +60,58 @@ pub(crate) async fn vacuum(
             retention,
         };
         let manifests = table.spec.name == tables.usage.spec.name;
-        let disk = table.disk.clone();
         let found = blocking(move || job.find(manifests)).await?;
-        report.kept += found.kept;
-        let freed = blocking(move || {
-            let mut freed = (0, 0);
-            for (path, bytes) in &found.dead {
-                let failed = |source| file_failed(path, source);
-                if disk.remove(path).map_err(failed)? {
-                    freed = (freed.0 + 1, freed.1 + bytes);
-                }
-            }
-            Ok(freed)
-        });
-        let (files, bytes) = freed.await?;
-        report.files += files;
-        report.bytes += bytes;
+        delete(table, found, &mut report).await?;
     }
+    let found = never_named(&tables.events, root, retention.max(ORPHAN_AGE)).await?;
+    delete(&tables.events, found, &mut report).await?;
     Ok(report)
+}
+
+async fn delete(table: &Table, found: Found, report: &mut VacuumReport) -> Result<(), LakeError> {
+    report.kept += found.kept;
+    let disk = table.disk.clone();
+    let freed = blocking(move || {
+        let mut freed = (0, 0);
+        for (path, bytes) in &found.dead {
+            let failed = |source| file_failed(path, source);
+            if disk.remove(path).map_err(failed)? {
+                freed = (freed.0 + 1, freed.1 + bytes);
+            }
+        }
+        Ok(freed)
+    });
+    let (files, bytes) = freed.await?;
+    report.files += files;
+    report.bytes += bytes;
+    Ok(())
+}
+
+/// Files of a table that only grows which no commit names and no live process will.
+async fn never_named(table: &Table, root: &Path, age_min: Duration) -> Result<Found, LakeError> {
+    let (folder, root) = (table.folder.clone(), root.to_path_buf());
+    // In this order: see `lease`.
+    let listed = blocking(move || {
+        let failed = |source| file_failed(&folder, source);
+        let now = lease::disk_time(&root).map_err(failed)?;
+        let mut files = Vec::new();
+        list(&folder, &mut files).map_err(failed)?;
+        let writing = lease::live(&root).map_err(failed)?.writing;
+        Ok((files, now, writing))
+    });
+    let (files, now, writing) = listed.await?;
+    let version = table.refreshed().await?.version;
+    let named = table.files_at(version).await?;
+    let named: HashSet<PathBuf> = named.iter().map(|file| table.path_of(file)).collect();
+    let mut found = Found::default();
+    for file in files.into_iter().filter(|file| !named.contains(&file.path)) {
+        let old = now.duration_since(file.modified).is_ok_and(|age| age >= age_min);
+        match old && writing.is_none_or(|since| file.modified < since) {
+            true => found.dead.push((file.path, file.bytes)),
+            false => found.kept += 1,
+        }
+    }
+    Ok(found)
 }
 
 /// One table to look through.
@@ -99,7 +139,8 @@ impl Job {
         let now = lease::disk_time(&self.root).map_err(failed)?;
         let mut files = Vec::new();
         list(&self.folder, &mut files).map_err(failed)?;
-        let floor = lease::oldest(&self.root).map_err(failed)?.map(|versions| versions[self.at]);
+        let floor = lease::live(&self.root).map_err(failed)?.versions;
+        let floor = floor.map(|versions| versions[self.at]);
         let recent = self.recent(floor, now)?;
         let in_folder = |path: &String| self.folder.join(path);
         let mut current: HashSet<PathBuf> = self.live.iter().map(in_folder).collect();

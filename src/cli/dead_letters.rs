@@ -1,10 +1,12 @@
 //! `turnpike dead-letters list|show|replay|discard`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use arrow::array::RecordBatch;
 use clap::{Args, Subcommand};
-use turnpike_ingest::replay::{self, DeadLetter, Fate, ReplayReport};
+use turnpike_ingest::replay::{self, DeadLetter, Fate, Place, ReplayReport};
 use turnpike_lake::{EventFilter, Lake};
 use turnpike_schemas::Instant;
 use turnpike_schemas::arrow::status;
@@ -33,12 +35,12 @@ enum Action {
     },
     /// Shows one with its payload
     Show {
-        /// As the list names it: ORIGIN:POSITION
+        /// As the list names it: ORIGIN:POSITION, or ORIGIN:POSITION.PART
         id: String,
     },
     /// Reads them again, once each: after an adapter, a meter or a setting was mended
     Replay {
-        /// One only, as the list names it: ORIGIN:POSITION
+        /// One only, as the list names it: ORIGIN:POSITION, or ORIGIN:POSITION.PART
         #[arg(required_unless_present_any = ["reason", "system", "since"])]
         id: Option<String>,
         #[command(flatten)]
@@ -49,7 +51,7 @@ enum Action {
     },
     /// Gives them up: they are kept, and counted as discarded
     Discard {
-        /// One only, as the list names it: ORIGIN:POSITION
+        /// One only, as the list names it: ORIGIN:POSITION, or ORIGIN:POSITION.PART
         #[arg(required_unless_present_any = ["reason", "system", "since"])]
         id: Option<String>,
         #[command(flatten)]
@@ -86,7 +88,8 @@ impl Which {
     }
 }
 
-const LISTED: [&str; 7] = ["ingested_at", "origin", "position", "reason", "error", "system", "raw"];
+const LISTED: [&str; 8] =
+    ["ingested_at", "origin", "position", "part", "reason", "error", "system", "raw"];
 /// Characters of a payload in a list.
 const EXCERPT_CHARS: usize = 60;
 /// Characters of a file's hash that tell it from others in a list.
@@ -151,8 +154,8 @@ async fn list(app: &App, lake: &Lake, which: &Which, limit: usize) -> anyhow::Re
 
 async fn show(app: &App, lake: &Lake, id: &str) -> anyhow::Result<()> {
     let ends = replay::ends(lake).await.context("reading what was replayed")?;
-    let batches = find(lake, id).await?;
-    let row = rows(&batches).next().ok_or_else(|| nothing(id))?;
+    let (batches, part) = find(lake, id).await?;
+    let row = the_part(&batches, part).ok_or_else(|| nothing(id))?;
     let end = match ends.get(&place_of(&row)) {
         None => status::DEAD,
         Some(Fate::Replayed) => status::REPLAYED,
@@ -162,6 +165,7 @@ async fn show(app: &App, lake: &Lake, id: &str) -> anyhow::Result<()> {
         .with("id", Cell::text(id_of(&row)))
         .with("origin", Cell::optional(row.text("origin")))
         .with("position", row.long("position").map_or(Cell::None, Cell::Integer))
+        .with("part", row.int("part").map_or(Cell::None, |part| Cell::Integer(part.into())))
         .with("status", Cell::text(end))
         .with("ingested_at", Cell::optional(row.instant("ingested_at")))
         .with("system", Cell::optional(row.text("system")))
@@ -180,7 +184,7 @@ async fn replayed(app: &App, lake: &Lake, letters: Vec<DeadLetter>) -> anyhow::R
     for dead in &report.still_dead {
         output::note(&format!(
             "still dead: {}: {}: {}",
-            id(&dead.origin, dead.position),
+            id(&dead.origin, dead.position, dead.part),
             dead.reason,
             dead.message
         ));
@@ -208,8 +212,8 @@ fn report_record(report: &ReplayReport) -> Record {
 /// The dead letters that a command is for: one by its id, or all that match and have not ended.
 async fn chosen(lake: &Lake, id: Option<&str>, which: &Which) -> anyhow::Result<Vec<DeadLetter>> {
     if let Some(id) = id {
-        let batches = find(lake, id).await?;
-        let row = rows(&batches).next().ok_or_else(|| nothing(id))?;
+        let (batches, part) = find(lake, id).await?;
+        let row = the_part(&batches, part).ok_or_else(|| nothing(id))?;
         return Ok(vec![letter(&row)]);
     }
     let ends = replay::ends(lake).await.context("reading what was replayed")?;
@@ -220,12 +224,12 @@ async fn chosen(lake: &Lake, id: Option<&str>, which: &Which) -> anyhow::Result<
     Ok(open.map(|row| letter(&row)).collect())
 }
 
-/// The dead letter of an id: files that hold none are not opened, and of the others only origin and
-/// position are read to find it.
-async fn find(lake: &Lake, id: &str) -> anyhow::Result<Vec<arrow::array::RecordBatch>> {
+/// The dead letters of a record and the part that an id names: files that hold none are not opened,
+/// and of the others only origin and position are read to find them.
+async fn find(lake: &Lake, id: &str) -> anyhow::Result<(Vec<RecordBatch>, i32)> {
     let parts = id.rsplit_once([':', '@']);
-    let place = parts.and_then(|(origin, at)| Some((origin, at.parse::<i64>().ok()?)));
-    let (origin, position) = place.ok_or_else(|| {
+    let place = parts.and_then(|(origin, at)| Some((origin, replay::parse_shown(at)?)));
+    let (origin, (position, part)) = place.ok_or_else(|| {
         fault(Kind::Usage, format!("`{id}` is not the id of a dead letter: ORIGIN:POSITION"))
     })?;
     let snapshot = lake.snapshot().await.context("reading the tables")?;
@@ -239,15 +243,16 @@ async fn find(lake: &Lake, id: &str) -> anyhow::Result<Vec<arrow::array::RecordB
     let mut batches = batches.context("reading the dead letter")?;
     if shortened {
         let named = |row: &Row<'_>| row.text("origin").is_some_and(|full| full.starts_with(origin));
-        let full: Vec<String> = rows(&batches)
+        // The parts of one record have one origin.
+        let full: BTreeSet<String> = rows(&batches)
             .filter(named)
             .filter_map(|row| row.text("origin").map(str::to_owned))
             .collect();
-        match full.as_slice() {
+        match Vec::from_iter(full).as_slice() {
             [] => batches.clear(),
             [origin] => {
                 let filter = EventFilter { origin: Some(origin.clone()), ..filter };
-                let found = snapshot.events(&filter, Some(&LISTED), 1).await;
+                let found = snapshot.events(&filter, Some(&LISTED), usize::MAX).await;
                 batches = found.context("reading the dead letter")?;
             }
             _ => {
@@ -256,7 +261,11 @@ async fn find(lake: &Lake, id: &str) -> anyhow::Result<Vec<arrow::array::RecordB
             }
         }
     }
-    Ok(batches)
+    Ok((batches, part))
+}
+
+fn the_part(batches: &[RecordBatch], part: i32) -> Option<Row<'_>> {
+    rows(batches).find(|row| place_of(row).2 == part)
 }
 
 fn nothing(id: &str) -> anyhow::Error {
@@ -264,10 +273,11 @@ fn nothing(id: &str) -> anyhow::Error {
 }
 
 fn letter(row: &Row<'_>) -> DeadLetter {
-    let (origin, position) = place_of(row);
+    let (origin, position, part) = place_of(row);
     DeadLetter {
         origin,
         position,
+        part,
         reason: row.text("reason").map(str::to_owned),
         system: row.text("system").map(str::to_owned),
         payload: row.bytes("raw").unwrap_or_default().to_vec(),
@@ -275,21 +285,22 @@ fn letter(row: &Row<'_>) -> DeadLetter {
     }
 }
 
-fn place_of(row: &Row<'_>) -> (String, i64) {
-    let origin = row.text("origin").unwrap_or_default();
-    (origin.to_owned(), row.long("position").unwrap_or_default())
+fn place_of(row: &Row<'_>) -> Place {
+    let origin = row.text("origin").unwrap_or_default().to_owned();
+    (origin, row.long("position").unwrap_or_default(), row.int("part").unwrap_or_default())
 }
 
 fn id_of(row: &Row<'_>) -> String {
-    let (origin, position) = place_of(row);
-    id(&origin, position)
+    let (origin, position, part) = place_of(row);
+    id(&origin, position, part)
 }
 
 /// The id of a dead letter: where it was read, a file's hash shortened.
-fn id(origin: &str, position: i64) -> String {
+fn id(origin: &str, position: i64, part: i32) -> String {
+    let at = replay::shown(position, part);
     match origin.strip_prefix("file:").and_then(|hash| hash.get(..HASH_CHARS)) {
-        Some(hash) => format!("file:{hash}:{position}"),
-        None => format!("{origin}:{position}"),
+        Some(hash) => format!("file:{hash}:{at}"),
+        None => format!("{origin}:{at}"),
     }
 }
 

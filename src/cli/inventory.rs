@@ -99,19 +99,55 @@ async fn imported(lake: &Lake) -> anyhow::Result<HashSet<String>> {
         system: Some("inventory".to_owned()),
         ..EventFilter::default()
     };
-    let snapshot = lake.snapshot().await.context("reading the tables")?;
-    let batches = snapshot.events(&filter, Some(&["source", "event_id"]), usize::MAX).await;
-    let batches = batches.context("reading what was imported")?;
-    let key = |row: Row<'_>| {
+    let key = |row: &Row<'_>| {
         Some(format!("{}{KEY_SEPARATOR}{}", row.text("source")?, row.text("event_id")?))
     };
-    Ok(rows(&batches).filter_map(key).collect())
+    let mut keys = HashSet::new();
+    each_row(lake, &filter, &["source", "event_id"], |row| keys.extend(key(row))).await?;
+    Ok(keys)
+}
+
+/// Calls `each` with the raw rows that match, in the order in which they were committed. A few
+/// thousand are in memory at a time.
+async fn each_row(
+    lake: &Lake,
+    filter: &EventFilter,
+    columns: &[&str],
+    mut each: impl FnMut(&Row<'_>),
+) -> anyhow::Result<()> {
+    let snapshot = lake.snapshot().await.context("reading the tables")?;
+    let stream = snapshot.events_as_committed(filter, Some(columns)).await;
+    let mut stream = stream.context("reading the events")?;
+    while let Some(batch) = stream.next().await.context("reading the events")? {
+        rows(&[batch]).for_each(|row| each(&row));
+    }
+    Ok(())
 }
 
 /// The newest row of a resource.
-struct Newest<'a> {
-    row: Row<'a>,
+#[derive(Default)]
+struct Newest {
+    owner: Option<String>,
+    site: Option<String>,
     since: Option<Instant>,
+    time: Option<Instant>,
+    state: Option<String>,
+    sizes: Vec<String>,
+    attributes: Option<String>,
+}
+
+impl Newest {
+    fn add(&mut self, row: &Row<'_>) {
+        let time = row.instant("time");
+        self.since = self.since.into_iter().chain(time).min();
+        if time < self.time {
+            return;
+        }
+        let text = |name: &str| row.text(name).map(str::to_owned);
+        let (owner, site, state) = (text("owner"), text("site"), text("state"));
+        let (since, sizes, attributes) = (self.since, sizes(row), text("attributes"));
+        *self = Self { owner, site, since, time, state, sizes, attributes };
+    }
 }
 
 async fn list(app: &App) -> anyhow::Result<()> {
@@ -121,19 +157,13 @@ async fn list(app: &App) -> anyhow::Result<()> {
         ..EventFilter::default()
     };
     let columns = ["resource", "owner", "site", "time", "state", "measurements", "attributes"];
-    let snapshot = app.lake().await?.snapshot().await.context("reading the tables")?;
-    let batches = snapshot.events(&filter, Some(&columns), usize::MAX).await;
-    let batches = batches.context("reading what was imported")?;
-    let mut newest: BTreeMap<&str, Newest<'_>> = BTreeMap::new();
-    for row in rows(&batches) {
-        let Some(resource) = row.text("resource") else { continue };
-        let time = row.instant("time");
-        let entry = newest.entry(resource).or_insert(Newest { row, since: time });
-        entry.since = entry.since.min(time);
-        if time >= entry.row.instant("time") {
-            entry.row = row;
+    let mut newest: BTreeMap<String, Newest> = BTreeMap::new();
+    let add = |row: &Row<'_>| {
+        if let Some(resource) = row.text("resource") {
+            newest.entry(resource.to_owned()).or_default().add(row);
         }
-    }
+    };
+    each_row(&app.lake().await?, &filter, &columns, add).await?;
     let mut table = Table::new(&[
         "resource",
         "owner",
@@ -144,16 +174,16 @@ async fn list(app: &App) -> anyhow::Result<()> {
         "sizes",
         "attributes",
     ]);
-    for (resource, Newest { row, since }) in newest {
+    for (resource, row) in newest {
         table.push(vec![
             Cell::text(resource),
-            Cell::optional(row.text("owner")),
-            Cell::optional(row.text("site")),
-            Cell::optional(since),
-            Cell::optional(row.instant("time")),
-            Cell::optional(row.text("state")),
-            Cell::text(sizes(&row).join(", ")),
-            Cell::optional(row.text("attributes")),
+            Cell::optional(row.owner),
+            Cell::optional(row.site),
+            Cell::optional(row.since),
+            Cell::optional(row.time),
+            Cell::optional(row.state),
+            Cell::text(row.sizes.join(", ")),
+            Cell::optional(row.attributes),
         ]);
     }
     Ok(output::print(&table.text(app.format))?)
@@ -185,6 +215,11 @@ struct Told {
     meters: BTreeSet<String>,
 }
 
+/// A text that is not among the known ones yet.
+fn new(text: Option<&str>, known: &BTreeSet<String>) -> Option<String> {
+    text.filter(|text| !known.contains(*text)).map(str::to_owned)
+}
+
 /// Meters of which each must have been told, by what a resource is.
 const NEEDED: [(&str, &[&str]); 6] = [
     ("instance", &["vcpu", "memory"]),
@@ -214,9 +249,11 @@ impl Told {
         if let Some(kind) = row.text("resource_kind") {
             kind.clone_into(&mut self.kind);
         }
-        self.systems.extend(row.text("system").map(str::to_owned));
+        self.systems.extend(new(row.text("system"), &self.systems));
         let list: Vec<_> = row.list("measurements").into_iter().collect();
-        self.meters.extend(rows(&list).filter_map(|row| row.text("meter").map(str::to_owned)));
+        for row in rows(&list) {
+            self.meters.extend(new(row.text("meter"), &self.meters));
+        }
     }
 
     /// What a resource that is alive should have told, and did not.
@@ -242,15 +279,16 @@ async fn missing(app: &App) -> anyhow::Result<()> {
         "terminal",
         "measurements",
     ];
-    let snapshot = app.lake().await?.snapshot().await.context("reading the tables")?;
-    let batches = snapshot.events(&filter, Some(&columns), usize::MAX).await;
-    let batches = batches.context("reading the events")?;
-    let mut told: BTreeMap<&str, Told> = BTreeMap::new();
-    for row in rows(&batches) {
-        if let Some(resource) = row.text("resource") {
-            told.entry(resource).or_default().add(&row);
-        }
-    }
+    let mut told: BTreeMap<String, Told> = BTreeMap::new();
+    let add = |row: &Row<'_>| match row.text("resource") {
+        // Most rows are of a resource that is known: its name is not copied again.
+        Some(resource) => match told.get_mut(resource) {
+            Some(told) => told.add(row),
+            None => told.entry(resource.to_owned()).or_default().add(row),
+        },
+        None => {}
+    };
+    each_row(&app.lake().await?, &filter, &columns, add).await?;
     let mut table =
         Table::new(&["resource", "owner", "systems", "first", "last", "events", "not_told"]);
     for (resource, told) in &told {

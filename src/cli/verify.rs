@@ -12,7 +12,7 @@ use turnpike_schemas::{AccountId, Invoice, PriceBook, RatedLine, RunId, Scope};
 use crate::app::{App, threads};
 use crate::fault::{Kind, fault};
 use crate::jobs;
-use crate::naive::{Answer, Question, as_shown, differences, meter_again, sums_of};
+use crate::naive::{Answer, Question, as_shown, differences, is_usage, meter_again, sums_of};
 use crate::output::{self, Cell, Table};
 use crate::progress;
 
@@ -102,13 +102,14 @@ impl Verify {
             accounts: &accounts,
         };
         let answers = meter_again(snapshot, &question).await.context("metering again")?;
-        let (mut names, mut left) = (Vec::new(), Vec::new());
+        let (mut names, mut left, mut others) = (Vec::new(), Vec::new(), 0);
         for (account, answer) in answers {
             let own = rated.iter().filter(|line| line.account == account);
             let subject = format!("{account} of {}", record.label);
             match answer {
                 Answer::Sums(sums) => {
                     let naive = as_shown(&book, &account, sums)?;
+                    others += own.clone().filter(|line| !is_usage(line)).count();
                     let own = as_shown(&book, &account, sums_of(own)?)?;
                     for difference in differences(&naive, &own) {
                         report.found("metering", &subject, difference);
@@ -124,6 +125,10 @@ impl Verify {
             report.checked("accounts left out", left.len() as u64, how);
         }
         let against = if anew { "a new rating" } else { "the stored lines" };
+        if others > 0 {
+            let how = format!("{}, fees and adjustments, not worked out again", record.label);
+            report.checked("lines left out", others as u64, how);
+        }
         let how = format!("{} against {against}: {}", record.label, names.join(", "));
         report.checked("accounts metered again", names.len() as u64, how);
         Ok(())

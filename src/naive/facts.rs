@@ -1,10 +1,10 @@
 //! Accepted events, read straight from the raw table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Context as _;
 use turnpike_lake::LakeSnapshot;
-use turnpike_schemas::event::{KEY_SEPARATOR, ResourceState};
+use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::{Instant, canonical};
 
 use super::told;
@@ -81,28 +81,22 @@ pub async fn facts(
     owners: &BTreeSet<&str>,
     last_month: i32,
 ) -> anyhow::Result<BTreeMap<String, Vec<Fact>>> {
-    let told = told::told(snapshot).await?;
-    let resources: BTreeSet<&str> = told
-        .iter()
-        .filter(|told| told.owner.as_deref().is_some_and(|owner| owners.contains(owner)))
-        .filter_map(|told| told.resource.as_deref())
-        .collect();
-    let mut by_resource: BTreeMap<String, Vec<Fact>> = BTreeMap::new();
-    let batches = snapshot.events_as_committed(&told::accepted(), Some(&COLUMNS)).await;
-    let batches = batches.context("reading events")?;
-    for (place, (row, told)) in rows(&batches).zip(&told).enumerate() {
-        let Some(resource) = row.text("resource").filter(|name| resources.contains(name)) else {
-            continue;
+    let told = told::told(snapshot, owners).await?;
+    let mut found: HashMap<String, Vec<Fact>> = HashMap::new();
+    told::accepted(snapshot, &COLUMNS, |place, row| {
+        let resource = row.text("resource").filter(|name| told.resources.contains(*name));
+        let Some(resource) = resource.filter(|_| told.counting.contains(&place)) else {
+            return Ok(());
         };
-        if !told.counts {
-            continue;
-        }
-        let fact = fact(&row, place).with_context(|| format!("an event of {resource}"))?;
+        let fact = fact(row, place).with_context(|| format!("an event of {resource}"))?;
         let known = Instant::from_micros(fact.time).map(|time| time.utc_month());
         if known.is_ok_and(|month| month <= last_month) {
-            by_resource.entry(resource.to_owned()).or_default().push(fact);
+            found.entry(resource.to_owned()).or_default().push(fact);
         }
-    }
+        Ok(())
+    })
+    .await?;
+    let mut by_resource: BTreeMap<String, Vec<Fact>> = found.into_iter().collect();
     by_resource.values_mut().for_each(settle);
     Ok(by_resource)
 }
@@ -115,7 +109,6 @@ pub fn settle(facts: &mut Vec<Fact>) {
 }
 
 fn fact(row: &Row<'_>, place: usize) -> anyhow::Result<Fact> {
-    let source = row.text("source").context("no source")?;
     let kind = match row.text("kind").context("no kind")? {
         "transition" | "snapshot" => Kind::Change,
         "audit" => Kind::Audit,
@@ -134,7 +127,7 @@ fn fact(row: &Row<'_>, place: usize) -> anyhow::Result<Fact> {
         Some(text) => canonical::labels_from_json(text).context("attributes")?,
     };
     Ok(Fact {
-        key: format!("{source}{KEY_SEPARATOR}{}", row.text("event_id").context("no id")?),
+        key: told::key_of(row)?,
         kind,
         rank: row.int("rank").context("no rank")?,
         time: row.micros("time").context("no time")?,

@@ -1,10 +1,16 @@
 //! Which accounts can be priced again here: those whose prices are of the plain kind.
 //!
-//! Invariant: what this program does not know is named, never passed over: an account is metered
-//! again in full, or not at all.
+//! Fees and adjustments have lines of their own, which leave those of usage as they are: usage is
+//! compared without them. An allowance is another thing, since it takes units away from the rates.
+//!
+//! Invariant: what this program does not know is named, never passed over: the usage of an account is
+//! metered again in full, or not at all, and lines that are not worked out again are counted.
 
 use turnpike_schemas::tariff::PriceModel;
-use turnpike_schemas::{Account, Meter, Period, PriceBook, Rate, Tariff, TariffVersion};
+use turnpike_schemas::{
+    Account, AdjustmentKind, LineKind, Meter, Period, PriceBook, Rate, RatedLine, Tariff,
+    TariffVersion,
+};
 
 /// What a period's price lists of an account ask for that only rating itself can do.
 pub fn beyond(book: &PriceBook, account: &Account, period: &Period) -> Option<String> {
@@ -22,10 +28,9 @@ pub fn beyond(book: &PriceBook, account: &Account, period: &Period) -> Option<St
 }
 
 fn in_version(book: &PriceBook, tariff: &Tariff, version: &TariffVersion) -> Option<String> {
-    let of_version = if !version.fees.is_empty() {
-        Some("fees")
-    } else if !version.adjustments.is_empty() {
-        Some("adjustments")
+    let mut kinds = version.adjustments.iter().map(|adjustment| &adjustment.kind);
+    let of_version = if kinds.any(|kind| matches!(kind, AdjustmentKind::Allowance { .. })) {
+        Some("allowances")
     } else if !version.holding.is_empty() {
         Some("holding times")
     } else {
@@ -61,6 +66,14 @@ fn in_meter(meter: &Meter) -> Option<&'static str> {
         Some("another measure than the total")
     } else {
         None
+    }
+}
+
+/// Whether a line is of usage: others stand beside those, for themselves.
+pub fn is_usage(line: &RatedLine) -> bool {
+    match line.kind {
+        LineKind::Usage | LineKind::Metered => true,
+        LineKind::Fee | LineKind::Adjustment => false,
     }
 }
 

@@ -22,6 +22,7 @@ use turnpike_rating::Window;
 use turnpike_schemas::{Account, AccountId, Amount, Instant, PriceBook, RatedLine};
 
 use facts::{Fact, facts};
+pub use known::is_usage;
 
 /// The exact sums of an account by resource and meter.
 pub type Sums = BTreeMap<(String, String), Amount>;
@@ -123,10 +124,10 @@ pub fn as_shown(book: &PriceBook, account: &AccountId, sums: Sums) -> anyhow::Re
     Ok(by_meter)
 }
 
-/// The same sums from rated lines, to compare with.
+/// The same sums from rated lines of usage, to compare with.
 pub fn sums_of<'a>(lines: impl IntoIterator<Item = &'a RatedLine>) -> anyhow::Result<Sums> {
     let mut sums = Sums::new();
-    for line in lines {
+    for line in lines.into_iter().filter(|line| is_usage(line)) {
         let key = (line.resource.to_string(), line.meter.to_string());
         let sum = sums.entry(key).or_insert_with(|| Amount::zero(line.currency));
         *sum = sum.checked_add(&line.amount).context("summing rated lines")?;

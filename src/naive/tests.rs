@@ -346,6 +346,23 @@ fn price_lists_of_other_kinds_are_named_and_not_guessed() {
     check(None, &|t| t.versions[0].detail = Detail::Account);
 }
 
+/// Fees and adjustments have lines of their own; allowances take units away.
+#[test]
+fn usage_beside_fees_and_adjustments_is_metered_again() {
+    let check = |case: &str, expect: Option<&str>| {
+        let path = format!("{}/tests/golden/{case}/book.toml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).expect("the book of a case");
+        let book = turnpike_books::parse_book(&text).expect("a book");
+        let window = Window::Month { year: 2026, month: 10 };
+        let period = window.period(&book.accounts[0]).expect("a period");
+        let found = known::beyond(&book, &book.accounts[0], &period);
+        assert_eq!(found.as_deref(), expect, "{case}");
+    };
+    check("84-fees-of-a-part-of-a-month", None);
+    check("81-minimum-and-maximum", None);
+    check("83-allowance-of-each-project", Some("tariff `standard` has allowances"));
+}
+
 #[test]
 fn lines_of_several_resources_are_compared_by_meter() {
     let mut book = turnpike_books::parse_book(BOOK).expect("a book");

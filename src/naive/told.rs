@@ -1,9 +1,11 @@
 //! Which accepted rows count: not those whose key came before, not those that tell an action again
 //! in another form, and not those that a correction took back or replaced.
 //!
-//! Everything is compared in memory, in the order of commits; there is no index and no state.
+//! Rows are read in the order of commits, from the first on; there is no index and no state. Kept in
+//! memory are only those that can have a say in what counts for the resources that are asked about:
+//! rows with the key of one of their events, with the twin key of one of those, and corrections.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::Context as _;
 use turnpike_lake::{EventFilter, LakeSnapshot};
@@ -14,56 +16,154 @@ use crate::rows::{Row, rows};
 
 /// One accepted row, in the order of commits.
 #[derive(Debug, Clone, Default)]
-pub struct Line {
-    pub key: String,
-    pub resource: Option<String>,
-    pub owner: Option<String>,
+struct Line {
+    key: String,
+    /// Its number among all accepted rows.
+    place: usize,
     time: i64,
     /// Key and form.
     twin: Option<(String, String)>,
     /// What it does to which event.
     correction: Option<(String, Option<String>)>,
-    pub counts: bool,
+    counts: bool,
 }
 
-const COLUMNS: [&str; 8] =
-    ["source", "event_id", "time", "resource", "owner", "twin", "correction", "target"];
+const COLUMNS: [&str; 6] = ["source", "event_id", "time", "twin", "correction", "target"];
 
-/// What ingest accepted.
-pub fn accepted() -> EventFilter {
-    EventFilter { status: Some(status::ACCEPTED.to_owned()), ..EventFilter::default() }
+/// What some owners were told to hold.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Every resource that one of them was ever named for.
+    pub resources: HashSet<String>,
+    /// The rows that count, of those of these resources and some others.
+    pub counting: HashSet<usize>,
 }
 
-/// All accepted rows with what became of each.
-pub async fn told(snapshot: &LakeSnapshot) -> anyhow::Result<Vec<Line>> {
-    let batches = snapshot.events_as_committed(&accepted(), Some(&COLUMNS)).await;
-    let batches = batches.context("reading what was told")?;
-    let mut lines: Vec<Line> = rows(&batches).map(|row| line(&row)).collect::<Result<_, _>>()?;
-    settle(&mut lines);
-    Ok(lines)
+/// Calls `each` with all rows that ingest accepted, in the order of commits, and their numbers.
+pub async fn accepted(
+    snapshot: &LakeSnapshot,
+    columns: &[&str],
+    mut each: impl FnMut(usize, &Row<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let filter =
+        EventFilter { status: Some(status::ACCEPTED.to_owned()), ..EventFilter::default() };
+    let stream = snapshot.events_as_committed(&filter, Some(columns)).await;
+    let mut stream = stream.context("reading events")?;
+    let mut place = 0;
+    while let Some(batch) = stream.next().await.context("reading events")? {
+        for row in rows(&[batch]) {
+            each(place, &row)?;
+            place += 1;
+        }
+    }
+    Ok(())
 }
 
-fn line(row: &Row<'_>) -> anyhow::Result<Line> {
+/// The resources of these owners, and which rows of theirs count.
+pub async fn told(snapshot: &LakeSnapshot, owners: &BTreeSet<&str>) -> anyhow::Result<Told> {
+    let mut wanted = Wanted::default();
+    let columns = ["source", "event_id", "resource", "owner", "twin", "correction"];
+    accepted(snapshot, &columns, |_, row| wanted.add_resources(row, owners)).await?;
+    let columns = ["source", "event_id", "resource", "twin"];
+    accepted(snapshot, &columns, |_, row| wanted.add_events(row)).await?;
+    if !wanted.twins.is_empty() {
+        let columns = ["source", "event_id", "twin"];
+        accepted(snapshot, &columns, |_, row| wanted.add_twins(row)).await?;
+    }
+    let mut lines = Vec::new();
+    accepted(snapshot, &COLUMNS, |place, row| {
+        lines.extend(wanted.line(place, row)?);
+        Ok(())
+    })
+    .await?;
+    Ok(wanted.told(lines))
+}
+
+/// What is looked for: more with each reading of the rows.
+#[derive(Debug, Default)]
+struct Wanted {
+    resources: HashSet<String>,
+    /// Of events that have a say, and of whatever else came under these keys.
+    keys: HashSet<String>,
+    twins: HashSet<String>,
+}
+
+impl Wanted {
+    /// The first reading: who was named for what, and all corrections.
+    fn add_resources(&mut self, row: &Row<'_>, owners: &BTreeSet<&str>) -> anyhow::Result<()> {
+        let is_theirs = row.text("owner").is_some_and(|owner| owners.contains(owner));
+        if let Some(resource) = row.text("resource").filter(|_| is_theirs) {
+            self.resources.insert(resource.to_owned());
+        }
+        match row.text("correction") {
+            Some(_) => self.add(row),
+            None => Ok(()),
+        }
+    }
+
+    /// The second: all events of what was named.
+    fn add_events(&mut self, row: &Row<'_>) -> anyhow::Result<()> {
+        match row.text("resource").is_some_and(|name| self.resources.contains(name)) {
+            true => self.add(row),
+            false => Ok(()),
+        }
+    }
+
+    /// The third: what tells one of them again.
+    fn add_twins(&mut self, row: &Row<'_>) -> anyhow::Result<()> {
+        if twin_of(row)?.is_some_and(|(key, _)| self.twins.contains(&key)) {
+            self.keys.insert(key_of(row)?);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, row: &Row<'_>) -> anyhow::Result<()> {
+        self.keys.insert(key_of(row)?);
+        self.twins.extend(twin_of(row)?.map(|(key, _)| key));
+        Ok(())
+    }
+
+    /// The last: every row with one of the keys, whatever it is about.
+    fn line(&self, place: usize, row: &Row<'_>) -> anyhow::Result<Option<Line>> {
+        let key = key_of(row)?;
+        let is_wanted = self.keys.contains(&key);
+        is_wanted.then(|| line(place, key, row)).transpose()
+    }
+
+    fn told(self, mut lines: Vec<Line>) -> Told {
+        settle(&mut lines);
+        let counting = lines.iter().filter(|line| line.counts).map(|line| line.place).collect();
+        Told { resources: self.resources, counting }
+    }
+}
+
+pub fn key_of(row: &Row<'_>) -> anyhow::Result<String> {
     let source = row.text("source").context("an event without a source")?;
     let id = row.text("event_id").context("an event without an id")?;
-    let twin = row.text("twin").map(|twin| {
-        let (key, form) = twin.rsplit_once(KEY_SEPARATOR).context("a twin without a form")?;
-        anyhow::Ok((key.to_owned(), form.to_owned()))
-    });
+    Ok(format!("{source}{KEY_SEPARATOR}{id}"))
+}
+
+/// What an event tells again, and in which form.
+fn twin_of(row: &Row<'_>) -> anyhow::Result<Option<(String, String)>> {
+    let Some(twin) = row.text("twin") else { return Ok(None) };
+    let (key, form) = twin.rsplit_once(KEY_SEPARATOR).context("a twin without a form")?;
+    Ok(Some((key.to_owned(), form.to_owned())))
+}
+
+fn line(place: usize, key: String, row: &Row<'_>) -> anyhow::Result<Line> {
     let target = row.text("target").map(str::to_owned);
     Ok(Line {
-        key: format!("{source}{KEY_SEPARATOR}{id}"),
-        resource: row.text("resource").map(str::to_owned),
-        owner: row.text("owner").map(str::to_owned),
+        key,
+        place,
         time: row.micros("time").context("an event without a time")?,
-        twin: twin.transpose()?,
+        twin: twin_of(row)?,
         correction: row.text("correction").map(|action| (action.to_owned(), target)),
         counts: false,
     })
 }
 
 /// Finds out which lines count.
-pub fn settle(lines: &mut [Line]) {
+fn settle(lines: &mut [Line]) {
     let mut keys = BTreeSet::new();
     let mut forms: BTreeMap<String, String> = BTreeMap::new();
     for line in lines.iter_mut() {
@@ -238,5 +338,86 @@ mod tests {
             &["t", "r"],
         );
         check(vec![line("a", 1, "amend b"), line("b", 2, "amend a")], &["a", "b"]);
+    }
+
+    /// What is kept in memory decides the same as all rows would.
+    #[test]
+    fn a_part_of_the_rows_says_what_all_say() {
+        proptest::proptest!(|(given in proptest::collection::vec(any_row(), 1..40))| {
+            let batch = batch_of(&given);
+            let batches = [batch];
+            let all: Vec<Row<'_>> = rows(&batches).collect();
+            let owners = BTreeSet::from(["o0"]);
+            let mut wanted = Wanted::default();
+            all.iter().try_for_each(|row| wanted.add_resources(row, &owners)).expect("reads");
+            all.iter().try_for_each(|row| wanted.add_events(row)).expect("reads");
+            all.iter().try_for_each(|row| wanted.add_twins(row)).expect("reads");
+            let kept = all.iter().enumerate().filter_map(|(place, row)| {
+                wanted.line(place, row).expect("reads")
+            });
+            let kept: Vec<Line> = kept.collect();
+            let told = wanted.told(kept);
+            let mut lines: Vec<Line> = all
+                .iter()
+                .enumerate()
+                .map(|(place, row)| line(place, key_of(row).expect("key"), row).expect("reads"))
+                .collect();
+            settle(&mut lines);
+            for (line, row) in lines.iter().zip(&all) {
+                if row.text("resource").is_some_and(|name| told.resources.contains(name)) {
+                    let counts = told.counting.contains(&line.place);
+                    proptest::prop_assert_eq!(counts, line.counts, "{:?}", line);
+                }
+            }
+        });
+    }
+
+    /// Id, resource, owner, twin with form, action with target.
+    type Given = (u8, u8, Option<u8>, Option<(u8, u8)>, Option<(u8, u8)>);
+
+    fn any_row() -> impl proptest::strategy::Strategy<Value = Given> {
+        use proptest::option::weighted;
+        (
+            0..12_u8,
+            0..4_u8,
+            weighted(0.6, 0..3_u8),
+            weighted(0.4, (0..4_u8, 0..2_u8)),
+            weighted(0.3, (0..4_u8, 0..12_u8)),
+        )
+    }
+
+    fn batch_of(given: &[Given]) -> arrow::array::RecordBatch {
+        use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+        use std::sync::Arc;
+        let text = |of: &dyn Fn(usize, &Given) -> Option<String>| -> ArrayRef {
+            let texts = given.iter().enumerate().map(|(place, row)| of(place, row));
+            Arc::new(texts.collect::<StringArray>())
+        };
+        let actions = ["amend", "retract", "revert", "backfill"];
+        let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values(
+            given
+                .iter()
+                .enumerate()
+                .map(|(place, row)| i64::from(row.0) + i64::try_from(place).expect("small")),
+        ));
+        arrow::array::RecordBatch::try_from_iter_with_nullable([
+            ("source", text(&|_, _| Some("s".to_owned())), true),
+            ("event_id", text(&|_, row| Some(row.0.to_string())), true),
+            ("time", times, true),
+            ("resource", text(&|_, row| Some(format!("r{}", row.1))), true),
+            ("owner", text(&|_, row| row.2.map(|owner| format!("o{owner}"))), true),
+            (
+                "twin",
+                text(&|_, row| row.3.map(|(key, form)| format!("t{key}{KEY_SEPARATOR}{form}"))),
+                true,
+            ),
+            (
+                "correction",
+                text(&|_, row| row.4.map(|(action, _)| actions[usize::from(action)].to_owned())),
+                true,
+            ),
+            ("target", text(&|_, row| row.4.map(|(_, id)| format!("s{KEY_SEPARATOR}{id}"))), true),
+        ])
+        .expect("a batch")
     }
 }

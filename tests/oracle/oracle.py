@@ -43,10 +43,12 @@ def place_of(row):
 class Journal:
     def __init__(self, path):
         lines = pathlib.Path(path).read_text().splitlines()
-        self.records = [json.loads(line) for line in lines if line.strip()]
-        self.placed = {place(record): record for record in self.records if "http" not in record}
+        records = [json.loads(line) for line in lines if line.strip()]
+        # Requests that nobody answered: each may be in the table, or may not.
+        self.unheard = [record for record in records if record.get("http") == "unheard"]
+        self.records = [record for record in records if record.get("http") != "unheard"]
         # Of what came over HTTP a producer knows no place, only the event.
-        self.answered = [record for record in self.records if "http" in record]
+        self.placed = {place(record): record for record in self.records if "http" not in record}
 
 
 class Check:
@@ -141,10 +143,33 @@ class Check:
             if row["status"] in ("duplicate", "conflict") and key not in self.accepted:
                 self.find("I3", f"{key} is a {row['status']} of nothing")
 
-    def expected(self):
-        """The final counts, from the journal alone, and the events that count."""
-        wanted, deliveries = Counter(), {}
+    def heard_of(self):
+        """Of the requests that nobody answered those that were committed: what stands in the table
+        more often than it was answered, and no more often than it was sent."""
+        came = Counter(http_key(row["source"], row["event_id"]) if row["status"] != "dead" else "dead"
+                       for _, row in self.rows if row["origin"].startswith("http:"))
         for record in self.journal.records:
+            if "http" in record:
+                came[http_key_of(record)] -= 1
+        found = []
+        for record in self.journal.unheard:
+            key = http_key_of(record)
+            if came[key] > 0:
+                came[key] -= 1
+                found.append(record)
+        for key, more in came.items():
+            if more > 0:
+                self.find("I2", f"{key} came over HTTP {more} times more than it was sent")
+            if more < 0:
+                self.find("I1", f"{key} was answered {-more} times more than it is in the table")
+        return found
+
+    def expected(self):
+        """The final counts, from the journal alone but for what nobody answered, and the events that
+        count."""
+        wanted, deliveries = Counter(), {}
+        self.heard = self.heard_of()
+        for record in self.journal.records + self.heard:
             if "http" not in record and self.lost(*place(record)):
                 continue
             if "dead" in record:
@@ -254,6 +279,17 @@ class Check:
                 self.find("I4", f"{key}: rated {one}, charged {charged.get(key)}")
 
 
+def http_key(source, event_id):
+    return f"{source} {event_id}"
+
+
+def http_key_of(record):
+    if "dead" in record:
+        return "dead"
+    event = bill.parse(record["value"])
+    return http_key(event["source"], event["id"])
+
+
 def minor(money):
     """The book's currency has two decimals."""
     return int(bill.times(Decimal(money["amount"]), 100))
@@ -286,7 +322,8 @@ def main():
     if not arguments.refused:
         check.money(arguments, events)
     print(json.dumps({
-        "produced": len(check.journal.records),
+        "produced": len(check.journal.records) + len(check.heard),
+        "unheard": len(check.journal.unheard),
         "final": {word: check.final[word] for word in FINAL},
         "lost": max(0, wanted["accepted"] - check.final["accepted"]),
         "doubled": max(0, check.final["accepted"] - wanted["accepted"])

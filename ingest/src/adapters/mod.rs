@@ -14,6 +14,7 @@ mod correction;
 mod make;
 mod row;
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use turnpike_schemas::UsageEvent;
@@ -53,6 +54,12 @@ pub trait Adapter: Sync {
         message: &Message<'_>,
         context: &DecodeContext,
     ) -> Result<Vec<UsageEvent>, Reject>;
+    /// The records of a message that lists some, each a message that this adapter reads and
+    /// recognises alone, with the same events. It is asked where one of them cannot be read; none:
+    /// the message is one record, or its envelope is broken.
+    fn records<'m>(&self, _message: &Message<'m>) -> Vec<Cow<'m, str>> {
+        Vec::new()
+    }
 }
 
 /// The adapters that are code; the first that recognises a message reads it, so the general one

@@ -86,9 +86,16 @@ fn a_call_is_an_event_for_each_thing_that_it_names() {
 }
 
 #[test]
-fn one_bad_call_makes_the_whole_file_a_dead_letter() {
+fn one_bad_call_of_a_file_is_a_dead_letter() {
+    let all = summary(&read(CALLS).decoded);
     let got = summary(&read(&CALLS.replace("\"size\": \"100\"", "\"size\": \"many\"")).decoded);
-    assert_eq!(got, "quantity_invalid: size: `many` is not a decimal number");
+    let dead = "quantity_invalid: record 2 of 5: size: `many` is not a decimal number";
+    let others = |text: &str| -> Vec<String> {
+        let lines = text.lines().enumerate().filter(|(line, _)| *line != 2);
+        lines.map(|(_, line)| line.to_owned()).collect()
+    };
+    assert_eq!(got.lines().nth(2), Some(dead));
+    assert_eq!(others(&got), others(&all));
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod inventory;
 mod kafka;
 mod libvirt;
 mod limits;
+mod lists;
 mod native;
 mod neutron;
 mod nova;

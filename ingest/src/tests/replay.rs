@@ -29,6 +29,7 @@ fn letter(position: i64, code: &str, payload: &str) -> DeadLetter {
     DeadLetter {
         origin: ORIGIN.to_owned(),
         position,
+        part: 0,
         reason: Some(code.to_owned()),
         system: None,
         payload: payload.as_bytes().to_vec(),
@@ -79,7 +80,7 @@ async fn a_dead_letter_counts_as_what_it_became() {
     store.lake.compact(&Default::default(), &|_| {}).await.expect("compacts");
     assert_eq!(counts(&store).await, settled);
     let ends = ends(&store.lake).await.expect("reads");
-    let fates: Vec<(i64, Fate)> = ends.iter().map(|((_, at), fate)| (*at, *fate)).collect();
+    let fates: Vec<(i64, Fate)> = ends.iter().map(|((_, at, _), fate)| (*at, *fate)).collect();
     assert_eq!(
         fates,
         [(2, Fate::Replayed), (3, Fate::Replayed), (4, Fate::Replayed), (5, Fate::Discarded)]

@@ -70,6 +70,23 @@ fn without_a_request_only_a_time_of_its_own_tells() {
     assert_eq!(twin(VERSIONED, &stop), format!("{SERVER} power_off.end {REQUEST} [versioned]"));
 }
 
+/// What is stored of a dead letter tells the action as what was sent did.
+#[test]
+fn a_stored_notification_still_names_its_request() {
+    let context = format!(r#"{{"request_id": "{REQUEST}", "auth_token": "gAAAA"}}"#);
+    for place in ["/_context", "/ctxt", "/_context_request_id"] {
+        let value = if place == "/_context_request_id" { REQUEST } else { &context };
+        let stop = [("/event_type", "compute.instance.power_off.end"), (place, value)];
+        // It is dead: its time cannot be read.
+        let dead = changed(LEGACY, &[stop[0], stop[1], ("/timestamp", "soon")]);
+        let stored = String::from_utf8(read(&dead.to_string()).raw).expect("text");
+        assert!(!stored.contains("gAAAA"), "{stored}");
+        let mended = stored.replace("\"soon\"", "\"2026-10-01 08:00:12.5\"");
+        let twin = only(&read(&mended).decoded).twin.clone().expect("a twin");
+        assert_eq!(twin.key, format!("{SERVER} power_off.end {REQUEST}"), "{place}");
+    }
+}
+
 #[test]
 fn an_audit_is_told_by_its_window() {
     let window = "2026-10-02T09:00:00Z/2026-10-02T10:00:00Z";

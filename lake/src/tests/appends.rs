@@ -293,3 +293,46 @@ async fn a_dead_letter_is_found_without_opening_files_that_hold_none() {
     assert!(rows(&all).await.is_err());
     assert_eq!(rows(&dead).await.unwrap(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_come_batch_by_batch_in_the_order_of_commits() {
+    let fixture = Fixture::new().await;
+    let mut expected = Vec::new();
+    for number in 0..6_i64 {
+        let ids = [format!("{number}-a"), format!("{number}-b")];
+        let events = [event(&ids[1], "r", T, 1), event(&ids[0], "r", T, 1)];
+        append(&fixture.lake, &events).await;
+        expected.extend(ids);
+    }
+    let snapshot = fixture.lake.snapshot().await.unwrap();
+    let filter = EventFilter::default();
+    let mut stream = snapshot.events_as_committed(&filter, Some(&["event_id"])).await.unwrap();
+    let (mut found, mut batches) = (Vec::new(), 0);
+    while let Some(batch) = stream.next().await.unwrap() {
+        let ids = arrow::array::AsArray::as_string::<i32>(batch.column(0));
+        let mut ids: Vec<String> = ids.iter().map(|id| id.unwrap().to_owned()).collect();
+        ids.sort();
+        found.extend(ids);
+        batches += 1;
+    }
+    assert_eq!((found, batches), (expected, 6));
+    assert!(stream.next().await.unwrap().is_none());
+    // A file that cannot be read is an error after those before it, and never an end.
+    let named = fixture.table("usage_events/ingest_day=2026-11-21");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(named).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    std::fs::write(paths.last().unwrap(), "damaged").unwrap();
+    let mut stream = snapshot.events_as_committed(&filter, Some(&["event_id"])).await.unwrap();
+    for _ in 0..5 {
+        assert!(stream.next().await.unwrap().is_some());
+    }
+    let error = loop {
+        match stream.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("damage is an error, not an end"),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.to_string().contains("usage_events"), "{error}");
+}

@@ -111,15 +111,55 @@ async fn what_is_young_stays_and_left_overs_go() {
     let all = files(&root);
     let report = fixture.lake.vacuum(Duration::ZERO).await.unwrap();
     assert_eq!(report.files, 0, "{report:?}");
-    // Older than a day, and removed within the week.
+    // Older than a day, and removed within the week: so is what nobody committed of the raw events.
     age(&root, 100);
     let report = fixture.lake.vacuum(WEEK).await.unwrap();
     assert_eq!(report.files, left.len() as u64, "{report:?}");
     let gone: BTreeSet<PathBuf> = left.iter().map(|name| root.join(name)).collect();
     assert_eq!(files(&root), all.difference(&gone).cloned().collect());
     assert!(root.join(events).exists());
+    let counts = fixture.lake.snapshot().await.unwrap().final_counts().await.unwrap();
+    let named = files(&fixture.table("usage_events"));
     let report = fixture.lake.vacuum(Duration::from_secs(50 * 3_600)).await.unwrap();
     assert!(report.files > 0, "{report:?}");
+    let now = files(&fixture.table("usage_events"));
+    let gone: Vec<&PathBuf> = named.difference(&now).collect();
+    assert_eq!(gone, [&root.join(events)]);
+    let after = fixture.another().await.snapshot().await.unwrap().final_counts().await.unwrap();
+    assert_eq!(after, counts);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_suspended_writer_may_yet_commit_stays() {
+    let fixture = Fixture::new().await;
+    append(&fixture.lake, &[event("a", "r", OCT, 1)]).await;
+    let root = root(&fixture);
+    let folder = root.join("usage_events/ingest_day=2026-11-21");
+    let orphan = |name: &str| {
+        let path = folder.join(format!("part-{name}.parquet"));
+        fs::write(&path, "left").unwrap();
+        path
+    };
+    let (before, during) = (orphan("before"), orphan("during"));
+    age(&root, 500);
+    // Another process began to write, made its file, and stands still for three weeks since.
+    let writer = lease::Lease::create(&root).unwrap();
+    let writing = writer.begin_write().unwrap();
+    let since = fs::metadata(&during).unwrap().modified().unwrap();
+    writing.set_since(since).unwrap();
+    let older = since - Duration::from_secs(1);
+    File::options().append(true).open(&before).unwrap().set_modified(older).unwrap();
+    let report = fixture.lake.vacuum(WEEK).await.unwrap();
+    assert_eq!((report.files, before.exists(), during.exists()), (1, false, true), "{report:?}");
+    assert_eq!(report.kept, 1);
+    drop(writing);
+    fixture.lake.vacuum(WEEK).await.unwrap();
+    assert!(!during.exists());
+    // Whatever is written, nothing that was committed goes.
+    let counts = fixture.another().await.snapshot().await.unwrap().final_counts().await.unwrap();
+    assert_eq!(counts.accepted, 1);
+    append(&fixture.lake, &[event("b", "r", OCT, 1)]).await;
+    assert_eq!(lease::live(&root).unwrap().writing, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,8 @@
 //! Rows F01 to F05, F09 and F10: a process that ends, at any step and in any way.
 
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::events::{Random, events, poison};
@@ -16,6 +17,8 @@ use crate::support::{kafka, log};
 const SEED: u64 = 7;
 /// Rows to a commit: a run of some hundred events makes dozens of them.
 const FLUSH_ROWS: u32 = 16;
+/// Past `lake.vacuum_retention_hours`.
+const VACUUM_AGE: Duration = Duration::from_secs(200 * 3_600);
 
 /// Reads a topic again and again, each time to be killed at one of the points, then to its end.
 fn killed_at_points(points: &[&str], poisoned: bool) -> Proof {
@@ -115,12 +118,40 @@ fn killed_at_calls(calls: &[&str], of_folder: bool, numbers: u64) -> Proof {
     for source in &sources {
         turnpike.ok(&["ingest", "--from", source]);
     }
+    let deleted = vacuumed(&turnpike);
     let report = oracle::check(&turnpike, &journal);
     assert!(killed >= 2 && before >= 2, "{killed} kills left {before} files");
     Proof::Pass(format!(
-        "{killed} kills, {before} files left over that nothing names; {}",
+        "{killed} kills, {before} files left over that nothing names, {deleted} vacuumed; {}",
         oracle::words(&report)
     ))
+}
+
+/// What the kills left is deleted when it is old enough, and nothing else is. How much it was.
+fn vacuumed(turnpike: &Turnpike) -> usize {
+    let table = turnpike.data().join("lake/usage_events");
+    let named = log::files(&table);
+    let left = orphans(turnpike);
+    let rated = turnpike.json(&["rate", "--period", super::events::PERIOD]);
+    turnpike.ok(&["compact", "--vacuum"]);
+    assert_eq!(orphans(turnpike), left, "they are young");
+    age(&table);
+    turnpike.ok(&["compact", "--vacuum"]);
+    assert_eq!(orphans(turnpike), 0, "of {left}");
+    assert_eq!(log::files(&table), named);
+    assert!(named.iter().all(|path| table.join(path).exists()), "a file that is named");
+    let again = turnpike.json(&["rate", "--period", super::events::PERIOD]);
+    assert_eq!(rated["hash"], again["hash"]);
+    left
+}
+
+/// Makes all data files of a table older than any retention.
+fn age(table: &Path) {
+    for path in log::walk(table).into_iter().filter(|path| path.contains(".parquet")) {
+        let file = File::options().append(true).open(table.join(path)).unwrap();
+        let then = file.metadata().unwrap().modified().unwrap() - VACUUM_AGE;
+        file.set_modified(then).unwrap();
+    }
 }
 
 /// The folder that data files are written to today.

@@ -50,6 +50,16 @@ impl Journal {
             self.records.push(entry);
         }
     }
+
+    /// Writes down records that were sent to a server which died before it answered: whether they
+    /// are in the table nobody knows.
+    pub fn add_unheard(&mut self, records: &[Record]) {
+        for record in records {
+            let mut entry = record.to_line();
+            entry["http"] = json!("unheard");
+            self.records.push(entry);
+        }
+    }
 }
 
 pub fn book() -> PathBuf {

@@ -6,6 +6,8 @@
 //! - A call that failed (`errorCode`) has changed nothing and meters nothing.
 //! - The type of an instance is the attribute `flavor`, that of a volume `tier`. Volumes are GiB.
 
+use std::borrow::Cow;
+
 use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::meter::GIB;
 use turnpike_schemas::{EventKind, Flow, Instant, UsageEvent};
@@ -61,7 +63,7 @@ impl Adapter for CloudTrail {
     fn recognises(&self, message: &Message<'_>) -> bool {
         let Message::Object(json) = message else { return false };
         match json.get("Records").and_then(Json::items) {
-            Some(records) => records.first().is_some_and(is_record),
+            Some(records) => records.iter().any(is_record),
             None => is_record(json),
         }
     }
@@ -81,10 +83,17 @@ impl Adapter for CloudTrail {
         }
         Ok(events)
     }
+
+    fn records<'m>(&self, message: &Message<'m>) -> Vec<Cow<'m, str>> {
+        let Message::Object(json) = message else { return Vec::new() };
+        super::listed(json)
+    }
 }
 
+/// One that lacks a single field is still known for what it is.
 fn is_record(json: &Json<'_>) -> bool {
-    ["eventSource", "eventName", "eventTime", "eventID"].iter().all(|name| json.get(name).is_some())
+    let names = ["eventSource", "eventName", "eventTime", "eventID"];
+    names.iter().filter(|name| json.get(name).is_some()).count() >= names.len() - 1
 }
 
 /// One recorded call.

@@ -11,6 +11,8 @@ pub mod s3_access_log;
 pub mod s3_event;
 pub mod usage_report;
 
+use std::borrow::Cow;
+
 use crate::decode::Reject;
 use crate::json::{Json, Value};
 use crate::reason;
@@ -19,6 +21,12 @@ use crate::reason;
 pub const EC2: &str = "ec2";
 /// Sets ids of object storage apart.
 pub const S3: &str = "s3";
+
+/// The records of a list as they stand there.
+fn listed<'a>(json: &Json<'a>) -> Vec<Cow<'a, str>> {
+    let records = json.get("Records").and_then(Json::items).unwrap_or_default();
+    records.iter().map(|record| Cow::Borrowed(record.text)).collect()
+}
 
 /// The value at a path, unless it is null.
 fn at<'j, 'a>(json: &'j Json<'a>, path: &[&str]) -> Option<&'j Json<'a>> {

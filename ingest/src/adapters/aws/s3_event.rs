@@ -5,6 +5,8 @@
 //! and in any order. Bytes held come from usage reports or from polls of the bucket. Each
 //! notification is kept, so that an operator sees that they arrive.
 
+use std::borrow::Cow;
+
 use turnpike_schemas::UsageEvent;
 
 use super::{S3, required, text};
@@ -26,15 +28,29 @@ impl Adapter for S3Event {
 
     fn recognises(&self, message: &Message<'_>) -> bool {
         let Message::Object(json) = message else { return false };
-        let records = json.get("Records").and_then(Json::items).unwrap_or_default();
-        records.first().is_some_and(|record| record.get("s3").is_some_and(Json::is_object))
+        match json.get("Records").and_then(Json::items) {
+            Some(records) => records.iter().any(is_record),
+            None => is_record(json),
+        }
     }
 
     fn adapt(&self, message: &Message<'_>, _: &DecodeContext) -> Result<Vec<UsageEvent>, Reject> {
         let Message::Object(json) = message else { return Ok(Vec::new()) };
-        let records = json.get("Records").and_then(Json::items).unwrap_or_default();
-        records.iter().map(noted).collect()
+        match json.get("Records").and_then(Json::items) {
+            Some(records) => records.iter().map(noted).collect(),
+            None => noted(json).map(|event| vec![event]),
+        }
     }
+
+    fn records<'m>(&self, message: &Message<'m>) -> Vec<Cow<'m, str>> {
+        let Message::Object(json) = message else { return Vec::new() };
+        super::listed(json)
+    }
+}
+
+fn is_record(json: &Json<'_>) -> bool {
+    json.get("s3").is_some_and(Json::is_object)
+        && ["eventSource", "eventName", "eventTime"].iter().any(|name| json.get(name).is_some())
 }
 
 fn noted(record: &Json<'_>) -> Result<UsageEvent, Reject> {

@@ -75,6 +75,15 @@ impl Adapter for UsageReport {
         }
         Ok(events)
     }
+
+    /// Each row under the heading.
+    fn records<'m>(&self, message: &Message<'m>) -> Vec<Cow<'m, str>> {
+        let Message::Text(text) = message else { return Vec::new() };
+        let mut lines =
+            text.trim_ascii_start().lines().filter(|line| !line.trim_ascii().is_empty());
+        let heading = lines.next().unwrap_or_default();
+        lines.map(|line| Cow::Owned(format!("{heading}\n{line}\n"))).collect()
+    }
 }
 
 /// The cells of a line. `None`: a quote is left open.

@@ -20,6 +20,8 @@
 //! - Where a record has `virtualsize`, that is the logical size and `size` the physical one. What a
 //!   template or an ISO occupies is its `size`.
 
+use std::borrow::Cow;
+
 use roxmltree::{Document, ParsingOptions};
 use turnpike_schemas::event::{ResourceState, Window};
 use turnpike_schemas::meter::MIB;
@@ -74,10 +76,7 @@ impl Adapter for Usage {
     fn recognises(&self, message: &Message<'_>) -> bool {
         match message {
             Message::Object(json) => {
-                json.get(RESPONSE).is_some_and(Json::is_object)
-                    || ["usagetype", "rawusage", "startdate", "enddate"]
-                        .iter()
-                        .all(|name| json.get(name).is_some())
+                json.get(RESPONSE).is_some_and(Json::is_object) || is_record(json)
             }
             Message::Text(text) => {
                 text.trim_ascii_start().starts_with('<')
@@ -96,24 +95,57 @@ impl Adapter for Usage {
         match message {
             Message::Object(json) => match json.get(RESPONSE) {
                 Some(response) => {
-                    let records = response.get(RECORD).and_then(Json::items).unwrap_or_default();
+                    let records = match response.get(RECORD) {
+                        Some(records) => records.items().ok_or_else(|| no_list(records))?,
+                        None => &[],
+                    };
                     all(records.iter().map(Row::from_json), json.text, context)
                 }
                 None => usage_event(&Row::from_json(json), context).map(|event| vec![event]),
             },
             Message::Text(text) => {
-                let options =
-                    ParsingOptions { nodes_limit: XML_NODES_MAX, ..ParsingOptions::default() };
-                let document =
-                    Document::parse_with_options(text.trim_ascii(), options).map_err(|error| {
-                        Reject::new(reason::INVALID_FIELD, format!("not XML: {error}"))
-                    })?;
+                let document = document(text).map_err(|error| {
+                    Reject::new(reason::INVALID_FIELD, format!("not XML: {error}"))
+                })?;
                 let records = document.descendants().filter(|node| node.has_tag_name(RECORD));
                 all(records.map(Row::from_xml), text, context)
             }
             _ => Ok(Vec::new()),
         }
     }
+
+    fn records<'m>(&self, message: &Message<'m>) -> Vec<Cow<'m, str>> {
+        match message {
+            Message::Object(json) => {
+                let records = json.get(RESPONSE).and_then(|response| response.get(RECORD)?.items());
+                let records = records.unwrap_or_default().iter();
+                records.map(|record| Cow::Borrowed(record.text)).collect()
+            }
+            Message::Text(text) => {
+                let text = text.trim_ascii();
+                let Ok(document) = document(text) else { return Vec::new() };
+                let elements = document.descendants().filter(|node| node.has_tag_name(RECORD));
+                elements.map(|element| Cow::Borrowed(&text[element.range()])).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn document(text: &str) -> Result<Document<'_>, roxmltree::Error> {
+    let options = ParsingOptions { nodes_limit: XML_NODES_MAX, ..ParsingOptions::default() };
+    Document::parse_with_options(text.trim_ascii(), options)
+}
+
+/// One that lacks a single field is still known for what it is.
+fn is_record(json: &Json<'_>) -> bool {
+    let names = ["usagetype", "rawusage", "startdate", "enddate"];
+    names.iter().filter(|name| json.get(name).is_some()).count() >= names.len() - 1
+}
+
+fn no_list(records: &Json<'_>) -> Reject {
+    let text = format!("{RECORD} is {}, not a list", records.kind());
+    Reject::new(reason::INVALID_FIELD, text)
 }
 
 /// The events of a response; of an empty one, a note that it came.

@@ -12,11 +12,13 @@ mod engine;
 mod format;
 mod load;
 mod path;
+mod records;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod value;
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -146,5 +148,13 @@ impl Adapter for Mapped {
             let text = format!("no {} record", self.mapping.name);
             Err(Reject::new(reason::UNRECOGNISED, text))
         })
+    }
+
+    /// JSON: the record with the outermost list cut down to each of its items.
+    fn records<'m>(&self, message: &Message<'m>) -> Vec<Cow<'m, str>> {
+        let Message::Object(json) = message else { return Vec::new() };
+        let is_json = |it: &&Recognise| it.form == format::Form::Json && engine::fits(it, json);
+        let recognise = self.mapping.recognise.iter().find(is_json);
+        recognise.map_or_else(Vec::new, |recognise| records::records(recognise, json))
     }
 }

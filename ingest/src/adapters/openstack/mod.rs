@@ -28,12 +28,10 @@ use super::{Adapter, Message, make};
 use crate::decode::{DecodeContext, Reject};
 use crate::json::{Json, Value};
 use crate::reason;
+use crate::redact::is_request_id;
 
 /// Sets ids of OpenStack apart from those of other platforms.
 pub const NAMESPACE: &str = "openstack";
-
-/// OpenStack makes request ids of `req-` and a UUID: 40 bytes.
-const REQUEST_ID_BYTES_MAX: usize = 64;
 
 /// A notification out of its envelope. Services, listeners and old buses place the id and the
 /// timestamp at the top or under `metadata`.
@@ -43,8 +41,7 @@ pub struct Notification<'a> {
     pub message_id: Option<&'a str>,
     pub publisher_id: Option<&'a str>,
     pub timestamp: Option<&'a str>,
-    /// The request that it is part of. It stands in the context, which is masked before anything is
-    /// stored, so a record that is read again from there has none.
+    /// The request that it is part of. It stands in the context, of which it alone is stored.
     pub request_id: Option<&'a str>,
     pub payload: &'a Json<'a>,
 }
@@ -118,13 +115,6 @@ fn request_id<'a>(json: &'a Json<'a>) -> Option<&'a str> {
     let flat = json.text_of("_context_request_id");
     let found = flat.or_else(|| within("_context")).or_else(|| within("ctxt"));
     found.or_else(|| within("metadata")).filter(|id| is_request_id(id))
-}
-
-/// Not an empty one, and not the mask that stands in place of one.
-fn is_request_id(text: &str) -> bool {
-    text.strip_prefix("req-").is_some_and(|rest| !rest.is_empty())
-        && text.len() <= REQUEST_ID_BYTES_MAX
-        && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Accepts what no other OpenStack adapter reads.

@@ -23,12 +23,13 @@ use turnpike_schemas::{EventKind, Flow, Instant, Measurement, MeterId, UsageEven
 
 use super::fields::Fields;
 use super::{
-    Notification, attribute, belongs_to, is_request_id, measure, nova_bandwidth, nova_volume_usage,
-    resource, twin, unwrapped,
+    Notification, attribute, belongs_to, measure, nova_bandwidth, nova_volume_usage, resource,
+    twin, unwrapped,
 };
 use crate::adapters::{Adapter, Message};
 use crate::decode::{DecodeContext, Reject};
 use crate::reason;
+use crate::redact::is_request_id;
 
 pub(super) const SERVICE: &str = "nova";
 /// A reverted resize takes effect at `launched_at` where Nova has set it anew, which is moments
