@@ -23,6 +23,10 @@ use turnpike_ingest::{IngestSettings, to_batches};
 
 type Failure = Box<dyn std::error::Error>;
 
+/// The one of the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rows of one Arrow batch.
 const ROWS: usize = 8_192;
 const TIMEOUT: Duration = Duration::from_secs(30);

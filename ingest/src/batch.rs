@@ -5,7 +5,7 @@
 //! partitions again at what the table says. Blocks may be decoded elsewhere and come in late: what
 //! belongs to a partition that was closed since, or opened anew, is dropped.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -14,30 +14,72 @@ use turnpike_schemas::Instant;
 use turnpike_schemas::arrow::status;
 
 pub(crate) use crate::block::Prepared;
-use crate::block::{Block, BlockBuilder, ROW_BYTES, Raw, Row, What};
-#[cfg(test)]
-use crate::columns::Text;
+use crate::block::{Block, BlockBuilder, ROW_BYTES, Row, What};
+use crate::counts::Counts;
 use crate::decode::DecodeContext;
 #[cfg(test)]
 use crate::decode::Record;
 use crate::error::IngestError;
 use crate::fast::Meters;
+#[cfg(test)]
+use crate::fields::Text;
 use crate::filter::{Filter, Key, Verdict};
-use crate::metrics::RowLabels;
-use crate::report::IngestReport;
 use crate::settings::IngestSettings;
+use crate::spare::Spare;
 use crate::{reason, writer};
 
 /// A row of which it is known what became of it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Judged {
     /// Its block, by number within the batch.
-    pub block: usize,
-    pub row: Row,
-    pub status: &'static str,
-    pub reason: Option<&'static str>,
-    /// Set where the filter remembers the event because of this row.
-    remembered: Option<Key>,
+    pub block: u32,
+    /// The row within the block.
+    pub row: u32,
+    /// `None`: a dead letter. A new event is one that the filter remembers because of this row.
+    verdict: Option<Verdict>,
+}
+
+impl Judged {
+    pub fn block<'b>(&self, blocks: &'b [Block]) -> &'b Block {
+        &blocks[self.block as usize]
+    }
+
+    pub fn row<'b>(&self, blocks: &'b [Block]) -> &'b Row {
+        &self.block(blocks).rows[self.row as usize]
+    }
+
+    pub fn status(&self) -> &'static str {
+        match self.verdict {
+            Some(Verdict::New) => status::ACCEPTED,
+            Some(Verdict::Duplicate) => status::DUPLICATE,
+            Some(Verdict::Conflict) => status::CONFLICT,
+            None => status::DEAD,
+        }
+    }
+
+    pub fn is_duplicate(&self) -> bool {
+        self.verdict == Some(Verdict::Duplicate)
+    }
+
+    /// Why it is dead, or what is peculiar about it. Of a duplicate nothing is kept that the first
+    /// has not told.
+    pub fn reason(&self, row: &Row) -> Option<&'static str> {
+        match (&row.what, self.verdict) {
+            (What::Dead { code, .. }, _) => Some(*code),
+            (What::Event(event), Some(Verdict::New)) if event.bucket.is_none() => {
+                Some(reason::UNMETERED)
+            }
+            (What::Event(_), _) => None,
+        }
+    }
+
+    /// The identity that the filter remembers because of this row.
+    fn remembered(&self, row: &Row) -> Option<Key> {
+        match &row.what {
+            What::Event(event) => (self.verdict == Some(Verdict::New)).then_some(event.key),
+            What::Dead { .. } => None,
+        }
+    }
 }
 
 /// What one commit takes.
@@ -48,60 +90,6 @@ pub(crate) struct Batch {
     pub counts: Counts,
     /// Batches of one batcher count up.
     pub sequence: u64,
-}
-
-/// What a batch holds, to be reported once it is committed.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Counts {
-    pub rows: BTreeMap<RowLabels, u64>,
-    pub records: u64,
-    pub bytes: u64,
-    /// The newest time of an event that meters something.
-    pub newest: Option<Instant>,
-}
-
-impl Counts {
-    fn of(blocks: &[Block], rows: &[Judged]) -> Self {
-        let mut counts = Self::default();
-        let mut found: HashMap<(Option<&str>, &'static str, Option<&'static str>), u64> =
-            HashMap::new();
-        for row in rows {
-            let system = row.row.system.map(|at| blocks[row.block].systems[at as usize].as_str());
-            *found.entry((system, row.status, row.reason)).or_default() += 1;
-            if let (What::Event(event), status::ACCEPTED, None) =
-                (&row.row.what, row.status, row.reason)
-            {
-                counts.newest = counts.newest.max(Some(event.time));
-            }
-        }
-        for ((system, status, reason), count) in found {
-            let system = system.unwrap_or("unknown").to_owned();
-            let labels = RowLabels { system, status, reason: reason.unwrap_or_default() };
-            *counts.rows.entry(labels).or_default() += count;
-        }
-        counts
-    }
-
-    /// The counts as the report of one commit.
-    pub fn report(&self) -> IngestReport {
-        let mut report = IngestReport { commits: 1, bytes: self.bytes, ..Default::default() };
-        for (labels, count) in &self.rows {
-            report.read += count;
-            match labels.status {
-                status::ACCEPTED => report.accepted += count,
-                status::DUPLICATE => report.duplicate += count,
-                status::CONFLICT => report.conflict += count,
-                _ => {
-                    report.dead += count;
-                    *report.dead_by_reason.entry(labels.reason.to_owned()).or_default() += count;
-                }
-            }
-            if labels.reason == reason::UNMETERED {
-                report.unmetered += count;
-            }
-        }
-        report
-    }
 }
 
 /// What became of one event, for whoever sent it.
@@ -131,14 +119,16 @@ pub(crate) struct Unbuilt {
     advances: Vec<OffsetAdvance>,
     records: u64,
     bytes: u64,
+    spare: Spare,
     pub sequence: u64,
 }
 
 impl Unbuilt {
     pub fn build(self, now: Instant) -> Result<Batch, IngestError> {
-        let Self { blocks, rows, advances, records, bytes, sequence } = self;
+        let Self { blocks, rows, advances, records, bytes, spare, sequence } = self;
         let counts = Counts { records, bytes, ..Counts::of(&blocks, &rows) };
-        let rows = writer::record_batch(&blocks, rows, now)?;
+        let rows = writer::record_batch(&blocks, &rows, now)?;
+        spare.keep(blocks);
         Ok(Batch { rows, advances, counts, sequence })
     }
 }
@@ -152,6 +142,7 @@ pub(crate) struct Batcher {
     filter: Filter,
     /// Records that were pushed one by one and are not judged yet.
     open: BlockBuilder,
+    spare: Spare,
     blocks: Vec<Block>,
     rows: Vec<Judged>,
     spans: BTreeMap<Arc<str>, Span>,
@@ -162,16 +153,22 @@ pub(crate) struct Batcher {
     sequence: u64,
 }
 
+/// Rows whose places in the filter are looked up together.
+const TOUCHED: usize = 32;
+
 /// Rows that are judged together where they come one by one.
 const OPEN_ROWS: usize = 2_048;
+const OPEN_BYTES: usize = 16 << 20;
 
 impl Batcher {
     pub fn new(settings: &IngestSettings, buckets: u32, now: Instant) -> Self {
         let meters = Arc::new(Meters::new(&settings.meters));
+        let spare = Spare::default();
         Self {
             context: DecodeContext::new(settings, now),
             buckets,
-            open: BlockBuilder::new(buckets, Arc::clone(&meters)),
+            open: BlockBuilder::new(buckets, Arc::clone(&meters), spare.clone()),
+            spare,
             meters,
             flush_bytes: settings.flush_bytes,
             flush_rows: settings.flush_rows,
@@ -200,9 +197,14 @@ impl Batcher {
         self.flush_rows.max(1)
     }
 
+    /// An empty buffer, with the memory of one that was written if there is any.
+    pub fn buffer(&self) -> Vec<u8> {
+        self.spare.buffer()
+    }
+
     /// A builder of blocks for this batcher.
     pub fn builder(&self) -> BlockBuilder {
-        BlockBuilder::new(self.buckets, Arc::clone(&self.meters))
+        BlockBuilder::new(self.buckets, Arc::clone(&self.meters), self.spare.clone())
     }
 
     /// The number of the last opening of a partition.
@@ -218,12 +220,12 @@ impl Batcher {
         let Self { blocks, rows, .. } = self;
         let blocks: &[Block] = blocks;
         rows[from.min(rows.len())..].iter().map(move |row| {
-            let block = &blocks[row.block];
-            let text = |column| block.columns.text(column, row.row.at as usize);
+            let block = row.block(blocks);
+            let text = |text| std::str::from_utf8(block.text(row.row, text)?).ok();
             Told {
-                status: row.status,
-                reason: row.reason,
-                error: match &row.row.what {
+                status: row.status(),
+                reason: row.reason(row.row(blocks)),
+                error: match &row.row(blocks).what {
                     What::Dead { error, .. } => Some(block.errors[*error as usize].as_str()),
                     What::Event(_) => None,
                 },
@@ -248,7 +250,7 @@ impl Batcher {
     }
 
     fn seal_if_large(&mut self) {
-        if self.open.rows() >= OPEN_ROWS {
+        if self.open.rows() >= OPEN_ROWS || self.open.bytes() >= OPEN_BYTES {
             self.seal();
         }
     }
@@ -261,8 +263,8 @@ impl Batcher {
     }
 
     /// Takes in decoded records, in the order of their partitions.
-    pub fn push_block(&mut self, mut block: Block) {
-        let number = self.blocks.len();
+    pub fn push_block(&mut self, block: Block) {
+        let number = u32::try_from(self.blocks.len()).expect("a batch has few blocks");
         let mut ours = Vec::with_capacity(block.slots.len());
         for slot in &block.slots {
             let span = self.spans.get_mut(&slot.origin);
@@ -274,11 +276,18 @@ impl Batcher {
                 self.payload += slot.bytes;
             }
         }
-        let rows = std::mem::take(&mut block.rows);
-        for row in rows.into_iter().filter(|row| ours[row.slot as usize]) {
-            let judged = self.judged(number, row);
-            self.bytes += row_bytes(&judged);
-            self.rows.push(judged);
+        self.rows.reserve(block.rows.len());
+        for (part, first) in block.rows.chunks(TOUCHED).zip((0..).step_by(TOUCHED)) {
+            self.filter.touch(part.iter().filter_map(|row| Some(row.what.event()?.key)));
+            for (row, at) in part.iter().zip(first..) {
+                if ours[row.slot as usize] {
+                    let verdict = row.what.event().map(|event| {
+                        self.filter.judge(event.key, event.content_hash, self.sequence)
+                    });
+                    self.bytes += row_bytes(row);
+                    self.rows.push(Judged { block: number, row: at, verdict });
+                }
+            }
         }
         self.blocks.push(block);
     }
@@ -305,14 +314,16 @@ impl Batcher {
         self.seal();
         self.spans.remove(origin);
         let Self { filter, blocks, rows, .. } = self;
-        rows.retain(|row| {
-            let keep = blocks[row.block].slots[row.row.slot as usize].origin.as_ref() != origin;
-            if let (false, Some(key)) = (keep, row.remembered) {
+        rows.retain(|judged| {
+            let row = judged.row(blocks);
+            let slot = &judged.block(blocks).slots[row.slot as usize];
+            let keep = slot.origin.as_ref() != origin;
+            if let (false, Some(key)) = (keep, judged.remembered(row)) {
                 filter.forget(key);
             }
             keep
         });
-        self.bytes = self.rows.iter().map(row_bytes).sum();
+        self.bytes = rows.iter().map(|judged| row_bytes(judged.row(blocks))).sum();
     }
 
     /// The number of the next batch.
@@ -348,6 +359,7 @@ impl Batcher {
             advances,
             records: std::mem::take(&mut self.records),
             bytes: std::mem::take(&mut self.payload),
+            spare: self.spare.clone(),
             sequence,
         })
     }
@@ -365,35 +377,10 @@ impl Batcher {
         self.payload = 0;
         self.records = 0;
     }
-
-    fn judged(&mut self, block: usize, row: Row) -> Judged {
-        let event = match &row.what {
-            What::Dead { code, .. } => {
-                let (status, reason) = (status::DEAD, Some(*code));
-                return Judged { block, row, status, reason, remembered: None };
-            }
-            What::Event(event) => event,
-        };
-        let verdict = self.filter.judge(event.key, event.content_hash, self.sequence);
-        let is_new = verdict == Verdict::New;
-        let unmetered = event.bucket.is_none().then_some(reason::UNMETERED);
-        Judged {
-            block,
-            status: match verdict {
-                Verdict::New => status::ACCEPTED,
-                Verdict::Duplicate => status::DUPLICATE,
-                Verdict::Conflict => status::CONFLICT,
-            },
-            // Of a duplicate nothing is kept that the first has not told.
-            reason: unmetered.filter(|_| is_new),
-            remembered: is_new.then_some(event.key),
-            row,
-        }
-    }
 }
 
-fn row_bytes(row: &Judged) -> usize {
-    row.row.raw.as_ref().map_or(0, Raw::len) + ROW_BYTES
+fn row_bytes(row: &Row) -> usize {
+    row.raw.len() + ROW_BYTES
 }
 
 #[cfg(test)]

@@ -4,18 +4,18 @@
 //! takes it in, so several threads can. What became of an event (accepted, duplicate, conflict) is
 //! not known yet: the duplicate filter says it in the order of the source.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use turnpike_schemas::canonical::bucket_of;
 use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::{EventKind, Instant, UsageEvent};
 
-use crate::columns::{Columns, Open};
 use crate::decode::{self, DecodeContext, Decoded, Outcome, Record, Reject};
 use crate::fast::{self, Meters, Scratch};
+use crate::fields::{Bytes, Fields, Source, Span, Text, write};
 use crate::filter::Key;
 use crate::flat::{Flat, Texts};
+use crate::spare::Spare;
 use crate::{adapters, cloudevents, reason};
 
 /// A source partition that a block has records of.
@@ -31,17 +31,16 @@ pub(crate) struct Slot {
     pub bytes: u64,
 }
 
-/// What happens to a row before its columns are written.
+/// A record, or one of its events. What it says stands in the fields of the same number.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
-    /// Its place in the columns of the block.
-    pub at: u32,
     pub slot: u32,
-    pub position: i64,
     pub part: i32,
+    pub position: i64,
     /// Number of the reporting system in [`Block::systems`].
     pub system: Option<u32>,
-    pub raw: Option<Raw>,
+    /// The payload.
+    pub raw: Span,
     pub what: What,
 }
 
@@ -53,6 +52,15 @@ pub(crate) enum What {
         code: &'static str,
         error: u32,
     },
+}
+
+impl What {
+    pub fn event(&self) -> Option<&EventRow> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Dead { .. } => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -67,40 +75,33 @@ pub(crate) struct EventRow {
     pub bucket: Option<u32>,
 }
 
-/// Where a payload lies.
-#[derive(Debug, Clone)]
-pub(crate) enum Raw {
-    /// In the bytes that the block was read from.
-    Read(Range<usize>),
-    /// In those that were written anew, with secrets masked.
-    Written(Range<usize>),
-}
-
-impl Raw {
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Read(range) | Self::Written(range) => range.len(),
-        }
-    }
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     pub slots: Vec<Slot>,
     pub rows: Vec<Row>,
-    pub columns: Columns,
+    pub fields: Fields,
+    pub bytes: Bytes,
     pub systems: Vec<String>,
     pub errors: Vec<String>,
-    read: Vec<u8>,
-    written: Vec<u8>,
 }
 
 impl Block {
-    pub fn raw(&self, raw: &Raw) -> &[u8] {
-        match raw {
-            Raw::Read(range) => &self.read[range.clone()],
-            Raw::Written(range) => &self.written[range.clone()],
-        }
+    /// Forgets everything but the memory that it took.
+    pub fn clear(&mut self) {
+        let Self { slots, rows, fields, bytes, systems, errors } = self;
+        slots.clear();
+        rows.clear();
+        fields.clear();
+        bytes.read.clear();
+        bytes.written.clear();
+        systems.clear();
+        errors.clear();
+    }
+
+    /// A text of a row, if it has one.
+    #[inline]
+    pub fn text(&self, row: u32, text: Text) -> Option<&[u8]> {
+        self.bytes.get(self.fields.row(row).texts[text as usize])
     }
 }
 
@@ -141,7 +142,7 @@ pub(crate) struct BlockBuilder {
     buckets: u32,
     meters: Arc<Meters>,
     block: Block,
-    open: Open,
+    spare: Spare,
     scratch: Scratch,
     hashed: Vec<u8>,
     bytes: usize,
@@ -151,12 +152,12 @@ pub(crate) struct BlockBuilder {
 pub(crate) const ROW_BYTES: usize = 512;
 
 impl BlockBuilder {
-    pub fn new(buckets: u32, meters: Arc<Meters>) -> Self {
+    pub fn new(buckets: u32, meters: Arc<Meters>, spare: Spare) -> Self {
         Self {
             buckets,
             meters,
             block: Block::default(),
-            open: Open::default(),
+            spare,
             scratch: Scratch::default(),
             hashed: Vec::new(),
             bytes: 0,
@@ -178,6 +179,9 @@ impl BlockBuilder {
 
     /// The number of a partition; the last one is asked for most.
     pub fn slot(&mut self, origin: &Arc<str>, opening: u64) -> u32 {
+        if self.block.slots.is_empty() {
+            self.block = self.spare.block();
+        }
         let same = |slot: &Slot| slot.opening == opening && slot.origin == *origin;
         let slots = &mut self.block.slots;
         let at = slots.iter().rposition(same).unwrap_or_else(|| {
@@ -233,20 +237,19 @@ impl BlockBuilder {
         if !is_native || !is_plain {
             return None;
         }
-        let Self { buckets, meters, block, open, scratch, hashed, .. } = self;
-        let range = fast::read(value, context, meters, scratch, |flat, range| {
+        let Self { buckets, meters, block, scratch, hashed, .. } = self;
+        fast::read(value, context, meters, scratch, |flat, range| {
             let what = event_row(flat, *buckets, hashed);
-            let row = row_of(block, slot, position, 0, flat.system, what);
-            open.push(flat);
+            let mut row = row_of(block, slot, position, 0, flat.system, what);
+            let text = &value[range.clone()];
+            row.raw = match at {
+                Some(start) => Span::read(start + range.start, text.len()),
+                None => write(&mut block.bytes.written, text),
+            };
+            let source = Source::new(text, row.raw);
+            block.fields.push(flat, source, &mut block.bytes.written);
             block.rows.push(row);
-            range
         })?;
-        let raw = match at {
-            Some(start) => Raw::Read(start + range.start..start + range.end),
-            None => write(&mut block.written, &value[range]),
-        };
-        let row = block.rows.last_mut().expect("just pushed");
-        row.raw = Some(raw);
         self.count(slot, position, value.len());
         self.bytes += value.len() + ROW_BYTES;
         Some(())
@@ -256,7 +259,7 @@ impl BlockBuilder {
         let Prepared { outcome: Outcome { decoded, raw }, bytes, part: first } = prepared;
         self.bytes += raw.len();
         // The payload is kept once, with the first event of its record.
-        let mut raw = Some(write(&mut self.block.written, &raw));
+        let mut raw = Some(write(&mut self.block.bytes.written, &raw));
         for (part, decoded) in (first..).zip(decoded) {
             let (mut row, own) = match decoded {
                 Decoded::Event(event) | Decoded::Unmetered(event) => {
@@ -270,9 +273,9 @@ impl BlockBuilder {
             row.raw = match own {
                 Some(own) => {
                     self.bytes += own.len();
-                    Some(write(&mut self.block.written, &own))
+                    write(&mut self.block.bytes.written, &own)
                 }
-                None => raw.take(),
+                None => raw.take().unwrap_or(Span::NONE),
             };
             self.block.rows.push(row);
             self.bytes += ROW_BYTES;
@@ -285,7 +288,8 @@ impl BlockBuilder {
         let flat = Flat::of(event, &texts);
         let what = event_row(&flat, self.buckets, &mut self.hashed);
         let row = row_of(&mut self.block, slot, position, part, flat.system, what);
-        self.open.push(&flat);
+        let Block { fields, bytes, .. } = &mut self.block;
+        fields.push(&flat, Source::elsewhere(), &mut bytes.written);
         row
     }
 
@@ -294,9 +298,8 @@ impl BlockBuilder {
         let system = system.map(|system| number_of(&mut self.block.systems, system));
         let error = number(self.block.errors.len());
         self.block.errors.push(message);
-        let at = number(self.block.rows.len());
-        self.open.push_nothing();
-        Row { at, slot, position, part, system, raw: None, what: What::Dead { code, error } }
+        self.block.fields.push_nothing();
+        Row { slot, part, position, system, raw: Span::NONE, what: What::Dead { code, error } }
     }
 
     fn count(&mut self, slot: u32, position: i64, bytes: usize) {
@@ -309,8 +312,9 @@ impl BlockBuilder {
     /// The block, and the builder empty again. `read` are the bytes that records came from.
     pub fn finish(&mut self, read: Vec<u8>) -> Block {
         self.bytes = 0;
-        let columns = std::mem::take(&mut self.open).finish();
-        Block { columns, read, ..std::mem::take(&mut self.block) }
+        let mut block = std::mem::take(&mut self.block);
+        block.bytes.read = read;
+        block
     }
 }
 
@@ -328,7 +332,7 @@ fn event_row(flat: &Flat<'_>, buckets: u32, hashed: &mut Vec<u8>) -> What {
 
 fn row_of(block: &mut Block, slot: u32, position: i64, part: i32, system: &str, what: What) -> Row {
     let system = Some(number_of(&mut block.systems, system));
-    Row { at: number(block.rows.len()), slot, position, part, system, raw: None, what }
+    Row { slot, part, position, system, raw: Span::NONE, what }
 }
 
 fn number_of(names: &mut Vec<String>, name: &str) -> u32 {
@@ -341,10 +345,4 @@ fn number_of(names: &mut Vec<String>, name: &str) -> u32 {
 
 fn number(count: usize) -> u32 {
     u32::try_from(count).expect("a block is far smaller")
-}
-
-fn write(written: &mut Vec<u8>, bytes: &[u8]) -> Raw {
-    let start = written.len();
-    written.extend_from_slice(bytes);
-    Raw::Written(start..written.len())
 }

@@ -36,10 +36,14 @@ pub(crate) const STRUCTURED_JSON: &str = "application/cloudevents+json";
 
 /// Whether a header says that the value is a CloudEvent in structured mode and the only format.
 pub(crate) fn is_structured(name: &str, value: &[u8]) -> bool {
+    if !name.eq_ignore_ascii_case("content-type") {
+        return false;
+    }
     let start = value.get(..STRUCTURED_JSON.len());
-    name.eq_ignore_ascii_case("content-type")
-        && start.is_some_and(|start| start.eq_ignore_ascii_case(STRUCTURED_JSON.as_bytes()))
-        && std::str::from_utf8(value).is_ok()
+    // Most say it as it stands here.
+    value == STRUCTURED_JSON.as_bytes()
+        || start.is_some_and(|start| start.eq_ignore_ascii_case(STRUCTURED_JSON.as_bytes()))
+            && std::str::from_utf8(value).is_ok()
 }
 
 /// The mode by the rule of the Kafka binding: the content type first, then the headers.

@@ -1,55 +1,16 @@
 //! The best-effort duplicate filter: what this process saw lately. Compaction decides for all time;
 //! the filter spares it most of the work and the table most of the payloads.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
-
 /// The identity of an event, hashed. 128 bits of SHA-256: a collision would lose an event, and
 /// nobody can make one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key(pub u128);
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // Any 64 of its bits are as good as a hash of them.
-        let [.., a, b, c, d, e, f, g, h] = self.0.to_be_bytes();
-        state.write_u64(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
-    }
-}
-
-/// Passes on what is a hash already.
-#[derive(Debug, Default)]
-struct Already(u64);
-
-impl Hasher for Already {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-type Keys = HashMap<Key, Seen, BuildHasherDefault<Already>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     New,
     Duplicate,
     Conflict,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    content_hash: i64,
-    /// The batch that the first of its kind is in.
-    batch: u64,
 }
 
 /// Two generations: when the young one is full, the old one is forgotten and the young grows old.
@@ -62,47 +23,159 @@ pub(crate) struct Filter {
 
 impl Filter {
     pub fn new(events_max: usize) -> Self {
-        Self {
-            young: Keys::default(),
-            old: Keys::default(),
-            generation_max: events_max.div_ceil(2).max(1),
-        }
+        Self { young: Keys::new(), old: Keys::new(), generation_max: events_max.div_ceil(2).max(1) }
+    }
+
+    /// Brings the places of keys into the processor's cache, all at once: one by one, each would be
+    /// waited for.
+    pub fn touch(&self, keys: impl Iterator<Item = Key>) {
+        let touched = keys.fold(0, |sum, key| sum ^ self.young.touch(key) ^ self.old.touch(key));
+        std::hint::black_box(touched);
     }
 
     /// Whether an event was seen before; one that was not is remembered as part of `batch`.
     pub fn judge(&mut self, key: Key, content_hash: i64, batch: u64) -> Verdict {
-        if self.young.len() >= self.generation_max {
-            self.old = std::mem::take(&mut self.young);
+        if self.young.used >= self.generation_max {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
         }
-        let seen = match self.young.entry(key) {
-            Entry::Occupied(seen) => *seen.get(),
-            Entry::Vacant(place) => match self.old.get(&key) {
-                Some(seen) => *seen,
-                None => {
-                    place.insert(Seen { content_hash, batch });
-                    return Verdict::New;
-                }
-            },
-        };
-        if seen.content_hash == content_hash { Verdict::Duplicate } else { Verdict::Conflict }
+        let place = self.young.find(key);
+        let seen = self.young.seen(place).or_else(|| self.old.seen(self.old.find(key)));
+        match seen {
+            Some(before) if before == content_hash => Verdict::Duplicate,
+            Some(_) => Verdict::Conflict,
+            None => {
+                self.young.remember(place, Seen { key, content_hash, batch });
+                Verdict::New
+            }
+        }
     }
 
     /// Forgets an event whose row is dropped: were it remembered, its next delivery would count as
     /// the duplicate of nothing.
     pub fn forget(&mut self, key: Key) {
-        self.young.remove(&key);
-        self.old.remove(&key);
+        self.young.forget(key);
+        self.old.forget(key);
     }
 
     /// Forgets the events of a batch that was not committed, and of those after it.
     pub fn forget_from(&mut self, batch: u64) {
-        self.young.retain(|_, seen| seen.batch < batch);
-        self.old.retain(|_, seen| seen.batch < batch);
+        self.young.forget_from(batch);
+        self.old.forget_from(batch);
+    }
+}
+
+/// A remembered event. As large as half a line of a processor's cache.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    key: Key,
+    content_hash: i64,
+    /// The batch that the first of its kind is in; or that there is none.
+    batch: u64,
+}
+
+/// The place of no event.
+const FREE: u64 = u64::MAX;
+/// The place of an event that was forgotten. It stays taken, so that events that stand behind it for
+/// its sake are found.
+const FORGOTTEN: u64 = u64::MAX - 1;
+const NOTHING: Seen = Seen { key: Key(0), content_hash: 0, batch: FREE };
+
+impl Seen {
+    fn forget(&mut self) {
+        if self.batch != FREE {
+            self.batch = FORGOTTEN;
+        }
+    }
+}
+
+/// Events by key: open addressing, at most half full.
+#[derive(Debug)]
+struct Keys {
+    /// A power of two.
+    places: Vec<Seen>,
+    /// Places that are not free.
+    used: usize,
+}
+
+/// Places of a filter that has seen nothing.
+const PLACES_MIN: usize = 1 << 10;
+
+impl Keys {
+    fn new() -> Self {
+        Self { places: vec![NOTHING; PLACES_MIN], used: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.places.fill(NOTHING);
+        self.used = 0;
+    }
+
+    /// Any bits of a key are as good as a hash of it.
+    fn first(&self, key: Key) -> usize {
+        let [.., a, b, c, d, e, f, g, h] = key.0.to_be_bytes();
+        usize::from_be_bytes([a, b, c, d, e, f, g, h]) & (self.places.len() - 1)
+    }
+
+    #[inline]
+    fn touch(&self, key: Key) -> u64 {
+        self.places[self.first(key)].batch
+    }
+
+    /// The place of a key, or the free one that it would take.
+    #[inline]
+    fn find(&self, key: Key) -> usize {
+        let mut at = self.first(key);
+        loop {
+            let seen = &self.places[at];
+            if seen.batch == FREE || seen.key == key {
+                return at;
+            }
+            at = (at + 1) & (self.places.len() - 1);
+        }
+    }
+
+    /// The content of what is remembered at a place.
+    #[inline]
+    fn seen(&self, place: usize) -> Option<i64> {
+        let seen = &self.places[place];
+        (seen.batch < FORGOTTEN).then_some(seen.content_hash)
+    }
+
+    fn remember(&mut self, place: usize, seen: Seen) {
+        self.used += usize::from(self.places[place].batch == FREE);
+        self.places[place] = seen;
+        if self.used * 2 > self.places.len() {
+            self.grow();
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let places = vec![NOTHING; self.places.len() * 2];
+        let before = std::mem::replace(&mut self.places, places);
+        self.used = 0;
+        for seen in before.into_iter().filter(|seen| seen.batch < FORGOTTEN) {
+            let place = self.find(seen.key);
+            self.places[place] = seen;
+            self.used += 1;
+        }
+    }
+
+    fn forget(&mut self, key: Key) {
+        let place = self.find(key);
+        self.places[place].forget();
+    }
+
+    fn forget_from(&mut self, batch: u64) {
+        self.places.iter_mut().filter(|seen| seen.batch >= batch).for_each(Seen::forget);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]
@@ -118,8 +191,49 @@ mod tests {
         assert_eq!(filter.judge(Key(1), 10, 2), Verdict::New);
         for key in 3..100 {
             assert_eq!(filter.judge(Key(key << 60), 1, 3), Verdict::New);
-            assert!(filter.young.len() + filter.old.len() <= 4);
+            assert!(filter.young.used + filter.old.used <= 4);
         }
         assert_eq!(filter.judge(Key(1), 10, 4), Verdict::New);
+    }
+
+    #[test]
+    fn the_filter_agrees_with_maps_of_its_generations() {
+        let mut random = 7_u64;
+        let mut next = move |below: u64| {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            (random >> 33) % below
+        };
+        let mut filter = Filter::new(3_000);
+        let (mut young, mut old) = (HashMap::<u64, i64>::new(), HashMap::<u64, i64>::new());
+        for round in 0..100_000 {
+            // Keys that begin at few places stand behind one another.
+            let number = next(4_000);
+            let key = Key(u128::from(number) << 64 | u128::from(number % 61));
+            let content = i64::from(next(10) == 0);
+            // What was forgotten keeps its place in a generation.
+            if filter.young.used >= filter.generation_max {
+                old = std::mem::take(&mut young);
+            }
+            let expect = match young.get(&number).or_else(|| old.get(&number)) {
+                Some(seen) if *seen == content => Verdict::Duplicate,
+                Some(_) => Verdict::Conflict,
+                None => Verdict::New,
+            };
+            if round % 10 == 0 {
+                filter.touch([key].into_iter());
+            }
+            assert_eq!(filter.judge(key, content, 0), expect, "round {round}");
+            if expect == Verdict::New {
+                young.insert(number, content);
+            }
+            if next(20) == 0 {
+                filter.forget(key);
+                young.remove(&number);
+                old.remove(&number);
+            }
+        }
+        assert!(old.len() > 100);
+        filter.forget_from(0);
+        assert_eq!(filter.judge(Key(1), 10, 1), Verdict::New);
     }
 }

@@ -200,6 +200,7 @@ impl<'a> Flat<'a> {
     }
 }
 
+#[inline]
 fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
     let Some(text) = text else { return bytes.push(0) };
     let mut length = text.len() + 1;
@@ -212,6 +213,7 @@ fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
+#[inline]
 fn put_number(bytes: &mut Vec<u8>, number: Option<i64>) {
     let Some(number) = number else { return bytes.push(0) };
     bytes.push(1);

@@ -33,15 +33,18 @@ mod block;
 mod capture;
 mod check;
 mod columns;
+mod counts;
 mod decode;
 mod error;
 mod fast;
+mod fields;
 mod filter;
 mod flat;
 mod preview;
 mod quantity;
 mod report;
 mod settings;
+mod spare;
 mod stop;
 mod writer;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use turnpike_schemas::Instant;
 
-use crate::batch::Counts;
+use crate::counts::Counts;
 
 /// Live counters. Totals are atomics; the tables by label are updated once per commit.
 #[derive(Debug, Default)]

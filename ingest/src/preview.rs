@@ -45,7 +45,9 @@ pub fn to_batches(
                 builder.add(slot, position, &Record::of(value), Some(start), &batcher.context);
             }
         }
-        batcher.push_block(builder.finish(block[..block.len() - rest.len()].to_vec()));
+        let mut read = batcher.buffer();
+        read.extend_from_slice(&block[..block.len() - rest.len()]);
+        batcher.push_block(builder.finish(read));
         if batcher.is_full() || rest.is_empty() {
             batcher.take(now)?.into_iter().for_each(|batch| take(batch.rows));
         }

@@ -47,7 +47,7 @@ impl IngestSettings {
     pub const FLUSH_BYTES: usize = 64 << 20;
     /// Bounds the memory of a batch of very small events.
     pub const FLUSH_ROWS: usize = 65_536;
-    /// At 48 bytes an entry, some 24 MB.
+    /// At 32 bytes an entry, and with half of the places free, some 32 MiB.
     pub const FILTER_EVENTS_MAX: usize = 500_000;
 }
 

@@ -4,28 +4,57 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch,
-    StringBuilder,
-};
+use arrow::array::{ArrayRef, Date32Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::error::ArrowError;
+use foldhash::fast::RandomState;
 use turnpike_schemas::Instant;
-use turnpike_schemas::arrow::{status, usage_events};
+use turnpike_schemas::arrow::usage_events;
 
 use crate::batch::Judged;
 use crate::block::{Block, EventRow, What};
-use crate::columns::{self, Columns, Long, Place, Text};
+use crate::columns::{MeasurementColumn, NumberColumn, TextColumn};
 use crate::error::IngestError;
+use crate::fields::{Bytes, LONGS, Long, Span, TEXTS, Text};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The rows, sorted, as one batch.
 pub(crate) fn record_batch(
     blocks: &[Block],
-    rows: Vec<Judged>,
+    rows: &[Judged],
     now: Instant,
 ) -> Result<RecordBatch, IngestError> {
-    columns(blocks, &sorted(blocks, &rows), now).map_err(IngestError::Batch)
+    let mut columns = Columns::new(blocks, rows);
+    for part in sorted(blocks, rows).chunks(TOUCHED) {
+        touch(blocks, rows, part);
+        part.iter().for_each(|at| columns.push(blocks, &rows[*at]));
+    }
+    columns.finish(now).map_err(IngestError::Batch)
+}
+
+/// Rows that are brought into the processor's cache together.
+const TOUCHED: usize = 16;
+/// Bytes of a line of that cache.
+const LINE: usize = 64;
+
+/// Looks at rows that lie anywhere in memory: one after another, each part of each would be waited
+/// for.
+fn touch(blocks: &[Block], rows: &[Judged], part: &[usize]) {
+    let mut seen = 0;
+    for judged in part.iter().map(|at| &rows[*at]) {
+        seen ^= judged.row(blocks).raw.len();
+        let texts = &judged.block(blocks).fields.row(judged.row).texts;
+        seen ^= texts[0].len() ^ texts[TEXTS / 2].len() ^ texts[TEXTS - 1].len();
+    }
+    for judged in part.iter().map(|at| &rows[*at]) {
+        let raw = judged.block(blocks).bytes.get(judged.row(blocks).raw).unwrap_or_default();
+        seen ^= raw.iter().step_by(LINE).fold(0, |seen, byte| seen ^ usize::from(*byte));
+        seen ^= judged
+            .block(blocks)
+            .text(judged.row, Text::Resource)
+            .map_or(0, |resource| resource.first().map_or(0, |byte| usize::from(*byte)));
+    }
+    std::hint::black_box(seen);
 }
 
 /// What decides the order of most rows, without a look at their texts.
@@ -42,17 +71,17 @@ struct SortKey {
 
 /// Events by (bucket, resource, time, rank, key), then those that meter nothing, dead letters last.
 /// Deliveries of one event stay in the order in which they came.
-fn sorted<'r>(blocks: &[Block], rows: &'r [Judged]) -> Vec<&'r Judged> {
-    let prefixes = prefixes(blocks, rows);
+fn sorted(blocks: &[Block], rows: &[Judged]) -> Vec<usize> {
+    let mut prefixes = Prefixes::default();
     let mut order: Vec<(SortKey, usize)> = Vec::with_capacity(rows.len());
-    for (at, row) in rows.iter().enumerate() {
+    for (at, judged) in rows.iter().enumerate() {
         let class =
             |class: u64, bucket: u32, prefix: u64| class << 62 | u64::from(bucket) << 30 | prefix;
-        let key = match (&row.row.what, resource(blocks, row)) {
+        let key = match (&judged.row(blocks).what, resource(blocks, judged)) {
             (What::Dead { .. }, _) => SortKey { class: class(2, 0, 0), id: 0, time: 0 },
             (What::Event(EventRow { bucket: Some(bucket), time, .. }), Some(resource)) => {
                 let (prefix, rest) = parts(resource);
-                let prefix = prefixes.get(prefix).copied().unwrap_or_default();
+                let prefix = prefixes.number(prefix);
                 // A rest that is shorter than the number ends in a zero byte, so no other has its number.
                 let time = if rest.len() < 16 { time.micros() } else { 0 };
                 SortKey { class: class(0, *bucket, prefix), id: first_bytes(rest), time }
@@ -61,23 +90,32 @@ fn sorted<'r>(blocks: &[Block], rows: &'r [Judged]) -> Vec<&'r Judged> {
         };
         order.push((key, at));
     }
+    let places = prefixes.places();
+    for (key, _) in order.iter_mut().filter(|(key, _)| key.class < 1 << 62) {
+        let number = usize::try_from(key.class & PREFIX).unwrap_or(usize::MAX);
+        key.class = key.class & !PREFIX | places[number];
+    }
     order.sort_by(|(a, at), (b, other)| {
         a.cmp(b).then_with(|| compare(blocks, &rows[*at], &rows[*other]))
     });
-    order.into_iter().map(|(_, at)| &rows[at]).collect()
+    order.into_iter().map(|(_, at)| at).collect()
 }
+
+/// The bits of a class that tell first parts of resources apart.
+const PREFIX: u64 = (1 << 30) - 1;
 
 /// Rows that their sort keys do not tell apart.
 fn compare(blocks: &[Block], a: &Judged, b: &Judged) -> Ordering {
-    let (What::Event(one), What::Event(other)) = (&a.row.what, &b.row.what) else {
-        let place = |row: &Judged| {
-            let slot = &blocks[row.block].slots[row.row.slot as usize];
-            (Arc::clone(&slot.origin), row.row.position, row.row.part)
+    let (What::Event(one), What::Event(other)) = (&a.row(blocks).what, &b.row(blocks).what) else {
+        let place = |judged: &Judged| {
+            let row = judged.row(blocks);
+            let slot = &judged.block(blocks).slots[row.slot as usize];
+            (Arc::clone(&slot.origin), row.position, row.part)
         };
         return place(a).cmp(&place(b));
     };
     // No id holds a control character, so (source, id) orders as the key that joins them with one.
-    let text = |row: &Judged, column| blocks[row.block].columns.text(column, row.row.at as usize);
+    let text = |judged: &Judged, text| judged.block(blocks).text(judged.row, text);
     resource(blocks, a)
         .cmp(&resource(blocks, b))
         .then_with(|| one.time.cmp(&other.time))
@@ -86,125 +124,201 @@ fn compare(blocks: &[Block], a: &Judged, b: &Judged) -> Ordering {
         .then_with(|| text(a, Text::Id).cmp(&text(b, Text::Id)))
 }
 
-fn resource<'b>(blocks: &'b [Block], row: &Judged) -> Option<&'b str> {
-    blocks[row.block].columns.text(Text::Resource, row.row.at as usize)
+fn resource<'b>(blocks: &'b [Block], judged: &Judged) -> Option<&'b [u8]> {
+    judged.block(blocks).text(judged.row, Text::Resource)
 }
 
 /// A resource up to its second `/`, with it, and the rest. Of two different first parts neither
 /// begins with the other, or else the shorter is the whole resource, so they order as resources do.
-fn parts(resource: &str) -> (&str, &str) {
-    let mut slashes = resource.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+fn parts(resource: &[u8]) -> (&[u8], &[u8]) {
+    let mut slashes = resource.iter().enumerate().filter(|(_, byte)| **byte == b'/');
     let end = slashes.nth(1).map_or(resource.len(), |(at, _)| at + 1);
     resource.split_at(end)
 }
 
 /// The first 16 bytes as a number: it orders as they do, since no text holds a zero byte.
-fn first_bytes(text: &str) -> u128 {
+fn first_bytes(text: &[u8]) -> u128 {
+    if let Some(bytes) = text.first_chunk() {
+        return u128::from_be_bytes(*bytes);
+    }
     let mut bytes = [0; 16];
-    let length = text.len().min(16);
-    bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+    bytes[..text.len()].copy_from_slice(text);
     u128::from_be_bytes(bytes)
 }
 
-/// The place of each first part of a resource among all of them.
-fn prefixes<'b>(blocks: &'b [Block], rows: &[Judged]) -> HashMap<&'b str, u64> {
-    let mut found: HashMap<&str, u64> = HashMap::new();
-    let mut last = "";
-    for row in rows {
-        let Some(resource) = resource(blocks, row) else { continue };
-        let (prefix, _) = parts(resource);
-        if prefix != last {
-            found.insert(prefix, 0);
-            last = prefix;
+/// The first parts of resources, numbered as they come.
+#[derive(Debug, Default)]
+struct Prefixes<'b> {
+    numbers: HashMap<&'b [u8], u64, RandomState>,
+}
+
+impl<'b> Prefixes<'b> {
+    fn number(&mut self, prefix: &'b [u8]) -> u64 {
+        let next = self.numbers.len() as u64;
+        *self.numbers.entry(prefix).or_insert(next)
+    }
+
+    /// The place of each among all of them, by number.
+    fn places(self) -> Vec<u64> {
+        let mut all: Vec<(&[u8], u64)> = self.numbers.into_iter().collect();
+        all.sort_unstable();
+        let mut places = vec![0; all.len()];
+        for (place, (_, number)) in (0..).zip(all) {
+            if let Some(at) = usize::try_from(number).ok().and_then(|at| places.get_mut(at)) {
+                *at = place;
+            }
+        }
+        places
+    }
+}
+
+/// The columns of the table that grow with its rows.
+struct Columns {
+    origin: TextColumn,
+    position: NumberColumn<i64>,
+    part: NumberColumn<i32>,
+    status: TextColumn,
+    reason: TextColumn,
+    error: TextColumn,
+    system: TextColumn,
+    bucket: NumberColumn<i32>,
+    content_hash: NumberColumn<i64>,
+    kind: TextColumn,
+    rank: NumberColumn<i32>,
+    texts: [TextColumn; TEXTS],
+    time: NumberColumn<i64>,
+    longs: [NumberColumn<i64>; LONGS],
+    state: TextColumn,
+    terminal: NumberColumn<bool>,
+    measurements: MeasurementColumn,
+    raw: TextColumn,
+    rows: usize,
+}
+
+/// Bytes that a word of ours has at most, nearly always.
+const WORD_BYTES: usize = 10;
+
+impl Columns {
+    fn new(blocks: &[Block], rows: &[Judged]) -> Self {
+        let count = rows.len();
+        let words = || TextColumn::new(count, count * WORD_BYTES);
+        let payloads = rows.iter().map(|judged| judged.row(blocks).raw.len()).sum();
+        let slots = blocks.iter().flat_map(|block| &block.slots);
+        let origin_bytes = slots.map(|slot| slot.origin.len()).max().unwrap_or(0);
+        let measured = blocks.iter().flat_map(|block| block.fields.all_measured());
+        let (measured, meter_bytes) = measured
+            .fold((0, 0), |(count, bytes), measured| (count + 1, bytes + measured.meter.len()));
+        let bytes = |text: usize| blocks.iter().map(|block| block.fields.bytes[text]).sum();
+        Self {
+            origin: TextColumn::new(count, count * origin_bytes),
+            position: NumberColumn::new(count),
+            part: NumberColumn::new(count),
+            status: words(),
+            reason: words(),
+            error: TextColumn::new(count, 0),
+            system: words(),
+            bucket: NumberColumn::new(count),
+            content_hash: NumberColumn::new(count),
+            kind: words(),
+            rank: NumberColumn::new(count),
+            texts: std::array::from_fn(|text| TextColumn::new(count, bytes(text))),
+            time: NumberColumn::new(count),
+            longs: std::array::from_fn(|_| NumberColumn::new(count)),
+            state: words(),
+            terminal: NumberColumn::new(count),
+            measurements: MeasurementColumn::new(count, measured, meter_bytes),
+            raw: TextColumn::new(count, payloads),
+            rows: count,
         }
     }
-    let mut all: Vec<&str> = found.keys().copied().collect();
-    all.sort_unstable();
-    (0..).zip(all).map(|(place, prefix)| (prefix, place)).collect()
-}
 
-fn columns(blocks: &[Block], rows: &[&Judged], now: Instant) -> Result<RecordBatch, ArrowError> {
-    let order: Vec<Place> = rows.iter().map(|row| (row.block, row.row.at as usize)).collect();
-    let all: Vec<&Columns> = blocks.iter().map(|block| &block.columns).collect();
-    let day = i32::try_from(now.micros().div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX);
-    let text = |column| columns::texts(&all, column, &order);
-    let instant = |column| columns::instants(&all, column, &order);
-    let block = |row: &Judged| &blocks[row.block];
-    let system = |row: &Judged| row.row.system.map(|at| block(row).systems[at as usize].as_str());
-    let error = |row: &Judged| match &row.row.what {
-        What::Dead { error, .. } => Some(block(row).errors[*error as usize].as_str()),
-        What::Event(_) => None,
-    };
-    let origin = |row: &Judged| Some(block(row).slots[row.row.slot as usize].origin.as_ref());
-    let bucket = |row: &Judged| i32::try_from(event(row)?.bucket?).ok();
-    let rank = |row: &Judged| event(row).map(|event| event.rank);
-    let arrays: Vec<ArrayRef> = vec![
-        Arc::new(Date32Array::from_value(day, rows.len())),
-        columns::instants_of(rows.iter().map(|_| Some(now.micros()))),
-        texts(rows.iter().map(|row| origin(row))),
-        Arc::new(rows.iter().map(|row| Some(row.row.position)).collect::<Int64Array>()),
-        Arc::new(rows.iter().map(|row| Some(row.row.part)).collect::<Int32Array>()),
-        texts(rows.iter().map(|row| Some(row.status))),
-        texts(rows.iter().map(|row| row.reason)),
-        texts(rows.iter().map(|row| error(row))),
-        texts(rows.iter().map(|row| system(row))),
-        Arc::new(rows.iter().map(|row| bucket(row)).collect::<Int32Array>()),
-        text(Text::Source)?,
-        text(Text::Id)?,
-        Arc::new(rows.iter().map(|r| event(r).map(|e| e.content_hash)).collect::<Int64Array>()),
-        texts(rows.iter().map(|row| event(row).map(|event| event.kind.as_str()))),
-        Arc::new(rows.iter().map(|row| rank(row)).collect::<Int32Array>()),
-        text(Text::Resource)?,
-        text(Text::ResourceKind)?,
-        text(Text::Parent)?,
-        text(Text::Owner)?,
-        text(Text::Project)?,
-        text(Text::Site)?,
-        text(Text::Region)?,
-        columns::instants_of(rows.iter().map(|row| event(row).map(|event| event.time.micros()))),
-        instant(Long::WindowStart),
-        instant(Long::WindowEnd),
-        instant(Long::Since),
-        Arc::new(columns::longs(&all, Long::Seconds, &order)),
-        texts(rows.iter().map(|row| event(row)?.state.map(|state| state.as_str()))),
+    fn push(&mut self, blocks: &[Block], judged: &Judged) {
+        let (block, row) = (judged.block(blocks), judged.row(blocks));
+        let Block { slots, fields, bytes, systems, errors, .. } = block;
+        let event = row.what.event();
+        self.origin.push(Some(&slots[row.slot as usize].origin));
+        self.position.push(Some(row.position));
+        self.part.push(Some(row.part));
+        self.status.push(Some(judged.status()));
+        self.reason.push(judged.reason(row));
+        self.error.push(match &row.what {
+            What::Dead { error, .. } => Some(&errors[*error as usize]),
+            What::Event(_) => None,
+        });
+        self.system.push(row.system.map(|at| systems[at as usize].as_str()));
+        self.bucket.push(event.and_then(|event| i32::try_from(event.bucket?).ok()));
+        self.content_hash.push(event.map(|event| event.content_hash));
+        self.kind.push(event.map(|event| event.kind.as_str()));
+        self.rank.push(event.map(|event| event.rank));
+        self.time.push(event.map(|event| event.time.micros()));
+        self.state.push(event.and_then(|event| Some(event.state?.as_str())));
         // A terminal event has the last rank, and no other.
-        Arc::new(rows.iter().map(|row| rank(row).map(|rank| rank == 2)).collect::<BooleanArray>()),
-        text(Text::Incarnation)?,
-        columns::measurements(&all, &order, rows.iter().map(|r| event(r).is_some()).collect())?,
-        text(Text::Attributes)?,
-        text(Text::Tags)?,
-        text(Text::Twin)?,
-        text(Text::Correction)?,
-        text(Text::Target)?,
-        payloads(blocks, rows),
-    ];
-    RecordBatch::try_new(usage_events(), arrays)
-}
-
-fn event(row: &Judged) -> Option<&EventRow> {
-    match &row.row.what {
-        What::Event(event) => Some(event),
-        What::Dead { .. } => None,
+        self.terminal.push(event.map(|event| event.rank == 2));
+        let places = fields.row(judged.row);
+        for (column, span) in self.texts.iter_mut().zip(places.texts) {
+            column.push_span(bytes, span);
+        }
+        for (column, long) in self.longs.iter_mut().zip(Long::ALL) {
+            column.push(fields.long(places, long));
+        }
+        self.measurements.push(bytes, event.map(|_| fields.measured(judged.row)));
+        self.payload(bytes, row.raw, judged.is_duplicate());
     }
-}
 
-fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
-    let (rows, _) = values.size_hint();
-    let mut builder = StringBuilder::with_capacity(rows, 0);
-    values.for_each(|value| builder.append_option(value));
-    Arc::new(builder.finish())
-}
-
-/// Of a duplicate nothing is kept that the first has not told.
-fn payloads(blocks: &[Block], rows: &[&Judged]) -> ArrayRef {
-    let raw = |row: &&Judged| Some(row.row.raw.as_ref()?.len());
-    let bytes = rows.iter().filter_map(raw).sum();
-    let mut builder = BinaryBuilder::with_capacity(rows.len(), bytes);
-    for row in rows {
-        let raw = row.row.raw.as_ref().filter(|_| row.status != status::DUPLICATE);
-        builder.append_option(raw.map(|raw| blocks[row.block].raw(raw)));
+    /// Of a duplicate nothing is kept that the first has not told.
+    fn payload(&mut self, bytes: &Bytes, raw: Span, is_duplicate: bool) {
+        self.raw.push_span(bytes, if is_duplicate { Span::NONE } else { raw });
     }
-    Arc::new(builder.finish())
+
+    fn finish(self, now: Instant) -> Result<RecordBatch, ArrowError> {
+        let day = i32::try_from(now.micros().div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX);
+        let ingested = TimestampMicrosecondArray::from_value(now.micros(), self.rows);
+        let text = |column: TextColumn| Ok::<ArrayRef, ArrowError>(Arc::new(column.texts()?));
+        let [source, id, resource, resource_kind, parent, owner, project, site, region, more @ ..] =
+            self.texts;
+        let [incarnation, attributes, tags, twin, correction, target] = more;
+        let [window_start, window_end, since, seconds] = self.longs;
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(Date32Array::from_value(day, self.rows)),
+            Arc::new(ingested.with_timezone("UTC")),
+            text(self.origin)?,
+            self.position.longs(),
+            self.part.ints(),
+            text(self.status)?,
+            text(self.reason)?,
+            text(self.error)?,
+            text(self.system)?,
+            self.bucket.ints(),
+            text(source)?,
+            text(id)?,
+            self.content_hash.longs(),
+            text(self.kind)?,
+            self.rank.ints(),
+            text(resource)?,
+            text(resource_kind)?,
+            text(parent)?,
+            text(owner)?,
+            text(project)?,
+            text(site)?,
+            text(region)?,
+            self.time.instants(),
+            window_start.instants(),
+            window_end.instants(),
+            since.instants(),
+            seconds.longs(),
+            text(self.state)?,
+            self.terminal.flags(),
+            text(incarnation)?,
+            self.measurements.lists()?,
+            text(attributes)?,
+            text(tags)?,
+            text(twin)?,
+            text(correction)?,
+            text(target)?,
+            Arc::new(self.raw.payloads()?),
+        ];
+        RecordBatch::try_new(usage_events(), arrays)
+    }
 }
 
 #[cfg(test)]
@@ -217,7 +331,7 @@ mod tests {
             a in "[ab/]{1,6}[a-c/]{0,20}", b in "[ab/]{1,6}[a-c/]{0,20}"
         ) {
             let key = |text: &'_ str| {
-                let (prefix, rest) = parts(text);
+                let (prefix, rest) = parts(text.as_bytes());
                 (prefix.to_owned(), first_bytes(rest), text.to_owned())
             };
             proptest::prop_assert_eq!(key(&a).cmp(&key(&b)), a.cmp(&b));

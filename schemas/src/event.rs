@@ -57,6 +57,7 @@ macro_rules! words {
             pub const ALL: &[$name] = &[$($name::$variant),+];
 
             /// The word in tables and on the wire.
+            #[inline]
             pub fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word),+ }
             }

@@ -30,6 +30,7 @@ impl Instant {
     /// The latest instant there is.
     pub const MAX: Instant = Instant(MICROS_END - 1);
 
+    #[inline]
     pub fn from_micros(micros: i64) -> Result<Self, InstantError> {
         if (0..MICROS_END).contains(&micros) {
             Ok(Self(micros))
@@ -59,11 +60,13 @@ impl Instant {
         Self::from_chrono(time.with_timezone(&Utc))
     }
 
+    #[inline]
     pub fn micros(&self) -> i64 {
         self.0
     }
 
     /// The second this instant lies in: the time grid of rating.
+    #[inline]
     pub fn floor_seconds(&self) -> i64 {
         self.0.div_euclid(1_000_000)
     }

@@ -50,6 +50,7 @@ impl Default for Measured<'_> {
 }
 
 impl<'a> Measured<'a> {
+    #[inline]
     pub fn as_slice(&self) -> &[FlatMeasurement<'a>] {
         &self.items[..self.count]
     }
@@ -67,20 +68,21 @@ impl<'a> Measured<'a> {
     }
 }
 
-pub(super) fn read<'a>(scan: &mut Scan<'a>, meters: &Meters) -> Option<Data<'a>> {
-    let mut data = Data::default();
+/// Reads into `data`, which holds nothing yet.
+pub(super) fn read<'a>(scan: &mut Scan<'a>, data: &mut Data<'a>, meters: &Meters) -> Option<()> {
     let mut seen = 0_u32;
     let mut more = scan.open(b'{', b'}')?;
     while more {
         let key = scan.key()?;
-        let bit = field(scan, key, &mut data, meters)?;
+        let bit = field(scan, key, data, meters)?;
         first(&mut seen, bit)?;
         more = scan.more(b'}')?;
     }
-    Some(data)
+    Some(())
 }
 
 /// Reads the field `key`; its number.
+#[inline]
 fn field<'a>(scan: &mut Scan<'a>, key: &str, data: &mut Data<'a>, meters: &Meters) -> Option<u32> {
     let text = |scan: &mut Scan<'a>, field: &mut Option<&'a str>, bit: u32| {
         *field = Some(scan.string()?);

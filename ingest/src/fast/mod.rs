@@ -41,7 +41,7 @@ struct Envelope<'a> {
     source: Option<&'a str>,
     kind: Option<EventKind>,
     time: Option<Instant>,
-    data: Option<Data<'a>>,
+    has_data: bool,
 }
 
 /// Hands the event in `value` to `take`, with the part of the value that is its JSON text.
@@ -59,12 +59,12 @@ pub(crate) fn read<R>(
     let mut scan = Scan::new(value)?;
     scan.skip_space();
     let start = scan.at();
-    let envelope = envelope(&mut scan, meters)?;
+    let mut data = Data::default();
+    let envelope = envelope(&mut scan, &mut data, meters)?;
     let end = scan.at();
-    if !scan.is_done() {
+    if !scan.is_done() || !envelope.has_data {
         return None;
     }
-    let data = envelope.data?;
     let kind = envelope.kind?;
     let time = checked_time(&data, kind, envelope.time, context.now)?;
     let is_terminal = data.terminal || data.state == Some(ResourceState::Deleted);
@@ -116,7 +116,7 @@ pub(crate) fn read<R>(
     Some(take(&flat, start..end))
 }
 
-fn envelope<'a>(scan: &mut Scan<'a>, meters: &Meters) -> Option<Envelope<'a>> {
+fn envelope<'a>(scan: &mut Scan<'a>, data: &mut Data<'a>, meters: &Meters) -> Option<Envelope<'a>> {
     let mut found = Envelope::default();
     let (mut has_version, mut seen) = (false, 0_u32);
     let mut more = scan.open(b'{', b'}')?;
@@ -145,7 +145,9 @@ fn envelope<'a>(scan: &mut Scan<'a>, meters: &Meters) -> Option<Envelope<'a>> {
                 4
             }
             "data" => {
-                found.data = Some(data::read(scan, meters)?);
+                // A second one would be read into the first, and is refused below.
+                data::read(scan, data, meters)?;
+                found.has_data = true;
                 5
             }
             "subject" => read_over(scan, 6)?,
@@ -165,6 +167,7 @@ fn read_over(scan: &mut Scan<'_>, bit: u32) -> Option<u32> {
 }
 
 /// `None` where a key stands twice.
+#[inline]
 fn first(seen: &mut u32, bit: u32) -> Option<()> {
     let mask = 1 << bit;
     let before = *seen;

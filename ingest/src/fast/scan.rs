@@ -11,7 +11,14 @@ const LABELS_MAX: usize = 16;
 pub(super) struct Scan<'a> {
     text: &'a str,
     at: usize,
+    /// Where the window begins that `ends` is about.
+    window: usize,
+    /// The bytes of the window that end a string, a bit each.
+    ends: u64,
 }
+
+/// Bytes that are looked at together.
+const WINDOW: usize = 64;
 
 /// An object of strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,28 +29,34 @@ pub(super) struct Labels<'a> {
     pub is_canonical: bool,
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// The high bit of the first byte of `word` that is `byte`; of bytes after it nothing is said.
-const fn find(word: u64, byte: u64) -> u64 {
-    let zero = word ^ (ONES * byte);
-    zero.wrapping_sub(ONES) & !zero & HIGHS
+/// Whether a byte ends a string, or is none that ours may hold: an escape, a control character, or
+/// what is not ASCII.
+const fn is_end(byte: u8) -> bool {
+    byte == b'"' || byte == b'\\' || byte < 0x20 || byte >= 0x7f
 }
 
-/// The same of the first byte that ends a string, or that none of ours may hold: an escape, a
-/// control character, or what is not ASCII.
-const fn find_end(word: u64) -> u64 {
-    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    find(word, 0x22) | find(word, 0x5c) | find(word, 0x7f) | control | word & HIGHS
+/// The bytes of a window that end a string, the first in the lowest bit.
+fn ends(window: &[u8; WINDOW]) -> u64 {
+    let mut found = [0; WINDOW];
+    for (found, byte) in found.iter_mut().zip(window) {
+        *found = u8::from(is_end(*byte));
+    }
+    let (eights, _) = found.as_chunks::<8>();
+    // Brings the lowest bits of eight bytes together in the highest byte.
+    let bits =
+        |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    eights.iter().rev().fold(0, |all, eight| all << 8 | bits(eight))
 }
 
 impl<'a> Scan<'a> {
     /// `None`: not UTF-8.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
-        Some(Self { text: std::str::from_utf8(bytes).ok()?, at: 0 })
+        let mut scan = Self { text: std::str::from_utf8(bytes).ok()?, at: 0, window: 0, ends: 0 };
+        scan.look(0);
+        Some(scan)
     }
 
+    #[inline]
     pub fn at(&self) -> usize {
         self.at
     }
@@ -52,10 +65,12 @@ impl<'a> Scan<'a> {
         &self.text[start..self.at]
     }
 
+    #[inline]
     pub fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[cold]
     pub fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
@@ -63,12 +78,26 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes a byte that must come here, after white space.
+    #[inline]
     pub fn take(&mut self, byte: u8) -> Option<()> {
+        self.find(byte).then_some(())
+    }
+
+    /// The same of a byte that may come here. Machines write no white space before it.
+    #[inline]
+    fn find(&mut self, byte: u8) -> bool {
+        if self.eat(byte) {
+            return true;
+        }
+        if self.peek().is_none_or(|byte| byte > b' ') {
+            return false;
+        }
         self.skip_space();
-        self.eat(byte).then_some(())
+        self.eat(byte)
     }
 
     /// Takes a byte if it comes next.
+    #[inline]
     fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
@@ -81,31 +110,44 @@ impl<'a> Scan<'a> {
         self.at == self.text.len()
     }
 
+    /// Looks at the window that begins at `window`. What follows the text ends every string.
+    fn look(&mut self, window: usize) {
+        let bytes = self.text.as_bytes().get(window..).unwrap_or_default();
+        self.window = window;
+        self.ends = match bytes.first_chunk() {
+            Some(bytes) => ends(bytes),
+            None => {
+                let mut last = [0; WINDOW];
+                last[..bytes.len()].copy_from_slice(bytes);
+                ends(&last)
+            }
+        };
+    }
+
     /// A string of ASCII without escapes and control characters.
+    #[inline]
     fn plain(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
         let start = self.at;
-        let bytes = self.text.as_bytes();
-        while let Some(word) = bytes.get(self.at..self.at + 8) {
-            let end = find_end(u64::from_le_bytes(word.try_into().ok()?));
-            if end != 0 {
-                self.at += usize::try_from(end.trailing_zeros() / 8).ok()?;
+        let mut from = start;
+        loop {
+            let window = from - from % WINDOW;
+            if window != self.window {
+                self.look(window);
+            }
+            let ends = self.ends >> (from - window);
+            if ends != 0 {
+                self.at = from + ends.trailing_zeros() as usize;
                 break;
             }
-            self.at += 8;
+            from = window + WINDOW;
         }
-        loop {
-            match self.peek()? {
-                b'"' => break,
-                b'\\' | 0..=0x1f | 0x7f.. => return None,
-                _ => self.at += 1,
-            }
-        }
-        self.at += 1;
-        Some(&self.text[start..self.at - 1])
+        let end = self.at;
+        self.eat(b'"').then(|| &self.text[start..end])
     }
 
     /// A string without escapes that cannot hold JSON itself.
+    #[inline]
     pub fn string(&mut self) -> Option<&'a str> {
         let text = self.plain()?;
         match text.as_bytes().first() {
@@ -115,6 +157,7 @@ impl<'a> Scan<'a> {
     }
 
     /// A key and its colon.
+    #[inline]
     pub fn key(&mut self) -> Option<&'a str> {
         let key = self.plain()?;
         self.take(b':')?;
@@ -122,19 +165,19 @@ impl<'a> Scan<'a> {
     }
 
     /// After an entry: `Some(true)` where another follows, `Some(false)` at the end.
+    #[inline]
     pub fn more(&mut self, close: u8) -> Option<bool> {
-        self.skip_space();
-        if self.eat(b',') {
+        if self.find(b',') {
             return Some(true);
         }
         self.eat(close).then_some(false)
     }
 
     /// Opens an object or a list; `Some(false)` where it closes at once.
+    #[inline]
     pub fn open(&mut self, open: u8, close: u8) -> Option<bool> {
         self.take(open)?;
-        self.skip_space();
-        Some(!self.eat(close))
+        Some(!self.find(close))
     }
 
     pub fn flag(&mut self) -> Option<bool> {
@@ -224,29 +267,33 @@ fn decimal(bytes: &[u8]) -> Option<((u64, u32), usize)> {
     (digits > 0 && !zeros && (!point || decimals > 0)).then_some(((mantissa, decimals), at))
 }
 
-fn two(bytes: &[u8], at: usize) -> Option<i64> {
-    match bytes.get(at..at + 2)? {
-        [a @ b'0'..=b'9', b @ b'0'..=b'9'] => Some(i64::from(a - b'0') * 10 + i64::from(b - b'0')),
-        _ => None,
-    }
+/// Two digits; anything else is more than any part of an instant.
+#[inline]
+fn two(a: u8, b: u8) -> i64 {
+    let (a, b) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
+    if a > 9 || b > 9 { 10_000 } else { i64::from(a) * 10 + i64::from(b) }
 }
 
 /// RFC 3339 as almost everybody writes it: a `T`, at most nine decimals, no leap second.
 pub(super) fn instant(bytes: &[u8]) -> Option<Instant> {
-    let mark = |at: usize, mark: u8| (bytes.get(at) == Some(&mark)).then_some(());
-    let year = two(bytes, 0)? * 100 + two(bytes, 2)?;
-    mark(4, b'-').and(mark(7, b'-')).and(mark(10, b'T')).and(mark(13, b':')).and(mark(16, b':'))?;
-    let (month, day) = (two(bytes, 5)?, two(bytes, 8)?);
-    let (hour, minute, second) = (two(bytes, 11)?, two(bytes, 14)?, two(bytes, 17)?);
-    if hour > 23 || minute > 59 || second > 59 || day < 1 || day > days_of(year, month)? {
+    let [c1, c2, y1, y2, b'-', m1, m2, b'-', d1, d2, b'T', rest @ ..] = bytes else { return None };
+    let [h1, h2, b':', n1, n2, b':', s1, s2, zone @ ..] = rest else { return None };
+    let (century, year) = (two(*c1, *c2), two(*y1, *y2));
+    let (month, day) = (two(*m1, *m2), two(*d1, *d2));
+    let (hour, minute, second) = (two(*h1, *h2), two(*n1, *n2), two(*s1, *s2));
+    if century > 99 || year > 99 || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let (micros, zone) = fraction(bytes, 19)?;
+    let year = century * 100 + year;
+    if day < 1 || day > days_of(year, month)? {
+        return None;
+    }
+    let (micros, zone) = fraction(zone)?;
     let seconds = days_before(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    let offset = match &bytes[zone..] {
+    let offset = match zone {
         [b'Z'] => 0,
-        [sign @ (b'+' | b'-'), rest @ ..] if rest.len() == 5 && rest[2] == b':' => {
-            let (hours, minutes) = (two(rest, 0)?, two(rest, 3)?);
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let (hours, minutes) = (two(*h1, *h2), two(*m1, *m2));
             if hours > 23 || minutes > 59 {
                 return None;
             }
@@ -258,20 +305,16 @@ pub(super) fn instant(bytes: &[u8]) -> Option<Instant> {
     Instant::from_micros((seconds - offset) * 1_000_000 + micros).ok()
 }
 
-/// The microseconds of a fraction at `at`, if there is one, and where it ends.
-fn fraction(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
-    if bytes.get(at) != Some(&b'.') {
-        return Some((0, at));
-    }
-    let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+/// The microseconds of a fraction, if there is one, and what follows it.
+fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let [b'.', rest @ ..] = bytes else { return Some((0, bytes)) };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if !(1..=9).contains(&digits) {
         return None;
     }
-    let digit = |place: usize| {
-        let byte = if place < digits { bytes[at + 1 + place] } else { b'0' };
-        i64::from(byte - b'0')
-    };
-    Some(((0..6).fold(0, |micros, place| micros * 10 + digit(place)), at + 1 + digits))
+    let (digits, rest) = rest.split_at(digits);
+    let digit = |place: usize| i64::from(digits.get(place).map_or(0, |byte| byte - b'0'));
+    Some(((0..6).fold(0, |micros, place| micros * 10 + digit(place)), rest))
 }
 
 fn is_leap(year: i64) -> bool {
@@ -303,7 +346,7 @@ mod tests {
     #[test]
     fn strings_end_where_they_end() {
         for text in ["", "a", "1234567", "12345678", "123456789abcdef0", "!\u{20}~"] {
-            for before in 0..9 {
+            for before in 0..70 {
                 let json = format!("{}\"{text}\" ", " ".repeat(before));
                 let mut scan = Scan::new(json.as_bytes()).expect("UTF-8");
                 assert_eq!(scan.plain(), Some(text), "{json}");

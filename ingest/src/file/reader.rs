@@ -143,7 +143,9 @@ impl Chunk {
                 let record = Record::of(&self.bytes[range.clone()]);
                 builder.add(slot, *position, &record, Some(range.start - first), &batcher.context);
             }
-            builder.finish(self.bytes[first..last].to_vec())
+            let mut read = batcher.buffer();
+            read.extend_from_slice(&self.bytes[first..last]);
+            builder.finish(read)
         };
         if threads == 1 || self.lines.len() < CHUNK_LINES / 8 {
             return vec![one(&self.lines)];

@@ -77,7 +77,9 @@ impl Reading<'_> {
         {
             self.context().state().batcher.push_block(block);
         }
-        let chunk = std::mem::take(&mut self.chunk);
+        let buffer = self.context().state().batcher.buffer();
+        let next = Chunk::new(buffer, self.decoders.entries());
+        let chunk = std::mem::replace(&mut self.chunk, next);
         self.decoders.give(chunk, (self.clock)())
     }
 

@@ -176,9 +176,11 @@ impl Reading<'_> {
     /// Polls until there is something else to do.
     fn poll(&mut self) -> Result<(), IngestError> {
         let mut is_idle = false;
-        // Looking at the clock for each record would cost as much as taking it.
+        // Looking at the clock for each record would cost as much as taking it; a poll that may wait
+        // looks at it too.
         for count in 1_usize.. {
-            match self.consumer.poll(self.patience()) {
+            let ready = self.consumer.poll(Duration::ZERO);
+            match ready.or_else(|| self.consumer.poll(self.patience())) {
                 Some(Ok(message)) => self.take(&message),
                 Some(Err(error)) => {
                     self.poll_error(error)?;

@@ -40,7 +40,7 @@ struct Held {
 }
 
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     partition: usize,
     offset: i64,
     key: Option<Range<usize>>,
@@ -66,6 +66,13 @@ pub(super) struct Polled<'a> {
 }
 
 impl Chunk {
+    /// An empty one, with memory that was used before.
+    pub fn new(mut bytes: Vec<u8>, entries: Vec<Entry>) -> Self {
+        // Once, rather than moved again and again while it grows.
+        bytes.reserve(CHUNK_BYTES);
+        Self { bytes, entries, partitions: Vec::new() }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -91,8 +98,9 @@ impl Chunk {
         self.entries.push(Entry { partition, offset, key, value, headers });
     }
 
-    fn decode(self, builder: &mut BlockBuilder, context: &DecodeContext) -> Block {
-        let Self { bytes, entries, partitions } = self;
+    /// The block, and the entries, emptied.
+    fn decode(self, builder: &mut BlockBuilder, context: &DecodeContext) -> (Block, Vec<Entry>) {
+        let Self { bytes, mut entries, partitions } = self;
         let slots: Vec<u32> =
             partitions.iter().map(|held| builder.slot(&held.origin, held.opening)).collect();
         let structured = [("content-type".to_owned(), cloudevents::STRUCTURED_JSON.into())];
@@ -118,13 +126,14 @@ impl Chunk {
             };
             builder.add(slot, offset, &record, at, context);
         }
-        builder.finish(bytes)
+        entries.clear();
+        (builder.finish(bytes), entries)
     }
 }
 
 struct Worker {
     chunks: Sender<(Chunk, Instant)>,
-    blocks: Receiver<Block>,
+    blocks: Receiver<(Block, Vec<Entry>)>,
 }
 
 pub(super) struct Decoders {
@@ -132,6 +141,8 @@ pub(super) struct Decoders {
     /// Chunks given and blocks taken so far: they go round the workers in turn.
     given: usize,
     taken: usize,
+    /// Of chunks that were decoded.
+    entries: Vec<Vec<Entry>>,
 }
 
 impl Decoders {
@@ -158,7 +169,7 @@ impl Decoders {
             thread.map_err(|_| ended())?;
             workers.push(Worker { chunks, blocks });
         }
-        Ok(Self { workers, given: 0, taken: 0 })
+        Ok(Self { workers, given: 0, taken: 0, entries: Vec::new() })
     }
 
     pub fn is_idle(&self) -> bool {
@@ -181,10 +192,7 @@ impl Decoders {
             return Ok(None);
         }
         match self.workers[self.taken % self.workers.len()].blocks.try_recv() {
-            Ok(block) => {
-                self.taken += 1;
-                Ok(Some(block))
-            }
+            Ok(done) => Ok(Some(self.took(done))),
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => Err(ended()),
         }
@@ -195,9 +203,19 @@ impl Decoders {
         if self.is_idle() {
             return Ok(None);
         }
-        let block = self.workers[self.taken % self.workers.len()].blocks.recv();
+        let done = self.workers[self.taken % self.workers.len()].blocks.recv();
+        done.map(|done| Some(self.took(done))).map_err(|_| ended())
+    }
+
+    fn took(&mut self, (block, entries): (Block, Vec<Entry>)) -> Block {
         self.taken += 1;
-        block.map(Some).map_err(|_| ended())
+        self.entries.push(entries);
+        block
+    }
+
+    /// Empty entries for a chunk, with memory that was used before.
+    pub fn entries(&mut self) -> Vec<Entry> {
+        self.entries.pop().unwrap_or_default()
     }
 }
 
