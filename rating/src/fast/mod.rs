@@ -30,5 +30,5 @@ mod tally;
 mod tests;
 mod worker;
 
-pub(crate) use tally::Tally;
+pub(crate) use tally::{Slot, Subject, Sums, Tally};
 pub(crate) use worker::{FastTask, Left, Worker};

@@ -8,17 +8,17 @@ use crate::gather::{GatherKey, Gathered};
 
 /// What [`Gathered`] adds up, without what is the same for all of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sums {
-    pub(super) quantity: i128,
-    pub(super) seconds: i64,
-    pub(super) first: i64,
-    pub(super) last: i64,
-    pub(super) intervals: i64,
+pub(crate) struct Sums {
+    pub(crate) quantity: i128,
+    pub(crate) seconds: i64,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) intervals: i64,
 }
 
 impl Sums {
     /// Adds `other`; `None` on overflow, and then nothing is changed.
-    pub(super) fn add(&mut self, other: &Sums) -> Option<()> {
+    pub(crate) fn add(&mut self, other: &Sums) -> Option<()> {
         let quantity = self.quantity.checked_add(other.quantity)?;
         let seconds = self.seconds.checked_add(other.seconds)?;
         self.intervals = self.intervals.checked_add(other.intervals)?;
@@ -31,7 +31,7 @@ impl Sums {
 
 /// Of which resource a slot's lines are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     /// Each resource has its own sum.
     Resource,
     /// All of the account.
@@ -43,9 +43,9 @@ pub(super) enum Subject {
 /// A slot: what the key is but for the account and the resource.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
-    pub(super) template: GatherKey,
-    pub(super) resource_kind: String,
-    pub(super) subject: Subject,
+    pub(crate) template: GatherKey,
+    pub(crate) resource_kind: String,
+    pub(crate) subject: Subject,
 }
 
 impl Slot {
@@ -127,11 +127,11 @@ impl Tally {
         found: &mut BTreeMap<GatherKey, Gathered>,
         mut too_large: impl FnMut(&GatherKey),
     ) {
-        let mut add = |slot: u32, resource: Option<&str>, sums: &Sums| {
+        for (slot, resource, sums) in self.of_number(number) {
             let slot = &self.slots[slot as usize];
             // A resource that was metered has a valid name: its events were read by it.
-            let Some(key) = slot.key(account, resource) else { return };
-            let Some(next) = gathered(slot, sums) else { return };
+            let Some(key) = slot.key(account, resource) else { continue };
+            let Some(next) = gathered(slot, sums) else { continue };
             match found.get_mut(&key) {
                 Some(sum) => {
                     if sum.add(&next).is_none() {
@@ -142,16 +142,23 @@ impl Tally {
                     found.insert(key, next);
                 }
             }
-        };
-        for (slot, sums) in self.shared.get(number as usize).into_iter().flatten() {
-            add(*slot, None, sums);
         }
+    }
+
+    /// The sums of an account: slot, the resource where each has its own, sums.
+    pub(crate) fn of_number(
+        &self,
+        number: u32,
+    ) -> impl Iterator<Item = (u32, Option<&str>, &Sums)> {
+        let shared = self.shared.get(number as usize).into_iter().flatten();
         let start = self.single.partition_point(|single| single.0 < number);
-        for (_, slot, resource, sums) in
-            self.single[start..].iter().take_while(|single| single.0 == number)
-        {
-            add(*slot, Some(resource), sums);
-        }
+        let single = self.single[start..].iter().take_while(move |single| single.0 == number);
+        let single = single.map(|(_, slot, resource, sums)| (*slot, Some(&**resource), sums));
+        shared.map(|(slot, sums)| (*slot, None, sums)).chain(single)
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
     }
 }
 
@@ -166,4 +173,23 @@ fn gathered(slot: &Slot, sums: &Sums) -> Option<Gathered> {
         worth: None,
         steps: Vec::new(),
     })
+}
+
+#[cfg(test)]
+impl Tally {
+    /// Sums of accounts by number, slot and resource, as a worker would have found them.
+    pub(crate) fn told(
+        slots: Vec<Slot>,
+        accounts: &[Account],
+        sums: &[(u32, u32, &str, Sums)],
+    ) -> Self {
+        let mut tally = Self::default();
+        for (number, slot, resource, sums) in sums {
+            let account = &accounts[*number as usize];
+            tally.add(&slots, account, (*number, *slot), resource, sums);
+        }
+        tally.slots = slots;
+        tally.settle();
+        tally
+    }
 }
