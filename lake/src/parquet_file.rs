@@ -39,6 +39,42 @@ const RESOURCE_DICTIONARY_BYTES: usize = 16 << 20;
 /// Columns that nobody looks for by value.
 const UNSEARCHED: [&str; 2] = ["raw", "error"];
 
+/// Columns of rated lines of which hardly two values are alike.
+const LINE_FIGURES: [&str; 8] = [
+    "line_id",
+    "quantity",
+    "seconds",
+    "amount_numerator",
+    "amount_denominator",
+    "service_start",
+    "service_end",
+    "intervals",
+];
+/// Columns of rated lines with a few values, that is with a few bits of each line.
+const LINE_WORDS: [&str; 21] = [
+    "kind",
+    "seller",
+    "site",
+    "resource_kind",
+    "meter",
+    "service",
+    "detail",
+    "attributes",
+    "tariff",
+    "tariff_version",
+    "agreement",
+    "tax_category",
+    "aggregation",
+    "scale",
+    "price_nano",
+    "unit",
+    "unit_base",
+    "per",
+    "per_seconds",
+    "currency",
+    "estimated",
+];
+
 /// A data file to write.
 pub(crate) struct NewFile {
     /// Relative to the table's folder.
@@ -123,6 +159,9 @@ fn encode(schema: &SchemaRef, file: &NewFile) -> Result<Vec<u8>, ParquetError> {
         let column = ColumnPath::from(name);
         properties = properties.set_column_statistics_enabled(column, EnabledStatistics::None);
     }
+    if schema.index_of("line_id").is_ok() {
+        properties = for_lines(properties);
+    }
     if !file.order.is_empty() {
         properties = for_runs(properties);
     }
@@ -132,6 +171,19 @@ fn encode(schema: &SchemaRef, file: &NewFile) -> Result<Vec<u8>, ParquetError> {
         writer.write(batch)?;
     }
     writer.into_inner()
+}
+
+/// Rated lines are written by every run and read whole. A compressor for each column of a few values
+/// would cost more than it saves, and so would looking for repeats among exact figures.
+fn for_lines(mut properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+    for name in LINE_FIGURES {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    }
+    for name in LINE_WORDS {
+        properties =
+            properties.set_column_compression(ColumnPath::from(name), Compression::UNCOMPRESSED);
+    }
+    properties.set_statistics_enabled(EnabledStatistics::None)
 }
 
 /// Files that are sorted are read in order, column by column, again and again.

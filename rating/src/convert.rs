@@ -1,11 +1,10 @@
 //! Rated lines and metering states as Arrow, and back.
 
+mod columns;
+
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use turnpike_schemas::{
     AccountId, Aggregation, AgreementId, Amount, Currency, Instant, LineKind, MeterId, PartyId,
@@ -13,94 +12,32 @@ use turnpike_schemas::{
     arrow as tables, canonical,
 };
 
+pub(crate) use columns::LineColumns;
+
 use crate::error::RatingError;
+use crate::line_view::{LineTerms, LineView};
 use crate::metering::Metered;
 
 const LINES: &str = "rated_lines";
 
-fn text<T: AsRef<str>>(lines: &[RatedLine], of: impl Fn(&RatedLine) -> Option<T>) -> ArrayRef {
-    Arc::new(lines.iter().map(of).collect::<StringArray>())
-}
-
-fn long(lines: &[RatedLine], of: impl Fn(&RatedLine) -> i64) -> ArrayRef {
-    Arc::new(Int64Array::from_iter_values(lines.iter().map(of)))
-}
-
-fn instant(lines: &[RatedLine], of: impl Fn(&RatedLine) -> Instant) -> ArrayRef {
-    let values = lines.iter().map(|line| of(line).micros());
-    Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC"))
-}
-
-fn wide(values: Vec<i128>) -> Result<ArrayRef, RatingError> {
-    let array = Decimal128Array::from(values).with_precision_and_scale(38, 0)?;
-    array.validate_decimal_precision(38)?;
-    Ok(Arc::new(array))
-}
-
-fn amounts(lines: &[RatedLine], of: fn(&Amount) -> ethnum::I256) -> Result<Vec<i128>, RatingError> {
-    let narrow = |(row, line): (usize, &RatedLine)| {
-        i128::try_from(of(&line.amount)).map_err(|_| RatingError::Column {
-            table: LINES,
-            column: "amount",
-            row,
-            problem: format!("{} does not fit in 38 digits", line.amount),
-        })
-    };
-    lines.iter().enumerate().map(narrow).collect()
-}
-
 /// Whether the table can hold the line: 38 digits each of quantity, numerator and denominator.
 pub fn fits(line: &RatedLine) -> bool {
-    let amount = [line.amount.numerator(), line.amount.denominator()].map(i128::try_from);
+    figures_fit(line.quantity, &line.amount)
+}
+
+pub(crate) fn figures_fit(quantity: i128, amount: &Amount) -> bool {
+    let amount = [amount.numerator(), amount.denominator()].map(i128::try_from);
     let in_bounds = |value: i128| value.unsigned_abs() < 10_u128.pow(38);
-    in_bounds(line.quantity) && amount.into_iter().all(|value| value.is_ok_and(in_bounds))
+    in_bounds(quantity) && amount.into_iter().all(|value| value.is_ok_and(in_bounds))
 }
 
 /// Arranges lines as the `rated_lines` table.
 pub fn lines_to_batch(lines: &[RatedLine]) -> Result<RecordBatch, RatingError> {
-    let columns: Vec<ArrayRef> = vec![
-        text(lines, |line| Some(line.run.as_str().to_owned())),
-        text(lines, |line| Some(line.line_id.clone())),
-        text(lines, |line| Some(line.kind.as_str())),
-        text(lines, |line| Some(line.account.as_str().to_owned())),
-        text(lines, |line| Some(line.seller.as_str().to_owned())),
-        text(lines, |line| line.project.clone()),
-        text(lines, |line| line.site.clone()),
-        text(lines, |line| Some(line.resource.as_str().to_owned())),
-        text(lines, |line| Some(line.resource_kind.clone())),
-        text(lines, |line| Some(line.meter.as_str().to_owned())),
-        text(lines, |line| Some(line.service.clone())),
-        text(lines, |line| Some(line.detail.clone())),
-        text(lines, |line| Some(canonical::labels_to_json(&line.attributes))),
-        text(lines, |line| Some(line.tariff.as_str().to_owned())),
-        text(lines, |line| Some(line.tariff_version.as_str().to_owned())),
-        text(lines, |line| line.agreement.as_ref().map(|id| id.as_str().to_owned())),
-        text(lines, |line| Some(line.tax_category.as_str().to_owned())),
-        text(lines, |line| {
-            Some(match line.aggregation {
-                Aggregation::Held => "held",
-                Aggregation::Sum => "sum",
-            })
-        }),
-        wide(lines.iter().map(|line| line.quantity).collect())?,
-        Arc::new(Int32Array::from_iter_values(
-            lines.iter().map(|line| i32::try_from(line.scale).unwrap_or(i32::MAX)),
-        )),
-        long(lines, |line| line.seconds),
-        long(lines, |line| line.price_nano),
-        text(lines, |line| Some(line.unit.name.clone())),
-        long(lines, |line| line.unit.base_units),
-        text(lines, |line| Some(line.per.as_str())),
-        long(lines, |line| line.per_seconds),
-        text(lines, |line| Some(line.currency.code().to_owned())),
-        wide(amounts(lines, Amount::numerator)?)?,
-        wide(amounts(lines, Amount::denominator)?)?,
-        instant(lines, |line| line.service_period.start()),
-        instant(lines, |line| line.service_period.end()),
-        long(lines, |line| line.intervals),
-        Arc::new(lines.iter().map(|line| Some(line.estimated)).collect::<BooleanArray>()),
-    ];
-    Ok(RecordBatch::try_new(tables::rated_lines(), columns)?)
+    let mut columns = LineColumns::default();
+    for line in lines {
+        columns.put(&LineView::of(line, &LineTerms::of(line)))?;
+    }
+    columns.into_batch()
 }
 
 /// Reads lines of the `rated_lines` table.

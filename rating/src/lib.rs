@@ -27,6 +27,7 @@ pub mod explain;
 mod fast;
 pub mod gather;
 mod line_digest;
+mod line_view;
 pub mod live;
 pub mod metering;
 pub mod parked;
@@ -35,6 +36,7 @@ pub mod price_run;
 pub mod quote;
 pub mod request;
 pub mod run;
+mod short;
 pub mod tariff_lookup;
 
 pub use account::Placement;

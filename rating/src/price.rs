@@ -26,6 +26,7 @@ pub mod series;
 pub(crate) mod tests;
 mod tiers;
 mod volume;
+mod whole;
 mod zero_usage;
 
 use std::ops::Range;
@@ -35,7 +36,9 @@ use turnpike_schemas::{Amount, Currency, Fraction, Meter, Per, PriceModel, Rate}
 
 pub use graduated::Graduated;
 pub use part::Part;
+pub(crate) use part::role_of;
 pub use per_unit::PerUnit;
+pub(crate) use whole::{Whole, WholeTier};
 pub use zero_usage::{flat_of_nothing, flat_of_nothing_nano, flat_of_nothing_text};
 
 use crate::gather::{GatherKey, Gathered};

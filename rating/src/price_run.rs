@@ -3,27 +3,86 @@
 //! Accounts are cut into parts of about the same number of sums. A part is priced, hashed and handed
 //! to a [`LineSink`] before the next one is begun, so that no more lines are held than a sink keeps.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use arrow::array::RecordBatch;
 use ethnum::I256;
+use foldhash::HashMap;
 use sha2::{Digest, Sha256};
 use turnpike_schemas::{Account, AccountId, Amount, Currency, RatedLine, RunId};
 
 use crate::account::price_account;
+use crate::convert::LineColumns;
 use crate::error::RatingError;
 use crate::fast::Tally;
 use crate::gather::{self, GatherKey, Gathered, Harvest};
-use crate::line_digest;
+use crate::line_digest::{self, TermsDigest};
+use crate::line_view::{LineTerms, LineView};
 use crate::parked::ParkReason;
+use crate::short::{ShortLines, ShortWay};
 use crate::tariff_lookup::Lookup;
 
 /// Takes the lines of a run in parts. Parts come in any order and on any thread; put in order of
 /// their numbers, their lines are in canonical order.
 pub trait LineSink: Send + Sync {
-    fn take(&self, part: usize, lines: Vec<RatedLine>) -> Result<(), RatingError>;
+    /// An empty part, in the form in which this takes it.
+    fn part(&self) -> PartLines;
+
+    fn take(&self, part: usize, lines: PartLines) -> Result<(), RatingError>;
+}
+
+/// The lines of a part: as a table, one by one, or both.
+#[derive(Debug, Default)]
+pub struct PartLines {
+    columns: Option<LineColumns>,
+    kept: Option<Vec<RatedLine>>,
+}
+
+impl PartLines {
+    #[must_use]
+    pub fn with_table(self) -> Self {
+        Self { columns: Some(LineColumns::default()), ..self }
+    }
+
+    #[must_use]
+    pub fn with_lines(self) -> Self {
+        Self { kept: Some(Vec::new()), ..self }
+    }
+
+    /// The `rated_lines` table of the part; `None` without lines.
+    pub fn take_table(&mut self) -> Result<Option<RecordBatch>, RatingError> {
+        let filled = self.columns.take().filter(|columns| !columns.is_empty());
+        filled.map(LineColumns::into_batch).transpose()
+    }
+
+    pub fn into_lines(self) -> Vec<RatedLine> {
+        self.kept.unwrap_or_default()
+    }
+
+    /// Adds a line that is no longer there afterwards.
+    fn put(&mut self, line: &LineView<'_>) -> Result<(), RatingError> {
+        if let Some(kept) = &mut self.kept {
+            kept.push(line.to_line()?);
+        }
+        self.put_table(line)
+    }
+
+    fn put_table(&mut self, line: &LineView<'_>) -> Result<(), RatingError> {
+        match &mut self.columns {
+            Some(columns) => columns.put(line),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps lines that the table has.
+    fn keep(&mut self, lines: Vec<RatedLine>) {
+        if let Some(kept) = &mut self.kept {
+            kept.extend(lines);
+        }
+    }
 }
 
 /// Keeps all lines.
@@ -31,7 +90,12 @@ pub trait LineSink: Send + Sync {
 pub struct KeptLines(Mutex<BTreeMap<usize, Vec<RatedLine>>>);
 
 impl LineSink for KeptLines {
-    fn take(&self, part: usize, lines: Vec<RatedLine>) -> Result<(), RatingError> {
+    fn part(&self) -> PartLines {
+        PartLines::default().with_lines()
+    }
+
+    fn take(&self, part: usize, lines: PartLines) -> Result<(), RatingError> {
+        let lines = lines.into_lines();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, lines);
         Ok(())
     }
@@ -79,7 +143,43 @@ struct Part {
     parked: Vec<(AccountId, ParkReason)>,
 }
 
-impl<'l> PriceRun<'_, 'l> {
+/// What is known before any account is priced.
+struct Ready<'p, 'l> {
+    /// What was gathered the general way.
+    general: BTreeMap<AccountId, BTreeMap<GatherKey, Gathered>>,
+    short: ShortWay<'p, 'l>,
+}
+
+/// A part on its way: what it comes to, its lines, and memory that serves account after account.
+struct Pricing<'p> {
+    part: Part,
+    lines: PartLines,
+    bytes: Vec<u8>,
+    short: ShortLines<'p>,
+}
+
+impl Pricing<'_> {
+    /// Adds a line to what the part comes to and to what is hashed of its account.
+    fn count(&mut self, line: &LineView<'_>, shared: &TermsDigest) -> Result<(), RatingError> {
+        line_digest::put(line, shared, &mut self.bytes);
+        let (currency, amount) = (line.terms.currency, line.amount);
+        let sum = self.part.sums.entry((currency, amount.denominator())).or_default();
+        *sum = sum
+            .checked_add(amount.numerator())
+            .ok_or(turnpike_schemas::amount::AmountError::Overflow)?;
+        self.part.lines += 1;
+        Ok(())
+    }
+
+    /// Ends an account that has lines.
+    fn end_account(&mut self) {
+        self.part.digests.extend_from_slice(&Sha256::digest(&self.bytes));
+        self.part.accounts += 1;
+        self.bytes.clear();
+    }
+}
+
+impl<'p, 'l: 'p> PriceRun<'p, 'l> {
     /// Prices every account of the run that is not parked: what was gathered for it, and what is due
     /// without usage. An account whose amounts fail is parked whole: no line of it is kept.
     pub(crate) fn price(
@@ -103,7 +203,8 @@ impl<'l> PriceRun<'_, 'l> {
             let id = &self.account(*number).id;
             self.lookup.periods.contains_key(id) && !harvest.parked.contains_key(id)
         });
-        let parts = self.priced_parts(&accounts, &general)?;
+        let short = ShortWay::new(self.lookup, self.run, self.tallies);
+        let parts = self.priced_parts(&accounts, &Ready { general, short })?;
         let (mut totals, mut digests) = (LineTotals::default(), Vec::new());
         let mut sums: BTreeMap<Currency, Vec<Amount>> = BTreeMap::new();
         for part in parts {
@@ -131,9 +232,9 @@ impl<'l> PriceRun<'_, 'l> {
     fn priced_parts(
         &self,
         accounts: &[u32],
-        general: &BTreeMap<AccountId, BTreeMap<GatherKey, Gathered>>,
+        ready: &Ready<'p, 'l>,
     ) -> Result<Vec<Part>, RatingError> {
-        let ranges = self.ranges(accounts, general);
+        let ranges = self.ranges(accounts, &ready.general);
         let done: Mutex<BTreeMap<usize, Part>> = Mutex::default();
         let failed: Mutex<Option<RatingError>> = Mutex::default();
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -143,7 +244,7 @@ impl<'l> PriceRun<'_, 'l> {
                     while !stop.load(Ordering::Relaxed) {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         let Some(range) = ranges.get(number) else { break };
-                        match self.part(number, &accounts[range.clone()], general) {
+                        match self.part(number, &accounts[range.clone()], ready) {
                             Ok(part) => {
                                 let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                                 done.insert(number, part);
@@ -195,48 +296,86 @@ impl<'l> PriceRun<'_, 'l> {
         &self,
         number: usize,
         accounts: &[u32],
-        general: &BTreeMap<AccountId, BTreeMap<GatherKey, Gathered>>,
+        ready: &Ready<'p, 'l>,
     ) -> Result<Part, RatingError> {
-        let (mut part, mut lines, mut bytes) = (Part::default(), Vec::new(), Vec::new());
+        let mut pricing = Pricing {
+            part: Part::default(),
+            lines: self.sink.part(),
+            bytes: Vec::new(),
+            short: ShortLines::default(),
+        };
         for at in accounts {
             let account = self.account(*at);
-            let mut gathered = general.get(&account.id).cloned().unwrap_or_default();
-            let mut too_large = None;
-            for tally in self.tallies {
-                tally.of_account(*at, account, &mut gathered, |key| {
-                    too_large.get_or_insert_with(|| gather::overflow(key));
-                });
-            }
-            if let Some(reason) = too_large {
-                part.parked.push((account.id.clone(), reason));
-                continue;
-            }
-            let gathered: Vec<(GatherKey, Gathered)> = gathered.into_iter().collect();
-            let priced = match price_account(self.lookup, self.run, account, &gathered) {
-                Ok(priced) => priced,
-                Err(reason) => {
-                    part.parked.push((account.id.clone(), reason));
-                    continue;
-                }
+            let general = ready.general.get(&account.id);
+            let short = match general {
+                None => ready.short.price(*at, account, &mut pricing.short),
+                Some(_) => None,
             };
-            if priced.is_empty() {
+            if short.is_some() {
+                self.put_short(account, ready, &mut pricing)?;
                 continue;
             }
-            bytes.clear();
-            for line in &priced {
-                line_digest::put(line, &mut bytes);
-                let amount = &line.amount;
-                let sum = part.sums.entry((line.currency, amount.denominator())).or_default();
-                *sum = sum
-                    .checked_add(amount.numerator())
-                    .ok_or(turnpike_schemas::amount::AmountError::Overflow)?;
+            match self.general(*at, account, general) {
+                Ok(priced) => put_general(priced, &mut pricing)?,
+                Err(reason) => pricing.part.parked.push((account.id.clone(), reason)),
             }
-            part.digests.extend_from_slice(&Sha256::digest(&bytes));
-            part.lines += priced.len() as u64;
-            part.accounts += 1;
-            lines.extend(priced);
         }
-        self.sink.take(number, lines)?;
-        Ok(part)
+        self.sink.take(number, pricing.lines)?;
+        Ok(pricing.part)
     }
+
+    fn put_short(
+        &self,
+        account: &'l Account,
+        ready: &Ready<'p, 'l>,
+        pricing: &mut Pricing<'p>,
+    ) -> Result<(), RatingError> {
+        let lines = std::mem::take(&mut pricing.short);
+        for (line, shared) in ready.short.views(account, &lines) {
+            pricing.count(&line, shared)?;
+            pricing.lines.put(&line)?;
+        }
+        if !lines.is_empty() {
+            pricing.end_account();
+        }
+        pricing.short = lines;
+        Ok(())
+    }
+
+    /// The lines of an account the general way.
+    fn general(
+        &self,
+        number: u32,
+        account: &'l Account,
+        general: Option<&BTreeMap<GatherKey, Gathered>>,
+    ) -> Result<Vec<RatedLine>, ParkReason> {
+        let mut gathered = general.cloned().unwrap_or_default();
+        let mut too_large = None;
+        for tally in self.tallies {
+            tally.of_account(number, account, &mut gathered, |key| {
+                too_large.get_or_insert_with(|| gather::overflow(key));
+            });
+        }
+        if let Some(reason) = too_large {
+            return Err(reason);
+        }
+        let gathered: Vec<(GatherKey, Gathered)> = gathered.into_iter().collect();
+        price_account(self.lookup, self.run, account, &gathered)
+    }
+}
+
+fn put_general(priced: Vec<RatedLine>, pricing: &mut Pricing<'_>) -> Result<(), RatingError> {
+    let mut shared = TermsDigest::default();
+    for line in &priced {
+        let terms = LineTerms::of(line);
+        shared.write(&terms);
+        let view = LineView::of(line, &terms);
+        pricing.count(&view, &shared)?;
+        pricing.lines.put_table(&view)?;
+    }
+    if !priced.is_empty() {
+        pricing.end_account();
+    }
+    pricing.lines.keep(priced);
+    Ok(())
 }

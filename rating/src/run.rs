@@ -15,7 +15,7 @@ use crate::fast::Tally;
 use crate::gather::Harvest;
 use crate::metering::{FOLD_VERSION, Metered};
 use crate::parked::{Parked, Unassigned};
-use crate::price_run::{KeptLines, LineSink, LineTotals, PriceRun};
+use crate::price_run::{KeptLines, LineSink, LineTotals, PartLines, PriceRun};
 use crate::request::{RatingProgress, RatingRequest};
 use crate::tariff_lookup::Lookup;
 
@@ -257,9 +257,16 @@ struct StoredLines {
 }
 
 impl LineSink for StoredLines {
-    fn take(&self, part: usize, lines: Vec<RatedLine>) -> Result<(), RatingError> {
-        if !lines.is_empty() {
-            self.writer.add(part, &convert::lines_to_batch(&lines)?)?;
+    fn part(&self) -> PartLines {
+        match &self.kept {
+            Some(kept) => kept.part().with_table(),
+            None => PartLines::default().with_table(),
+        }
+    }
+
+    fn take(&self, part: usize, mut lines: PartLines) -> Result<(), RatingError> {
+        if let Some(table) = lines.take_table()? {
+            self.writer.add(part, &table)?;
         }
         match &self.kept {
             Some(kept) => kept.take(part, lines),

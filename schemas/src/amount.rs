@@ -96,17 +96,8 @@ impl Amount {
         if denominator == I256::ZERO {
             return Err(AmountError::ZeroDenominator);
         }
-        let divisor = greatest_common_divisor(numerator, denominator)?;
-        let divisor = if denominator.is_negative() {
-            divisor.checked_neg().ok_or(AmountError::Overflow)?
-        } else {
-            divisor
-        };
-        Ok(Self {
-            numerator: numerator.checked_div(divisor).ok_or(AmountError::Overflow)?,
-            denominator: denominator.checked_div(divisor).ok_or(AmountError::Overflow)?,
-            currency,
-        })
+        let value = checked_fraction(Fraction::new(numerator, denominator))?;
+        Ok(Self::from_fraction(value, currency))
     }
 
     pub fn from_text(
@@ -151,6 +142,14 @@ impl Amount {
         divisor: i128,
         currency: Currency,
     ) -> Result<Self, AmountError> {
+        // Nearly every price and quantity stay within 128 bits.
+        let small = quantity
+            .checked_mul(i128::from(price_nano))
+            .zip(divisor.checked_mul(i128::from(NANO_PER_MAJOR)))
+            .filter(|(_, denominator)| *denominator != 0);
+        if let Some(value) = small.and_then(|(n, d)| Fraction::ratio(n, d)) {
+            return Ok(Self::from_fraction(value, currency));
+        }
         let numerator = I256::from(quantity)
             .checked_mul(I256::from(price_nano))
             .ok_or(AmountError::Overflow)?;
@@ -303,18 +302,31 @@ pub(crate) fn greatest_common_divisor_u128(a: u128, b: u128) -> u128 {
     }
     let twos = (a | b).trailing_zeros();
     let mut odd = a.wrapping_shr(a.trailing_zeros());
-    let mut rest = b;
-    while rest != 0 {
-        rest = rest.wrapping_shr(rest.trailing_zeros());
-        if let (Ok(small), Ok(small_rest)) = (u64::try_from(odd), u64::try_from(rest)) {
-            let found = odd_common_divisor(small, small_rest);
+    let mut rest = b.wrapping_shr(b.trailing_zeros());
+    while odd != rest {
+        if let Some(found) = small_common_divisor(odd.min(rest), odd.max(rest)) {
             return u128::from(found).wrapping_shl(twos);
         }
         let least = odd.min(rest);
         rest = odd.max(rest).wrapping_sub(least);
+        rest = rest.wrapping_shr(rest.trailing_zeros());
         odd = least;
     }
     odd.wrapping_shl(twos)
+}
+
+/// Of two odd numbers, once the smaller one fits in 64 bits: one division brings the other there.
+#[inline]
+fn small_common_divisor(least: u128, most: u128) -> Option<u64> {
+    let least = u64::try_from(least).ok()?;
+    let most = match u64::try_from(most) {
+        Ok(most) => most,
+        Err(_) => u64::try_from(most.checked_rem(u128::from(least))?).ok()?,
+    };
+    if most == 0 {
+        return Some(least);
+    }
+    Some(odd_common_divisor(least, most.wrapping_shr(most.trailing_zeros())))
 }
 
 /// Of two odd numbers.

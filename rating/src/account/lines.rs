@@ -1,13 +1,13 @@
 //! From a priced part to a rated line.
 
-use turnpike_schemas::{Account, Period, RatedLine, RunId, canonical};
+use std::cmp::Ordering;
 
+use turnpike_schemas::{Account, Period, Rate, RatedLine, RunId, canonical};
+
+use super::line_id;
 use crate::convert;
 use crate::parked::{ParkCode, ParkReason};
 use crate::price::{Part, PricePool};
-
-/// Hex digits of a line's id: 96 bits, enough that lines of one run never meet.
-const LINE_ID_DIGITS: usize = 24;
 
 /// The rated line of a part. `apart` tells it from the other lines of its item.
 pub(super) fn line_of(
@@ -22,7 +22,7 @@ pub(super) fn line_of(
     let service_period = Period::new(sums.first, sums.last)
         .map_err(|error| ParkReason::new(ParkCode::Overflow, error.to_string()))?;
     let line = RatedLine {
-        line_id: line_id(&[&canonical::to_json(key), apart]),
+        line_id: line_id::of_key(key, apart),
         run: run.clone(),
         kind: part.kind,
         account: key.account.clone(),
@@ -33,7 +33,7 @@ pub(super) fn line_of(
         resource_kind: sums.resource_kind.clone(),
         meter: key.meter.clone(),
         service: key.service.clone(),
-        detail: detail(pool, part),
+        detail: detail(pool.rate, &part.detail),
         attributes: key.attributes.clone(),
         tariff: key.tariff.clone(),
         tariff_version: key.tariff_version.clone(),
@@ -66,8 +66,8 @@ pub(super) fn fitting(line: RatedLine) -> Result<RatedLine, ParkReason> {
 }
 
 /// The name of the rate, where it has one, and what the model says.
-fn detail(pool: &PricePool<'_>, part: &Part) -> String {
-    match (pool.rate.name.as_str(), part.detail.as_str()) {
+pub(crate) fn detail(rate: &Rate, text: &str) -> String {
+    match (rate.name.as_str(), text) {
         ("", text) => text.to_owned(),
         (name, "") => name.to_owned(),
         (name, text) => format!("{name}: {text}"),
@@ -76,18 +76,21 @@ fn detail(pool: &PricePool<'_>, part: &Part) -> String {
 
 pub(super) fn line_id(parts: &[&str]) -> String {
     let mut id = canonical::sha256_hex(parts.concat());
-    id.truncate(LINE_ID_DIGITS);
+    id.truncate(line_id::DIGITS);
     id
 }
 
 /// The canonical order of an account's lines.
-pub(super) fn order(line: &RatedLine) -> impl Ord + use<> {
-    (
-        line.service.clone(),
-        line.project.clone(),
-        line.resource.clone(),
-        line.meter.clone(),
-        line.service_period,
-        line.line_id.clone(),
-    )
+pub(super) fn order(left: &RatedLine, right: &RatedLine) -> Ordering {
+    fn key(line: &RatedLine) -> impl Ord + use<'_> {
+        (
+            &line.service,
+            &line.project,
+            &line.resource,
+            &line.meter,
+            line.service_period,
+            &line.line_id,
+        )
+    }
+    key(left).cmp(&key(right))
 }

@@ -16,6 +16,7 @@ mod allowance;
 mod capacity;
 mod entry;
 mod fee;
+pub(crate) mod line_id;
 mod lines;
 mod own;
 mod place;
@@ -28,6 +29,7 @@ mod tests;
 mod true_up;
 mod zero_usage;
 
+pub(crate) use lines::detail;
 pub(crate) use pool::series_name;
 use turnpike_schemas::{Account, Fraction, RatedLine, RunId};
 
@@ -78,8 +80,13 @@ pub fn price_account<'l: 'a, 'a>(
         }
         None => priced.into_iter().map(|priced| priced.line).collect::<Vec<_>>(),
     };
-    lines.sort_by_cached_key(lines::order);
+    lines.sort_by(lines::order);
     Ok(lines)
+}
+
+/// Whether nothing is due of an account but the prices of its usage, each rate alone.
+pub(crate) fn owes_usage_alone<'l>(lookup: &Lookup<'l>, account: &'l Account) -> bool {
+    matches!(Terms::of(lookup, account), Ok(None))
 }
 
 /// Where some usage stands among the units that are priced together.

@@ -32,5 +32,5 @@ mod tests;
 mod worker;
 
 pub(crate) use sink::Terms;
-pub(crate) use tally::Tally;
+pub(crate) use tally::{Slot, Subject, Sums, Tally};
 pub(crate) use worker::{FastTask, Left, Worker};

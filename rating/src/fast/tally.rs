@@ -9,13 +9,13 @@ use crate::gather::{GatherKey, Gathered};
 
 /// What [`Gathered`] adds up, without what is the same for all of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sums {
-    pub(super) quantity: i128,
-    pub(super) seconds: i64,
-    /// Instants, not yet floored to seconds.
-    pub(super) first: i64,
-    pub(super) last: i64,
-    pub(super) intervals: i64,
+pub(crate) struct Sums {
+    pub(crate) quantity: i128,
+    pub(crate) seconds: i64,
+    /// Instants; floored to seconds once the tally is settled.
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) intervals: i64,
 }
 
 impl Sums {
@@ -23,9 +23,15 @@ impl Sums {
     const NONE: Self =
         Self { quantity: 0, seconds: 0, first: i64::MAX, last: i64::MIN, intervals: 0 };
 
+    fn floor(&mut self) {
+        for instant in [&mut self.first, &mut self.last] {
+            *instant -= instant.rem_euclid(1_000_000);
+        }
+    }
+
     /// Adds `other`; `None` on overflow, and then nothing is changed.
     #[inline]
-    pub(super) fn add(&mut self, other: &Sums) -> Option<()> {
+    pub(crate) fn add(&mut self, other: &Sums) -> Option<()> {
         let quantity = self.quantity.checked_add(other.quantity)?;
         let seconds = self.seconds.checked_add(other.seconds)?;
         self.intervals = self.intervals.checked_add(other.intervals)?;
@@ -38,7 +44,7 @@ impl Sums {
 
 /// Of which resource a slot's lines are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     /// Each resource has its own sum.
     Resource,
     /// All of the account.
@@ -50,9 +56,9 @@ pub(super) enum Subject {
 /// A slot: what the key is but for the account and the resource.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
-    pub(super) template: GatherKey,
-    pub(super) resource_kind: String,
-    pub(super) subject: Subject,
+    pub(crate) template: GatherKey,
+    pub(crate) resource_kind: String,
+    pub(crate) subject: Subject,
 }
 
 impl Slot {
@@ -134,6 +140,8 @@ impl Tally {
 
     /// Puts the sums in order of account, for [`Tally::of_account`].
     pub(crate) fn settle(&mut self) {
+        let single = self.single.iter_mut().map(|single| &mut single.3);
+        self.shared.iter_mut().chain(single).for_each(Sums::floor);
         self.single.sort_unstable_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
         self.order = self.places.drain().map(|((account, slot), at)| (account, slot, at)).collect();
         self.order.sort_unstable();
@@ -162,11 +170,11 @@ impl Tally {
         found: &mut BTreeMap<GatherKey, Gathered>,
         mut too_large: impl FnMut(&GatherKey),
     ) {
-        let mut add = |slot: u32, resource: Option<&str>, sums: &Sums| {
+        for (slot, resource, sums) in self.of_number(number) {
             let slot = &self.slots[slot as usize];
             // A resource that was metered has a valid name: its events were read by it.
-            let Some(key) = slot.key(account, resource) else { return };
-            let Some(next) = gathered(slot, sums) else { return };
+            let Some(key) = slot.key(account, resource) else { continue };
+            let Some(next) = gathered(slot, sums) else { continue };
             match found.get_mut(&key) {
                 Some(sum) => {
                     if sum.add(&next).is_none() {
@@ -177,16 +185,24 @@ impl Tally {
                     found.insert(key, next);
                 }
             }
-        };
-        for (_, slot, at) in self.shared_of(number) {
-            add(*slot, None, &self.shared[*at as usize]);
         }
+    }
+
+    /// The sums of an account: slot, the resource where each has its own, sums.
+    pub(crate) fn of_number(
+        &self,
+        number: u32,
+    ) -> impl Iterator<Item = (u32, Option<&str>, &Sums)> {
+        let shared = self.shared_of(number).iter();
         let start = self.single.partition_point(|single| single.0 < number);
-        for (_, slot, resource, sums) in
-            self.single[start..].iter().take_while(|single| single.0 == number)
-        {
-            add(*slot, Some(resource), sums);
-        }
+        let single = self.single[start..].iter().take_while(move |single| single.0 == number);
+        let single = single.map(|(_, slot, resource, sums)| (*slot, Some(&**resource), sums));
+        let shared = shared.map(|(_, slot, at)| (*slot, None, &self.shared[*at as usize]));
+        shared.chain(single)
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
     }
 }
 
@@ -195,10 +211,29 @@ fn gathered(slot: &Slot, sums: &Sums) -> Option<Gathered> {
         resource_kind: slot.resource_kind.clone(),
         quantity: sums.quantity,
         seconds: sums.seconds,
-        first: Instant::from_micros(sums.first).ok()?.floored(),
-        last: Instant::from_micros(sums.last).ok()?.floored(),
+        first: Instant::from_micros(sums.first).ok()?,
+        last: Instant::from_micros(sums.last).ok()?,
         intervals: sums.intervals,
         worth: None,
         steps: Vec::new(),
     })
+}
+
+#[cfg(test)]
+impl Tally {
+    /// Sums of accounts by number, slot and resource, as a worker would have found them.
+    pub(crate) fn told(
+        slots: Vec<Slot>,
+        accounts: &[Account],
+        sums: &[(u32, u32, &str, Sums)],
+    ) -> Self {
+        let mut tally = Self::default();
+        for (number, slot, resource, sums) in sums {
+            tally.add(&slots, accounts, (*number, *slot), resource, sums);
+        }
+        tally.add_waiting(&slots, accounts);
+        tally.slots = slots;
+        tally.settle();
+        tally
+    }
 }

@@ -8,6 +8,11 @@ use crate::parked::ParkReason;
 /// Decimals that a line's quantity may have beyond its meter's: tier bounds have nine.
 const DECIMALS_MORE: u32 = 9;
 
+/// A detail without the numbers in brackets.
+pub(crate) fn role_of(detail: &str) -> &str {
+    detail.split_once(" (").map_or(detail, |(role, _)| role)
+}
+
 /// A priced piece of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -29,7 +34,7 @@ impl Part {
     /// What sets the part apart from others of its item: the detail without this item's numbers, so
     /// that the lines of a later run, with more usage, are known as the same.
     pub fn role(&self) -> &str {
-        self.detail.split_once(" (").map_or(self.detail.as_str(), |(role, _)| role)
+        role_of(&self.detail)
     }
 
     /// The whole of an item at one price.
