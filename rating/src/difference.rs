@@ -11,7 +11,8 @@ use turnpike_schemas::amount::AmountError;
 use turnpike_schemas::{AccountId, Amount, Currency, MeterId, RatedLine};
 
 use crate::error::RatingError;
-use crate::price_run::LineSink;
+use crate::line_view::LineView;
+use crate::price_run::{LineSink, PartLines};
 
 /// A line that is not the same on both sides.
 #[derive(Debug, Clone, Copy)]
@@ -169,8 +170,12 @@ impl SideSums {
 }
 
 impl LineSink for SideSums {
-    fn take(&self, _: usize, lines: Vec<RatedLine>) -> Result<(), RatingError> {
-        let sums = side_sums(&lines)?;
+    fn part(&self) -> PartLines {
+        PartLines::default().with_sums()
+    }
+
+    fn take(&self, _: usize, mut lines: PartLines) -> Result<(), RatingError> {
+        let sums = lines.take_sums()?;
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // All lines of an account are in one part.
         all.extend(sums);
@@ -178,38 +183,61 @@ impl LineSink for SideSums {
     }
 }
 
-/// The sums of lines that are in order of their accounts.
-fn side_sums(lines: &[RatedLine]) -> Result<Vec<(SideKey, Amount)>, AmountError> {
-    let mut sums = Vec::new();
-    for lines in lines.chunk_by(|a, b| a.account == b.account) {
-        // Adding fractions costs a common divisor each: those of one denominator are added first.
-        let mut own: BTreeMap<_, Vec<(I256, I256)>> = BTreeMap::new();
-        for line in lines {
-            let parts: &mut Vec<(I256, I256)> =
-                own.entry((&line.meter, &line.site, line.currency)).or_default();
-            let (numerator, denominator) = (line.amount.numerator(), line.amount.denominator());
-            match parts.iter_mut().find(|(_, known)| *known == denominator) {
-                Some((sum, _)) => {
-                    *sum = sum.checked_add(numerator).ok_or(AmountError::Overflow)?;
-                }
-                None => parts.push((numerator, denominator)),
-            }
+/// What the lines of a part come to; they come in order of their accounts.
+#[derive(Debug, Default)]
+pub(crate) struct SideParts {
+    done: Vec<(SideKey, Amount)>,
+    /// Of the account at hand. Adding fractions costs a common divisor each: those of one denominator
+    /// are added first.
+    own: Vec<(SideKey, Vec<(I256, I256)>)>,
+}
+
+impl SideParts {
+    pub(crate) fn put(&mut self, line: &LineView<'_>) -> Result<(), AmountError> {
+        if self.own.first().is_some_and(|(key, _)| key.account != *line.account) {
+            self.end_account()?;
         }
-        for ((meter, site, currency), parts) in own {
-            let amounts = parts
-                .into_iter()
-                .map(|(numerator, denominator)| Amount::new(numerator, denominator, currency));
-            let amounts = amounts.collect::<Result<Vec<_>, _>>()?;
+        let (site, currency) = (line.terms.site, line.terms.currency);
+        let own = self.own.iter().position(|(key, _)| {
+            key.meter == *line.terms.meter
+                && key.site.as_deref() == site
+                && key.currency == currency
+        });
+        let at = own.unwrap_or_else(|| {
             let key = SideKey {
-                account: lines[0].account.clone(),
-                meter: meter.clone(),
-                site: site.clone(),
+                account: line.account.clone(),
+                meter: line.terms.meter.clone(),
+                site: site.map(str::to_owned),
                 currency,
             };
-            sums.push((key, Amount::sum(&amounts, currency)?));
+            self.own.push((key, Vec::new()));
+            self.own.len() - 1
+        });
+        let parts = &mut self.own[at].1;
+        let (numerator, denominator) = (line.amount.numerator(), line.amount.denominator());
+        match parts.iter_mut().find(|(_, known)| *known == denominator) {
+            Some((sum, _)) => *sum = sum.checked_add(numerator).ok_or(AmountError::Overflow)?,
+            None => parts.push((numerator, denominator)),
         }
+        Ok(())
     }
-    Ok(sums)
+
+    fn end_account(&mut self) -> Result<(), AmountError> {
+        for (key, parts) in self.own.drain(..) {
+            let amounts = parts
+                .into_iter()
+                .map(|(numerator, denominator)| Amount::new(numerator, denominator, key.currency));
+            let amounts = amounts.collect::<Result<Vec<_>, _>>()?;
+            let sum = Amount::sum(&amounts, key.currency)?;
+            self.done.push((key, sum));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn into_sums(mut self) -> Result<Vec<(SideKey, Amount)>, AmountError> {
+        self.end_account()?;
+        Ok(self.done)
+    }
 }
 
 /// Both sides by account, meter, site and currency.
@@ -247,6 +275,7 @@ mod tests {
 
     use super::*;
     use crate::gather::tests::book;
+    use crate::line_view::LineTerms;
     use crate::quote::{QuoteBook, QuoteFor, ToldUsage};
     use crate::request::Window;
 
@@ -273,9 +302,12 @@ mod tests {
 
     fn sides_of(old: &[RatedLine], new: &[RatedLine]) -> BTreeMap<SideKey, Side> {
         let sums = |lines: &[RatedLine]| -> BTreeMap<SideKey, Amount> {
-            let kept = SideSums::default();
-            kept.take(0, lines.to_vec()).expect("sums");
-            kept.into_sums()
+            let mut parts = SideParts::default();
+            for line in lines {
+                let terms = LineTerms::of(line);
+                parts.put(&LineView::of(line, &terms)).expect("fits");
+            }
+            parts.into_sums().expect("sums").into_iter().collect()
         };
         sides(&sums(old), &sums(new))
     }

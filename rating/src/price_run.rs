@@ -16,6 +16,7 @@ use turnpike_schemas::{Account, AccountId, Amount, Currency, RatedLine, RunId};
 
 use crate::account::price_account;
 use crate::convert::LineColumns;
+use crate::difference::{SideKey, SideParts};
 use crate::error::RatingError;
 use crate::fast::Tally;
 use crate::gather::{self, GatherKey, Gathered, Harvest};
@@ -34,11 +35,12 @@ pub trait LineSink: Send + Sync {
     fn take(&self, part: usize, lines: PartLines) -> Result<(), RatingError>;
 }
 
-/// The lines of a part: as a table, one by one, or both.
+/// The lines of a part: as a table, one by one, what they come to, or any of these.
 #[derive(Debug, Default)]
 pub struct PartLines {
     columns: Option<LineColumns>,
     kept: Option<Vec<RatedLine>>,
+    sums: Option<SideParts>,
 }
 
 impl PartLines {
@@ -50,6 +52,17 @@ impl PartLines {
     #[must_use]
     pub fn with_lines(self) -> Self {
         Self { kept: Some(Vec::new()), ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn with_sums(self) -> Self {
+        Self { sums: Some(SideParts::default()), ..self }
+    }
+
+    /// What the lines come to.
+    pub(crate) fn take_sums(&mut self) -> Result<Vec<(SideKey, Amount)>, RatingError> {
+        let sums = self.sums.take().map(SideParts::into_sums).transpose()?;
+        Ok(sums.unwrap_or_default())
     }
 
     /// The `rated_lines` table of the part; `None` without lines.
@@ -71,6 +84,9 @@ impl PartLines {
     }
 
     fn put_table(&mut self, line: &LineView<'_>) -> Result<(), RatingError> {
+        if let Some(sums) = &mut self.sums {
+            sums.put(line)?;
+        }
         match &mut self.columns {
             Some(columns) => columns.put(line),
             None => Ok(()),
