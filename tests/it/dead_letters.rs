@@ -75,3 +75,31 @@ fn dead_letters_are_replayed_once_and_given_up_with_a_reason() {
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
     turnpike.ok(&["verify"]);
 }
+
+#[test]
+fn one_record_of_a_list_is_shown_replayed_and_given_up_alone() {
+    let turnpike = Turnpike::new();
+    let list = include_str!("../../ingest/fixtures/cloudstack_usage.json");
+    let list = list.replace("\"24\"", "\"bad\"").replace("\"1610612736\"", "\"-1\"");
+    turnpike.file("list.json", &list);
+    turnpike.ok(&["ingest", "--from", "file:list.json"]);
+    assert_eq!(found(&turnpike), [3, 1, 0, 0, 2, 0]);
+    let (second, third) =
+        (id_of(&turnpike, "quantity_invalid"), id_of(&turnpike, "quantity_negative"));
+    assert!(second.ends_with(":1.1") && third.ends_with(":1.2"), "{second} {third}");
+    let shown = turnpike.json(&["dead-letters", "show", &third]);
+    let payload = shown["payload"].as_str().unwrap();
+    assert!(payload.contains("\"-1\"") && !payload.contains("bad"), "{payload}");
+    turnpike.file("fixed.json", payload.replace("\"-1\"", "\"1610612736\""));
+    turnpike.ok(&["dead-letters", "replay", &third, "--payload", "fixed.json"]);
+    assert_eq!(found(&turnpike), [3, 2, 0, 0, 1, 0]);
+    turnpike.ok(&["dead-letters", "discard", &second, "--why", "sent by a test"]);
+    assert_eq!(found(&turnpike), [3, 2, 0, 0, 0, 1]);
+    assert_eq!(turnpike.json(&["dead-letters", "show", &third])["status"], "replayed");
+    assert_eq!(turnpike.json(&["dead-letters", "show", &second])["status"], "discarded");
+    // A part that does not exist is no dead letter, and the first is none either.
+    for part in ["1.3", "1"] {
+        let other = second.replace(":1.1", &format!(":{part}"));
+        turnpike.fails(4, &["dead-letters", "show", &other]);
+    }
+}
