@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use deltalake_core::kernel::Action;
 use turnpike_schemas::Instant;
 use turnpike_schemas::arrow::{status, usage_events};
+use turnpike_schemas::time::{next_utc_month, utc_month_start};
 use uuid::Uuid;
 
 use crate::commit::{Outcome, Plan};
@@ -185,9 +186,20 @@ fn months_of(rows: &RecordBatch) -> BTreeSet<i32> {
     let resources = column(rows, "resource");
     let times = column(rows, "time").as_primitive::<TimestampMicrosecondType>();
     let metered = |row: &usize| words.value(*row) == status::ACCEPTED && resources.is_valid(*row);
-    let instants = (0..rows.num_rows()).filter(metered).map(|row| times.value(row));
-    let instants = instants.filter_map(|micros| Instant::from_micros(micros).ok());
-    instants.map(|instant| instant.utc_month()).collect()
+    let mut months = BTreeSet::new();
+    // Most rows fall into the month of the row before.
+    let mut same = 0..0;
+    for micros in (0..rows.num_rows()).filter(metered).map(|row| times.value(row)) {
+        if same.contains(&micros) {
+            continue;
+        }
+        let Ok(instant) = Instant::from_micros(micros) else { continue };
+        let month = instant.utc_month();
+        months.insert(month);
+        let bounds = utc_month_start(month).zip(utc_month_start(next_utc_month(month)));
+        same = bounds.map_or(0..0, |(start, end)| start.micros()..end.micros());
+    }
+    months
 }
 
 fn column<'a>(rows: &'a RecordBatch, name: &str) -> &'a ArrayRef {

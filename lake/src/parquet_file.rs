@@ -36,6 +36,10 @@ const STEPPED: [&str; 2] = ["time", "raw_row"];
 const RUN_GROUP_ROWS: usize = 131_072;
 /// Bytes of a dictionary of resources, so that a row group never falls back to repeating their names.
 const RESOURCE_DICTIONARY_BYTES: usize = 16 << 20;
+/// Columns of raw events with a few short words, most often the same in many rows.
+const WORDS: [&str; 5] = ["status", "system", "kind", "resource_kind", "state"];
+/// The same, and numbers, of measurements.
+const MEASURED: [&str; 4] = ["meter", "quantity", "scale", "flow"];
 /// Columns that nobody looks for by value.
 const UNSEARCHED: [&str; 2] = ["raw", "error"];
 
@@ -147,13 +151,8 @@ fn encode(schema: &SchemaRef, file: &NewFile) -> Result<Vec<u8>, ParquetError> {
     for name in DISTINCT {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
-    // Raw events are written far more often than read: numbers stay plain there, which zstd packs
-    // well enough.
     if schema.index_of("raw").is_ok() {
-        for field in schema.fields().iter().filter(|field| field.data_type().is_primitive()) {
-            let column = ColumnPath::from(field.name().as_str());
-            properties = properties.set_column_dictionary_enabled(column, false);
-        }
+        properties = for_raw(schema, properties);
     }
     for name in UNSEARCHED {
         let column = ColumnPath::from(name);
@@ -184,6 +183,23 @@ fn for_lines(mut properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder
             properties.set_column_compression(ColumnPath::from(name), Compression::UNCOMPRESSED);
     }
     properties.set_statistics_enabled(EnabledStatistics::None)
+}
+
+/// Raw events are written far more often than read, and read as a whole or looked through row by
+/// row: numbers and words stay plain, which zstd packs well enough and sooner than a dictionary looks
+/// them up, and nobody asks for the least value of a column.
+fn for_raw(schema: &SchemaRef, properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+    let mut properties =
+        properties.set_statistics_enabled(EnabledStatistics::None).set_offset_index_disabled(true);
+    let numbers = schema.fields().iter().filter(|field| field.data_type().is_primitive());
+    let names = numbers.map(|field| field.name().as_str()).chain(WORDS);
+    let columns = names.map(ColumnPath::from);
+    let nested = MEASURED.map(|name| ["measurements", "list", "element", name]);
+    let nested = nested.map(|path| ColumnPath::new(path.map(str::to_owned).to_vec()));
+    for column in columns.chain(nested) {
+        properties = properties.set_column_dictionary_enabled(column, false);
+    }
+    properties
 }
 
 /// Files that are sorted are read in order, column by column, again and again.
