@@ -167,14 +167,14 @@ struct Ready<'p, 'l> {
 }
 
 /// A part on its way: what it comes to, its lines, and memory that serves account after account.
-struct Pricing<'p> {
+struct OpenPart<'p> {
     part: Part,
     lines: PartLines,
     bytes: Vec<u8>,
     short: ShortLines<'p>,
 }
 
-impl Pricing<'_> {
+impl OpenPart<'_> {
     /// Adds a line to what the part comes to and to what is hashed of its account.
     fn count(&mut self, line: &LineView<'_>, shared: &TermsDigest) -> Result<(), RatingError> {
         line_digest::put(line, shared, &mut self.bytes);
@@ -314,7 +314,7 @@ impl<'p, 'l: 'p> PriceRun<'p, 'l> {
         accounts: &[u32],
         ready: &Ready<'p, 'l>,
     ) -> Result<Part, RatingError> {
-        let mut pricing = Pricing {
+        let mut open = OpenPart {
             part: Part::default(),
             lines: self.sink.part(),
             bytes: Vec::new(),
@@ -324,37 +324,37 @@ impl<'p, 'l: 'p> PriceRun<'p, 'l> {
             let account = self.account(*at);
             let general = ready.general.get(&account.id);
             let short = match general {
-                None => ready.short.price(*at, account, &mut pricing.short),
+                None => ready.short.price(*at, account, &mut open.short),
                 Some(_) => None,
             };
             if short.is_some() {
-                self.put_short(account, ready, &mut pricing)?;
+                self.put_short(account, ready, &mut open)?;
                 continue;
             }
             match self.general(*at, account, general) {
-                Ok(priced) => put_general(priced, &mut pricing)?,
-                Err(reason) => pricing.part.parked.push((account.id.clone(), reason)),
+                Ok(priced) => put_general(priced, &mut open)?,
+                Err(reason) => open.part.parked.push((account.id.clone(), reason)),
             }
         }
-        self.sink.take(number, pricing.lines)?;
-        Ok(pricing.part)
+        self.sink.take(number, open.lines)?;
+        Ok(open.part)
     }
 
     fn put_short(
         &self,
         account: &'l Account,
         ready: &Ready<'p, 'l>,
-        pricing: &mut Pricing<'p>,
+        open: &mut OpenPart<'p>,
     ) -> Result<(), RatingError> {
-        let lines = std::mem::take(&mut pricing.short);
+        let lines = std::mem::take(&mut open.short);
         for (line, shared) in ready.short.views(account, &lines) {
-            pricing.count(&line, shared)?;
-            pricing.lines.put(&line)?;
+            open.count(&line, shared)?;
+            open.lines.put(&line)?;
         }
         if !lines.is_empty() {
-            pricing.end_account();
+            open.end_account();
         }
-        pricing.short = lines;
+        open.short = lines;
         Ok(())
     }
 
@@ -380,18 +380,18 @@ impl<'p, 'l: 'p> PriceRun<'p, 'l> {
     }
 }
 
-fn put_general(priced: Vec<RatedLine>, pricing: &mut Pricing<'_>) -> Result<(), RatingError> {
+fn put_general(priced: Vec<RatedLine>, open: &mut OpenPart<'_>) -> Result<(), RatingError> {
     let mut shared = TermsDigest::default();
     for line in &priced {
         let terms = LineTerms::of(line);
         shared.write(&terms);
         let view = LineView::of(line, &terms);
-        pricing.count(&view, &shared)?;
-        pricing.lines.put_table(&view)?;
+        open.count(&view, &shared)?;
+        open.lines.put_table(&view)?;
     }
     if !priced.is_empty() {
-        pricing.end_account();
+        open.end_account();
     }
-    pricing.lines.keep(priced);
+    open.lines.keep(priced);
     Ok(())
 }

@@ -192,7 +192,8 @@ fn slots(book: &PriceBook, numbers: &mut Numbers) -> Vec<Slot> {
 
 fn sums(numbers: &mut Numbers, sign: i128) -> Sums {
     let start = 1_767_225_600_000_000;
-    let first = start + i64::try_from(numbers.next(12)).expect("hour") * 3_600_000_000;
+    let hour = i64::try_from(numbers.next(12)).expect("hour") * 3_600_000_000;
+    let first = start + hour + i64::try_from(numbers.next(1_500_000)).expect("micros");
     let size = numbers.of(&[3, 1_000_000, 1 << 45]);
     Sums {
         quantity: sign * i128::from(numbers.next(1 << 30)) * size,
