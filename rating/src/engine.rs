@@ -20,7 +20,7 @@ use datafusion::prelude::SessionConfig;
 
 pub use meter_exec::{BucketResult, MeterExec, MeterTask};
 pub(crate) use plan::meter_bucket;
-pub(crate) use stage::{Found, Job, meter_all, opening};
+pub(crate) use stage::{Found, Job, meter_all, opening, resources_of};
 pub use view::View;
 
 use crate::error::RatingError;

@@ -168,7 +168,7 @@ impl Harvest {
     }
 
     /// Adds to the sums of a key; what is too large parks the account.
-    fn sum(&mut self, key: GatherKey, next: Gathered) {
+    pub(crate) fn sum(&mut self, key: GatherKey, next: Gathered) {
         match self.gathered.get_mut(&key) {
             Some(sums) => {
                 if sums.add(&next).is_none() {

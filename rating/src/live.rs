@@ -2,6 +2,7 @@
 //!
 //! Owns: the fold of every resource, what its finished intervals come to, and how both advance with
 //! the versions of `usage_events`. Does not own: metering, gathering or pricing; those are a run's.
+//! What is usual is kept the short way ([`Kept`]), in numbers; the rest as the general way knows it.
 //!
 //! Invariants:
 //! - The lines of an account are those of a rating run over the same snapshot, book, window and
@@ -15,9 +16,10 @@ mod resource;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use turnpike_lake::{EventFilter, LakeSnapshot};
+use turnpike_schemas::amount::AmountError;
 use turnpike_schemas::arrow::status;
 use turnpike_schemas::{
     AccountId, Instant, OwnerRef, Period, PriceBook, RatedLine, ResourceId, RunId,
@@ -26,6 +28,7 @@ use turnpike_schemas::{
 use crate::account::{Placement, placements};
 use crate::engine;
 use crate::error::RatingError;
+use crate::fast::{FastResult, FastTask, Kept};
 use crate::gather::{GatherKey, Gathered, Harvest};
 use crate::metering::{EventReader, Metered, MeteredEvent};
 use crate::parked::ParkReason;
@@ -50,6 +53,10 @@ pub struct LiveBill {
     /// By bucket: from which month on its rows were folded.
     opened: Vec<i32>,
     resources: Vec<HashMap<ResourceId, LiveResource>>,
+    /// All other resources. Asking what they come to needs room to sum.
+    kept: Mutex<Kept>,
+    /// Accounts as they are numbered in the book.
+    numbers: HashMap<AccountId, u32>,
     /// Accounts that may have a share in what an owner holds.
     claims: HashMap<OwnerRef, BTreeSet<AccountId>>,
     /// Resources by the accounts that may have a share in them, with their bucket.
@@ -104,7 +111,11 @@ impl LiveBill {
             }
         }
         let buckets = snapshot.buckets();
+        let kept = Kept::new(&Lookup::new(&book, &periods), span, buckets);
+        let ids = book.accounts.iter().map(|account| account.id.clone());
         let mut live = Self {
+            kept: Mutex::new(kept),
+            numbers: ids.zip(0..).collect(),
             book,
             periods,
             span,
@@ -145,7 +156,8 @@ impl LiveBill {
 
     /// Resources that are kept: what memory grows with.
     pub fn resources(&self) -> usize {
-        self.resources.iter().map(HashMap::len).sum()
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).len();
+        kept + self.resources.iter().map(HashMap::len).sum::<usize>()
     }
 
     /// Takes up what was committed since, and lets the clock go on.
@@ -239,10 +251,19 @@ impl LiveBill {
         }
         let until = self.span.end().min(as_of);
         let mut harvest = Harvest::default();
+        let mut usual = Vec::new();
         for (bucket, resource) in self.members.get(id).into_iter().flatten() {
-            let found = self.resources.get(*bucket).and_then(|all| all.get(resource));
-            let Some(found) = found else { continue };
-            harvest.merge(found.harvest(lookup, &self.span, until));
+            match self.resources.get(*bucket).and_then(|all| all.get(resource)) {
+                Some(found) => harvest.merge(found.harvest(lookup, &self.span, until)),
+                None => usual.push((*bucket, resource.as_str())),
+            }
+        }
+        if let Some(number) = self.numbers.get(id) {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let owed = kept.owed(lookup, *number, usual.into_iter(), until);
+            for (key, sums) in owed.ok_or(AmountError::Overflow)? {
+                harvest.sum(key, sums);
+            }
         }
         harvest.resolve();
         // A resource may have been another account's before.
@@ -297,18 +318,25 @@ impl LiveBill {
         {
             let lookup = Lookup::new(&self.book, &self.periods);
             let known = &mut self.resources[at];
+            let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
             for group in events.chunk_by(|a, b| a.resource == b.resource) {
                 let id = &group[0].resource;
                 if again.contains(id) {
                     continue;
                 }
-                let live = known.entry(id.clone()).or_default();
-                if live.is_late(&group[0]) {
+                let taken = match known.get_mut(id) {
+                    Some(live) if live.is_late(&group[0]) => false,
+                    Some(live) => {
+                        live.take(group, self.now, &lookup, &self.span);
+                        true
+                    }
+                    None => kept.advance(&lookup, (at, id.as_str()), group, self.now),
+                };
+                if taken {
+                    advanced.push(id.clone());
+                } else {
                     again.insert(id.clone());
-                    continue;
                 }
-                live.take(group, self.now, &lookup, &self.span);
-                advanced.push(id.clone());
             }
         }
         self.fold_again(snapshot, bucket, &again).await?;
@@ -330,51 +358,86 @@ impl LiveBill {
             return Ok(());
         }
         let (month, mut opening) = engine::opening(snapshot, bucket, self.range.first).await?;
+        opening.retain(|id, _| again.contains(id));
         let names = again.iter().map(ToString::to_string).collect();
         let rows = snapshot.scan_resources(bucket, month, self.range.last, names).await?;
-        let events = events_of(&rows)?;
-        let lookup = Lookup::new(&self.book, &self.periods);
-        let known = &mut self.resources[index(bucket)];
         for id in again {
-            known.insert(id.clone(), LiveResource::open(opening.remove(id)));
+            self.resources[index(bucket)].remove(id);
+            self.kept_mut().remove(index(bucket), id.as_str());
         }
-        for group in events.chunk_by(|a, b| a.resource == b.resource) {
-            if let Some(live) = known.get_mut(&group[0].resource) {
-                live.take(group, self.now, &lookup, &self.span);
-            }
-        }
+        self.fold(index(bucket), opening, &events_of(&rows)?);
         Ok(())
+    }
+
+    fn kept_mut(&mut self) -> &mut Kept {
+        self.kept.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Folds resources from what was known of them and all of their events.
+    fn fold(
+        &mut self,
+        at: usize,
+        mut opening: BTreeMap<ResourceId, Metered>,
+        events: &[MeteredEvent],
+    ) {
+        let lookup = Lookup::new(&self.book, &self.periods);
+        let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let known = &mut self.resources[at];
+        let mut open = |id: &ResourceId, state: Option<Metered>, events: &[MeteredEvent]| {
+            let name = (at, id.as_str());
+            if !kept.open(&lookup, name, state.as_ref(), events, self.now) {
+                let mut live = LiveResource::open(state);
+                live.take(events, self.now, &lookup, &self.span);
+                known.insert(id.clone(), live);
+            }
+        };
+        for group in events.chunk_by(|a, b| a.resource == b.resource) {
+            let id = &group[0].resource;
+            open(id, opening.remove(id), group);
+        }
+        // Those that no event came for.
+        for (id, state) in opening {
+            open(&id, Some(state), &[]);
+        }
     }
 
     /// Reads a bucket from its opening state.
     async fn load(&mut self, snapshot: &LakeSnapshot, bucket: u32) -> Result<(), RatingError> {
         let at = index(bucket);
         let (month, opening) = engine::opening(snapshot, bucket, self.range.first).await?;
-        let mut known: HashMap<ResourceId, LiveResource> = opening
-            .into_iter()
-            .map(|(id, state): (ResourceId, Metered)| (id, LiveResource::open(Some(state))))
-            .collect();
-        let rows = snapshot.scan(bucket, month, self.range.last).await?;
-        let mut reader = EventReader::default();
-        {
-            let lookup = Lookup::new(&self.book, &self.periods);
-            let mut take = |event: MeteredEvent| {
-                let live = known.entry(event.resource.clone()).or_default();
-                live.take(std::slice::from_ref(&event), self.now, &lookup, &self.span);
-            };
-            for batch in &rows {
-                reader.read(batch, |event| {
-                    take(event);
-                    Ok(())
-                })?;
-            }
-            if let Some(event) = reader.finish() {
-                take(event);
-            }
-        }
         self.opened[at] = month;
-        let ids: Vec<ResourceId> = known.keys().cloned().collect();
-        self.resources[at] = known;
+        let last = self.range.last;
+        let tail = snapshot.tail(bucket, month, last).await?;
+        let runs = snapshot.checked_runs(bucket, month, last).await?;
+        let FastResult { left, mut opening, .. } = {
+            let lookup = Lookup::new(&self.book, &self.periods);
+            let task = FastTask {
+                files: runs.into_iter().map(|run| run.path).collect(),
+                opening,
+                masked: &self.masked,
+                elsewhere: engine::resources_of(&tail),
+                state_months: &[],
+            };
+            let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
+            kept.read(&lookup, at, task, self.now)
+        };
+        if !left.is_empty() {
+            let rows = match left.names() {
+                Some(names) => {
+                    let names = names.iter().cloned().collect();
+                    snapshot.scan_resources(bucket, month, last, names).await?
+                }
+                None => snapshot.scan(bucket, month, last).await?,
+            };
+            let mut events = events_of(&rows)?;
+            events.retain(|event| left.contains(event.resource.as_str()));
+            opening.retain(|id, _| left.contains(id.as_str()));
+            self.fold(at, opening, &events);
+        }
+        let mut ids: Vec<ResourceId> = self.resources[at].keys().cloned().collect();
+        for name in self.kept_mut().names(at) {
+            ids.push(ResourceId::new(name)?);
+        }
         for id in ids {
             self.enlist(at, &id);
         }
@@ -384,9 +447,18 @@ impl LiveBill {
     /// Notes which accounts may have a share in a resource. One that has no longer is only looked at
     /// in vain.
     fn enlist(&mut self, bucket: usize, id: &ResourceId) {
-        let Some(live) = self.resources[bucket].get(id) else { return };
-        for account in live.accounts(&self.claims) {
-            self.members.entry(account.clone()).or_default().insert((bucket, id.clone()));
+        let accounts = match self.resources[bucket].get(id) {
+            Some(live) => live.accounts(&self.claims),
+            None => {
+                let numbers = self.kept_mut().accounts(bucket, id.as_str());
+                let accounts = numbers.into_iter().filter_map(|number| {
+                    self.book.accounts.get(usize::try_from(number).ok()?)
+                });
+                accounts.map(|account| account.id.clone()).collect()
+            }
+        };
+        for account in accounts {
+            self.members.entry(account).or_default().insert((bucket, id.clone()));
         }
     }
 }

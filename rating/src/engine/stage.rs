@@ -145,7 +145,7 @@ fn terms<'r, 'l>(
     job: &'l Job,
     lookup: &'r Lookup<'l>,
     lookups: &'r [Lookup<'l>],
-) -> Vec<Terms<'r, 'l>> {
+) -> Vec<Terms<'r, 'l, 'l>> {
     let own = Terms { lookup, span: job.span, until: job.until(), view: None };
     let views = job.views.iter().zip(lookups);
     let views = views.map(|(view, lookup)| Terms {
@@ -199,7 +199,7 @@ struct OneBucket {
 
 async fn meter_one(
     job: &Job,
-    worker: &mut Worker<'_, '_>,
+    worker: &mut Worker<'_, '_, '_>,
     bucket: u32,
 ) -> Result<OneBucket, RatingError> {
     let (snapshot, request) = (&job.snapshot, &job.request);
@@ -272,7 +272,7 @@ pub(crate) async fn opening(
     Ok((month, by_name.collect()))
 }
 
-fn resources_of(tail: &[RecordBatch]) -> HashSet<String> {
+pub(crate) fn resources_of(tail: &[RecordBatch]) -> HashSet<String> {
     let mut names = HashSet::new();
     for batch in tail {
         let column = batch.column_by_name("resource").and_then(|c| c.as_string_opt::<i32>());

@@ -7,7 +7,7 @@ use turnpike_schemas::Instant;
 use turnpike_schemas::event::{EventKind, Flow, ResourceState};
 
 use super::column::{NO_CODE, NO_LONG, Texts, Values, longs, texts};
-use super::fold::{Head, Holder, Measure, Said};
+use super::head::{Head, Holder, Measure, Said};
 use super::names::{Form, Labels, NONE, Names};
 use super::pages::Pages;
 

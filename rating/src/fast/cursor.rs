@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::block::{Block, Changes, Numbers};
-use super::fold::{Head, Measure};
+use super::head::{Head, Measure};
 use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 /// An event that a cursor stands at.

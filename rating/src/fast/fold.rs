@@ -7,115 +7,9 @@ use turnpike_schemas::book::OpenIntervals;
 use turnpike_schemas::event::{EventKind, Flow, ResourceState};
 
 use super::column::NO_LONG;
+use super::head::{Head, Holder, Measure};
+use super::held::{Counter, Held, LANES, NOWHERE, Places, Way};
 use super::names::NONE;
-use super::route::Place;
-
-/// Who holds a resource, in numbers. Of an event: what it says, with [`NONE`] for what it does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Holder {
-    pub(super) kind: u32,
-    pub(super) parent: u32,
-    pub(super) owner: u32,
-    pub(super) project: u32,
-    pub(super) site: u32,
-    pub(super) region: u32,
-    pub(super) source: u32,
-    pub(super) attributes: u32,
-    pub(super) tags: u32,
-}
-
-/// What an event says besides its time and measurements.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Head {
-    pub(super) kind: EventKind,
-    pub(super) state: Option<ResourceState>,
-    pub(super) terminal: bool,
-    pub(super) window: Option<(i64, i64)>,
-    pub(super) since: Option<i64>,
-    pub(super) incarnation: u32,
-    pub(super) said: Said,
-}
-
-/// What an event says of the holder.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Said {
-    pub(super) holder: Holder,
-    pub(super) says_tags: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Measure {
-    pub(super) meter: u32,
-    pub(super) flow: Flow,
-    pub(super) quantity: i64,
-    pub(super) scale: u32,
-}
-
-/// A quantity held since an instant.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
-    pub(super) meter: u32,
-    pub(super) quantity: i64,
-    pub(super) scale: u32,
-    pub(super) from: i64,
-    pub(super) ways: [Way; LANES],
-}
-
-/// How many books price the same usage at one go, each on a lane of its own.
-pub(super) const LANES: usize = 2;
-
-/// Of a holder on each lane.
-pub(super) type Places = [Place; LANES];
-
-const NOWHERE: Places = [Place::UNKNOWN; LANES];
-
-/// Where a held quantity is priced on a lane.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
-    /// Once that is known: it is the same until the holder changes.
-    pub(super) route: u32,
-    pub(super) last: Last,
-}
-
-impl Way {
-    pub(super) const NONE: Self = Self { route: UNKNOWN, last: Last::NONE };
-}
-
-/// Where usage was summed last, and where more of it is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Last {
-    /// [`UNKNOWN`] where nothing was yet.
-    pub(super) sum: u32,
-    pub(super) state: ResourceState,
-    /// The stretch of time within which it is the same sum.
-    pub(super) start: i64,
-    pub(super) end: i64,
-}
-
-impl Last {
-    pub(super) const NONE: Self =
-        Self { sum: UNKNOWN, state: ResourceState::Unknown, start: 0, end: 0 };
-}
-
-impl Held {
-    /// Where it is priced has to be looked at again.
-    fn forget_route(&mut self) {
-        self.ways = [Way::NONE; LANES];
-    }
-}
-
-/// The last reading of a counter.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Counter {
-    pub(super) meter: u32,
-    pub(super) incarnation: u32,
-    pub(super) value: i64,
-    pub(super) scale: u32,
-    pub(super) at: i64,
-}
-
-/// A number that is not known yet.
-pub(super) const UNKNOWN: u32 = u32::MAX;
 
 /// What is known of a resource. Instants that are not known are [`NO_LONG`].
 #[derive(Debug, Clone)]
@@ -181,6 +75,25 @@ impl Known {
         self.evidence = 0;
         self.ended = NO_LONG;
         self.settled = false;
+    }
+
+    /// Whether an event told of it.
+    pub(super) fn is_seen(&self) -> bool {
+        self.seen
+    }
+
+    pub(super) fn source(&self) -> u32 {
+        self.holder.source
+    }
+
+    pub(super) fn owner(&self) -> u32 {
+        self.holder.owner
+    }
+
+    /// The same in as little memory as it takes.
+    pub(super) fn packed(&self) -> Self {
+        // A copy of a vector has no spare room.
+        self.clone()
     }
 
     #[inline]

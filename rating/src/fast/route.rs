@@ -10,11 +10,12 @@ use foldhash::{HashMap, HashMapExt as _};
 use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::interval::Holder as FullHolder;
 use turnpike_schemas::{
-    Account, Aggregation, Instant, MeterId, OwnerRef, Period, PriceBook, ResourceId, UsageInterval,
+    Account, Aggregation, Instant, MeterId, OwnerRef, Period, ResourceId, UsageInterval,
 };
 
 use super::block::Numbers;
-use super::fold::{Holder, UNKNOWN};
+use super::head::Holder;
+use super::held::UNKNOWN;
 use super::names::NONE;
 use super::tally::{Slot, Subject};
 use crate::gather::{GatherKey, Gathered, Harvest};
@@ -78,8 +79,7 @@ struct Segment {
 
 struct Route {
     key: RouteKey,
-    /// An account and holder for whom this was first asked.
-    account: u32,
+    /// For whom this was first asked.
     holder: Holder,
     segments: Vec<Segment>,
 }
@@ -107,10 +107,9 @@ impl Place {
 }
 
 /// All routes that a worker knows.
-pub(super) struct Routes<'r, 'l> {
-    lookup: &'r Lookup<'l>,
+pub(super) struct Routes {
     span: Period,
-    owners: HashMap<&'l str, Option<u32>>,
+    owners: HashMap<Box<str>, Option<u32>>,
     /// By account: what accounts have to share in order to share routes.
     classes: Vec<u32>,
     /// By the number of an owner's name: account and class, once they were asked for.
@@ -122,19 +121,21 @@ pub(super) struct Routes<'r, 'l> {
     routes: HashMap<RouteKey, u32>,
     route_list: Vec<Route>,
     slots: HashMap<(u32, GatherKey, String), u32>,
+    /// Whether what is not known yet stays unknown.
+    pub(super) is_frozen: bool,
 }
 
-impl<'r, 'l> Routes<'r, 'l> {
-    pub(super) fn new(lookup: &'r Lookup<'l>, span: Period) -> Self {
+impl Routes {
+    pub(super) fn new(lookup: &Lookup<'_>, span: Period) -> Self {
         let accounts = &lookup.book.accounts;
-        let mut owners: HashMap<&str, Option<u32>> = HashMap::new();
+        let mut owners: HashMap<Box<str>, Option<u32>> = HashMap::new();
         let mut names: HashMap<String, u32> = HashMap::new();
         let mut classes = Vec::with_capacity(accounts.len());
         for (number, account) in (0_u32..).zip(accounts) {
             for rule in &account.owners {
                 let always = rule.valid_from.is_none() && rule.valid_to.is_none();
                 owners
-                    .entry(rule.owner.as_str())
+                    .entry(rule.owner.as_str().into())
                     .and_modify(|known| *known = None)
                     .or_insert(always.then_some(number));
             }
@@ -142,7 +143,6 @@ impl<'r, 'l> Routes<'r, 'l> {
             classes.push(*names.entry(class_name(account, lookup)).or_insert(next));
         }
         Self {
-            lookup,
             span,
             owners,
             classes,
@@ -153,11 +153,8 @@ impl<'r, 'l> Routes<'r, 'l> {
             routes: HashMap::new(),
             route_list: Vec::new(),
             slots: HashMap::new(),
+            is_frozen: false,
         }
-    }
-
-    pub(super) fn book(&self) -> &'l PriceBook {
-        self.lookup.book
     }
 
     /// The place of a holder.
@@ -170,6 +167,12 @@ impl<'r, 'l> Routes<'r, 'l> {
             self.last_spot = (own, *self.spots.entry(own).or_insert(next));
         }
         Place { account, class, spot: self.last_spot.1 }
+    }
+
+    /// The account that an owner's usage is billed to.
+    pub(super) fn owned_by(&mut self, owner: u32, numbers: &Numbers) -> Option<u32> {
+        let (account, _) = self.account(owner, numbers);
+        (account != UNKNOWN).then_some(account)
     }
 
     /// The account of an owner, and its class.
@@ -208,6 +211,7 @@ impl<'r, 'l> Routes<'r, 'l> {
     /// A new route of a holder and meter; its place has an account.
     pub(super) fn route(
         &mut self,
+        lookup: &Lookup<'_>,
         place: Place,
         holder: &Holder,
         (meter, scale): (u32, u32),
@@ -215,24 +219,24 @@ impl<'r, 'l> Routes<'r, 'l> {
     ) -> Option<u32> {
         let Place { class, spot, .. } = place;
         let key = RouteKey { class, spot, meter, held, scale, estimated };
-        let account = place.account()?;
-        let segments = self.segments(&self.lookup.book.accounts[account as usize])?;
+        let account = place.account().filter(|_| !self.is_frozen)?;
+        let segments = self.segments(lookup, &lookup.book.accounts[account as usize])?;
         let route = u32::try_from(self.route_list.len()).ok()?;
-        self.route_list.push(Route { key, account, holder: *holder, segments });
+        self.route_list.push(Route { key, holder: *holder, segments });
         self.routes.insert(key, route);
         Some(route)
     }
 
     /// The stretches of the span, cut wherever anything may change for the account.
-    fn segments(&self, account: &'l Account) -> Option<Vec<Segment>> {
+    fn segments(&self, lookup: &Lookup<'_>, account: &Account) -> Option<Vec<Segment>> {
         let mut cuts = vec![self.span.start(), self.span.end()];
-        if let Some(period) = self.lookup.periods.get(&account.id) {
+        if let Some(period) = lookup.periods.get(&account.id) {
             cuts.extend([period.start(), period.end()]);
             for month in period.local_months(account.time_zone).ok()? {
                 cuts.extend([month.start(), month.end()]);
             }
         }
-        self.lookup.price_cuts(account, &mut cuts);
+        lookup.price_cuts(account, &mut cuts);
         cuts.retain(|cut| self.span.start() <= *cut && *cut <= self.span.end());
         cuts.sort_unstable();
         cuts.dedup();
@@ -244,11 +248,12 @@ impl<'r, 'l> Routes<'r, 'l> {
         Some(cuts.windows(2).map(segment).collect())
     }
 
-    /// The next stretch that overlaps `[start, end)`; `at` is the one to look at next.
+    /// The next stretch that overlaps `[start, end)`; `at` is the one to look at next. All accounts of
+    /// a class find the same: whichever asks first is looked up.
     pub(super) fn piece(
         &mut self,
-        route: u32,
-        state: ResourceState,
+        (lookup, account): (&Lookup<'_>, u32),
+        (route, state): (u32, ResourceState),
         (start, end): (i64, i64),
         at: &mut usize,
         numbers: &Numbers,
@@ -267,8 +272,10 @@ impl<'r, 'l> Routes<'r, 'l> {
             let (start, end) = (segment.start, segment.end);
             let target = match segment.targets[state as usize] {
                 Some(target) => target,
+                None if self.is_frozen => Target::Declined,
                 None => {
-                    let found = self.probe(route, this, state, numbers, slots);
+                    let asked = (route, this, state);
+                    let found = self.probe((lookup, account), asked, numbers, slots);
                     let segment = &mut self.route_list[route as usize].segments[this];
                     segment.targets[state as usize] = Some(found);
                     found
@@ -281,26 +288,25 @@ impl<'r, 'l> Routes<'r, 'l> {
     /// What the general way makes of usage in a stretch.
     fn probe(
         &mut self,
-        route: u32,
-        at: usize,
-        state: ResourceState,
+        (lookup, account): (&Lookup<'_>, u32),
+        (route, at, state): (u32, usize, ResourceState),
         numbers: &Numbers,
         slots: &mut Vec<Slot>,
     ) -> Target {
-        let Route { key, account, holder, segments } = &self.route_list[route as usize];
-        let (key, account, segment) = (*key, *account, &segments[at]);
+        let Route { key, holder, segments } = &self.route_list[route as usize];
+        let (key, segment) = (*key, &segments[at]);
         let Some(interval) = probe_interval(&key, holder, segment, state, numbers) else {
             return Target::Declined;
         };
-        let account = &self.lookup.book.accounts[account as usize];
-        if !self.lookup.periods.get(&account.id).is_some_and(|own| own.contains(interval.start)) {
+        let account = &lookup.book.accounts[account as usize];
+        if !lookup.periods.get(&account.id).is_some_and(|own| own.contains(interval.start)) {
             return Target::Nothing;
         }
-        if !self.lookup.is_plain(account, &interval.meter, interval.start) {
+        if !lookup.is_plain(account, &interval.meter, interval.start) {
             return Target::Declined;
         }
         let mut harvest = Harvest::default();
-        harvest.add(self.lookup, &interval, &self.span, Instant::MAX);
+        harvest.add(lookup, &interval, &self.span, Instant::MAX);
         harvest.resolve();
         if !harvest.parked.is_empty() || !harvest.unassigned.is_empty() {
             return Target::Declined;

@@ -8,7 +8,9 @@ use turnpike_schemas::event::{Flow, ResourceState};
 use turnpike_schemas::{Instant, Period};
 
 use super::block::Numbers;
-use super::fold::{Held, Holder, Last, Measure, Places, Sink, UNKNOWN, Way};
+use super::fold::Sink;
+use super::head::{Holder, Measure};
+use super::held::{Held, Last, Places, UNKNOWN, Way};
 use super::names::NONE;
 use super::route::{Place, Routes, Target};
 use super::tally::{Slot, Sums};
@@ -16,22 +18,22 @@ use crate::engine::View;
 use crate::tariff_lookup::Lookup;
 
 /// What a lane prices by.
-pub(crate) struct Terms<'r, 'l> {
+pub(crate) struct Terms<'r, 'l, 'v> {
     pub(crate) lookup: &'r Lookup<'l>,
     /// What metering has to yield, and the instant past which nothing is billed.
     pub(crate) span: Period,
     pub(crate) until: Instant,
     /// Says where usage is taken to have run.
-    pub(crate) view: Option<&'l View>,
+    pub(crate) view: Option<&'v View>,
 }
 
 /// One book's sums.
-pub(super) struct Lane<'r, 'l> {
-    pub(super) routes: Routes<'r, 'l>,
+pub(super) struct Lane<'v> {
+    pub(super) routes: Routes,
     pub(super) slots: Vec<Slot>,
     span: (i64, i64),
-    until: i64,
-    view: Option<&'l View>,
+    pub(super) until: i64,
+    view: Option<&'v View>,
     /// Where usage of a site is taken to have run: the site and its region.
     moves: HashMap<u32, Option<(u32, u32)>>,
     /// Account, slot, sums.
@@ -39,8 +41,9 @@ pub(super) struct Lane<'r, 'l> {
     pub(super) intervals: u64,
 }
 
-pub(super) struct Pending<'r, 'l> {
-    pub(super) lanes: Vec<Lane<'r, 'l>>,
+#[derive(Default)]
+pub(super) struct Pending<'v> {
+    pub(super) lanes: Vec<Lane<'v>>,
     pub(super) numbers: Numbers,
     /// The general way has to meter this resource.
     pub(super) declined: bool,
@@ -53,10 +56,15 @@ fn seconds(micros: i64) -> i64 {
     micros.div_euclid(SECOND)
 }
 
-impl<'r, 'l> Pending<'r, 'l> {
-    pub(super) fn new(terms: &[Terms<'r, 'l>]) -> Self {
+impl<'v> Pending<'v> {
+    pub(super) fn new(terms: &[Terms<'_, '_, 'v>]) -> Self {
         let lanes = terms.iter().map(Lane::new).collect();
         Self { lanes, numbers: Numbers::default(), declined: false }
+    }
+
+    /// Takes what the fold completes, looked up lane by lane.
+    pub(super) fn by<'a, 'l>(&'a mut self, lookups: &'a [&'a Lookup<'l>]) -> Summing<'a, 'v, 'l> {
+        Summing { pending: self, lookups }
     }
 
     pub(super) fn clear(&mut self) {
@@ -67,6 +75,22 @@ impl<'r, 'l> Pending<'r, 'l> {
         self.declined = false;
     }
 
+    /// From now on nothing is billed at or past `until`, and what is not looked up yet is declined.
+    pub(super) fn freeze(&mut self, until: Instant) {
+        for lane in &mut self.lanes {
+            lane.until = until.micros();
+            lane.routes.is_frozen = true;
+        }
+    }
+
+    /// Ends [`Pending::freeze`].
+    pub(super) fn thaw(&mut self, until: Instant) {
+        for lane in &mut self.lanes {
+            lane.until = until.micros();
+            lane.routes.is_frozen = false;
+        }
+    }
+
     /// The instant past which nothing is billed on any lane.
     pub(super) fn until(&self) -> i64 {
         self.lanes.iter().map(|lane| lane.until).max().unwrap_or(0)
@@ -74,8 +98,8 @@ impl<'r, 'l> Pending<'r, 'l> {
 }
 
 /// `None` of any of these: the resource is declined.
-impl<'r, 'l> Lane<'r, 'l> {
-    fn new(terms: &Terms<'r, 'l>) -> Self {
+impl<'v> Lane<'v> {
+    fn new(terms: &Terms<'_, '_, 'v>) -> Self {
         Self {
             routes: Routes::new(terms.lookup, terms.span),
             slots: Vec::new(),
@@ -128,8 +152,8 @@ impl<'r, 'l> Lane<'r, 'l> {
 
     fn route(
         &mut self,
-        place: Place,
-        holder: &Holder,
+        lookup: &Lookup<'_>,
+        (holder, place): (&Holder, Place),
         meter: (u32, u32),
         (held, estimated): (bool, bool),
         numbers: &mut Numbers,
@@ -138,7 +162,7 @@ impl<'r, 'l> Lane<'r, 'l> {
             return Some(known);
         }
         let holder = self.moved(holder, numbers)?;
-        self.routes.route(place, &holder, meter, (held, estimated))
+        self.routes.route(lookup, place, &holder, meter, (held, estimated))
     }
 
     /// Adds to the sum of a target and says which that is.
@@ -166,6 +190,7 @@ impl<'r, 'l> Lane<'r, 'l> {
     #[inline]
     fn held(
         &mut self,
+        lookup: &Lookup<'_>,
         (holder, place): (&Holder, &mut Place),
         state: ResourceState,
         (held, way): (&HeldQuantity, &mut Way),
@@ -195,15 +220,23 @@ impl<'r, 'l> Lane<'r, 'l> {
         let account = self.account(holder, place, numbers)?;
         let route = match way.route {
             known if known != UNKNOWN && !held.estimated => known,
-            _ => self.route(*place, holder, held.meter, (true, held.estimated), numbers)?,
+            _ => {
+                let kind = (true, held.estimated);
+                self.route(lookup, (holder, *place), held.meter, kind, numbers)?
+            }
         };
         if !held.estimated {
             way.route = route;
         }
         let mut at = 0;
-        while let Some(piece) =
-            self.routes.piece(route, state, (start, end), &mut at, numbers, &mut self.slots)
-        {
+        while let Some(piece) = self.routes.piece(
+            (lookup, account),
+            (route, state),
+            (start, end),
+            &mut at,
+            numbers,
+            &mut self.slots,
+        ) {
             let span = (start.max(piece.start), end.min(piece.end));
             let Some(sums) = held_sums(held.quantity, span) else { continue };
             let sum = self.add(account, piece.target, sums)?;
@@ -216,6 +249,7 @@ impl<'r, 'l> Lane<'r, 'l> {
 
     fn consumed(
         &mut self,
+        lookup: &Lookup<'_>,
         (holder, place): (&Holder, &mut Place),
         what: Measure,
         (start, end): (i64, i64),
@@ -236,9 +270,15 @@ impl<'r, 'l> Lane<'r, 'l> {
             return Some(());
         }
         let meter = (what.meter, what.scale);
-        let route = self.route(*place, holder, meter, (false, false), numbers)?;
-        let (state, span) = (ResourceState::Active, (at, at + 1));
-        let found = self.routes.piece(route, state, span, &mut 0, numbers, &mut self.slots);
+        let route = self.route(lookup, (holder, *place), meter, (false, false), numbers)?;
+        let found = self.routes.piece(
+            (lookup, account),
+            (route, ResourceState::Active),
+            (at, at + 1),
+            &mut 0,
+            numbers,
+            &mut self.slots,
+        );
         let Some(piece) = found else { return Some(()) };
         let sums = Sums {
             quantity: i128::from(what.quantity),
@@ -273,7 +313,13 @@ fn held_sums(quantity: i64, (start, end): (i64, i64)) -> Option<Sums> {
     })
 }
 
-impl Sink for Pending<'_, '_> {
+/// [`Pending`] with the look-up of each lane.
+pub(super) struct Summing<'a, 'v, 'l> {
+    pending: &'a mut Pending<'v>,
+    lookups: &'a [&'a Lookup<'l>],
+}
+
+impl Sink for Summing<'_, '_, '_> {
     #[inline]
     fn held(
         &mut self,
@@ -283,15 +329,16 @@ impl Sink for Pending<'_, '_> {
         span: (i64, i64),
         estimated: bool,
     ) {
-        if self.declined {
+        let Pending { lanes, numbers, declined } = &mut *self.pending;
+        if *declined {
             return;
         }
         let (meter, quantity) = ((held.meter, held.scale), held.quantity);
         let what = HeldQuantity { meter, quantity, estimated };
-        let each = self.lanes.iter_mut().zip(places).zip(&mut held.ways);
-        for ((lane, place), way) in each {
-            let added = lane.held((holder, place), state, (&what, way), span, &mut self.numbers);
-            self.declined |= added.is_none();
+        let each = lanes.iter_mut().zip(self.lookups).zip(places).zip(&mut held.ways);
+        for (((lane, lookup), place), way) in each {
+            let added = lane.held(lookup, (holder, place), state, (&what, way), span, numbers);
+            *declined |= added.is_none();
         }
     }
 
@@ -302,16 +349,17 @@ impl Sink for Pending<'_, '_> {
         span: (i64, i64),
     ) {
         debug_assert_ne!(what.flow, Flow::Held);
-        if self.declined {
+        let Pending { lanes, numbers, declined } = &mut *self.pending;
+        if *declined {
             return;
         }
-        for (lane, place) in self.lanes.iter_mut().zip(places) {
-            let added = lane.consumed((holder, place), what, span, &mut self.numbers);
-            self.declined |= added.is_none();
+        for ((lane, lookup), place) in lanes.iter_mut().zip(self.lookups).zip(places) {
+            let added = lane.consumed(lookup, (holder, place), what, span, numbers);
+            *declined |= added.is_none();
         }
     }
 
     fn merged(&mut self, known: u32, given: u32) -> u32 {
-        self.numbers.labels.merge(known, given)
+        self.pending.numbers.labels.merge(known, given)
     }
 }

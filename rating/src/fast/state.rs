@@ -8,7 +8,9 @@ use turnpike_schemas::{Instant, MeterId, OwnerRef, ResourceId};
 
 use super::block::Numbers;
 use super::column::NO_LONG;
-use super::fold::{Counter, Held, Holder, Known, LANES, Way};
+use super::fold::Known;
+use super::head::Holder;
+use super::held::{Counter, Held, LANES, Way};
 use super::names::NONE;
 use crate::metering::{self, Metered};
 

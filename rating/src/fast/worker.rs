@@ -4,16 +4,18 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
-use foldhash::{HashMap, HashMapExt as _};
-use turnpike_schemas::book::OpenIntervals;
 use turnpike_schemas::{Instant, ResourceId};
 
 use super::block::Changes;
 use super::cursor::{Cursor, Event, Masked, Unread};
-use super::fold::{Known, LANES};
+use super::fold::Known;
+use super::held::LANES;
+use super::kept::Keeping;
+use super::policies::Policies;
 use super::sink::{Pending, Terms};
 use super::tally::Tally;
 use crate::metering::{self, Metered};
+use crate::tariff_lookup::Lookup;
 
 /// What of a bucket a worker is given.
 pub(crate) struct FastTask<'t> {
@@ -48,6 +50,11 @@ impl Left {
         self.resources.is_empty() && self.from.is_none()
     }
 
+    /// Its resources; `None` where there may be others.
+    pub(crate) fn names(&self) -> Option<&BTreeSet<String>> {
+        self.from.is_none().then_some(&self.resources)
+    }
+
     pub(crate) fn contains(&self, resource: &str) -> bool {
         self.from.as_deref().is_some_and(|from| from <= resource)
             || self.resources.contains(resource)
@@ -55,37 +62,57 @@ impl Left {
 }
 
 /// Meters buckets on one thread. What it has learnt of the books serves the next bucket as well.
-pub(crate) struct Worker<'r, 'l> {
-    pending: Pending<'r, 'l>,
+pub(crate) struct Worker<'r, 'l, 'v> {
+    pending: Pending<'v>,
     /// One of each lane.
+    lookups: Vec<&'r Lookup<'l>>,
     tallies: Vec<Tally>,
-    policies: HashMap<u32, OpenIntervals>,
+    policies: Policies,
     known: Known,
     event: Event,
     /// States of the resource at hand, by month.
     states: Vec<(i32, Metered)>,
     rows: u64,
     events: u64,
+    /// Where resources are kept instead of summed.
+    keeping: Option<Keeping>,
 }
 
-impl<'r, 'l> Worker<'r, 'l> {
+impl<'r, 'l, 'v> Worker<'r, 'l, 'v> {
     /// Whether so many books can be priced by at one go.
     pub(crate) fn can_take(books: usize) -> bool {
         books <= LANES
     }
 
     /// For the run's own book first, and others.
-    pub(crate) fn new(terms: &[Terms<'r, 'l>]) -> Self {
+    pub(crate) fn new(terms: &[Terms<'r, 'l, 'v>]) -> Self {
         Self {
             pending: Pending::new(terms),
+            lookups: terms.iter().map(|terms| terms.lookup).collect(),
             tallies: terms.iter().map(|_| Tally::default()).collect(),
-            policies: HashMap::new(),
+            policies: Policies::default(),
             known: Known::default(),
             event: Event::empty(),
             states: Vec::new(),
             rows: 0,
             events: 0,
+            keeping: None,
         }
+    }
+
+    /// For resources that are kept.
+    pub(super) fn keeping(
+        lookup: &'r Lookup<'l>,
+        pending: Pending<'v>,
+        policies: Policies,
+        keeping: Keeping,
+    ) -> Self {
+        let lookups = vec![lookup];
+        Self { pending, lookups, policies, keeping: Some(keeping), ..Self::new(&[]) }
+    }
+
+    pub(super) fn into_kept(self) -> (Pending<'v>, Policies, Option<Keeping>) {
+        (self.pending, self.policies, self.keeping)
     }
 
     /// Everything is left.
@@ -102,9 +129,9 @@ impl<'r, 'l> Worker<'r, 'l> {
 
     /// The sums of all buckets, lane by lane.
     pub(crate) fn finish(self) -> Vec<Tally> {
-        let lanes = self.pending.lanes.into_iter().zip(self.tallies);
-        let settled = lanes.map(|(lane, mut tally)| {
-            tally.add_waiting(&lane.slots, &lane.routes.book().accounts);
+        let lanes = self.pending.lanes.into_iter().zip(self.lookups).zip(self.tallies);
+        let settled = lanes.map(|((lane, lookup), mut tally)| {
+            tally.add_waiting(&lane.slots, &lookup.book.accounts);
             tally.slots = lane.slots;
             tally.settle();
             tally
@@ -222,6 +249,12 @@ impl<'r, 'l> Worker<'r, 'l> {
                     self.pending.declined = true;
                     return Ok(());
                 };
+                if let Some(keeping) = &mut self.keeping
+                    && !keeping.takes(&head, self.event.time)
+                {
+                    self.pending.declined = true;
+                    return Ok(());
+                }
                 while let Some((month, start)) = task.state_months.get(done.months) {
                     if self.event.time < start.micros() {
                         break;
@@ -232,7 +265,8 @@ impl<'r, 'l> Worker<'r, 'l> {
                 let Event { time, measures, says, .. } = &self.event;
                 let says_same =
                     std::mem::replace(&mut says_same, true) && *says == Changes::Nothing;
-                self.known.take(&head, says_same, (*time, measures), &mut self.pending);
+                let sink = &mut self.pending.by(&self.lookups);
+                self.known.take(&head, says_same, (*time, measures), sink);
                 if self.pending.declined {
                     return Ok(());
                 }
@@ -284,6 +318,9 @@ impl<'r, 'l> Worker<'r, 'l> {
         self.pending.clear();
         self.states.clear();
         self.known.clear();
+        if let Some(keeping) = &mut self.keeping {
+            keeping.place = (i64::MIN, 0);
+        }
         if result.opening.is_empty() {
             return;
         }
@@ -300,20 +337,13 @@ impl<'r, 'l> Worker<'r, 'l> {
             for (name_of_month, start) in task.state_months.iter().skip(done.months) {
                 self.keep_state(*name_of_month, *start, name);
             }
-            let policy = self.policy();
-            self.known.finish(self.pending.until(), policy, &mut self.pending);
+            self.complete(name);
         }
         if self.pending.declined {
             result.left.resources.insert(name.to_owned());
             return;
         }
-        for (lane, tally) in self.pending.lanes.iter().zip(&mut self.tallies) {
-            let accounts = &lane.routes.book().accounts;
-            for (account, slot, sums) in &lane.sums {
-                tally.add(&lane.slots, accounts, (*account, *slot), name, sums);
-            }
-            tally.intervals += lane.intervals;
-        }
+        self.add_up(name);
         self.rows += done.rows;
         self.events += done.events;
         for (month, state) in self.states.drain(..) {
@@ -326,16 +356,33 @@ impl<'r, 'l> Worker<'r, 'l> {
         }
     }
 
-    fn policy(&mut self) -> OpenIntervals {
-        let source = self.known.holder.source;
-        let (lanes, numbers) = (&self.pending.lanes, &self.pending.numbers);
-        *self.policies.entry(source).or_insert_with(|| {
-            let source = numbers.names.text(source).unwrap_or_default();
-            // The run's own book says how its usage is metered, whatever it is compared with.
-            lanes
-                .first()
-                .map_or(OpenIntervals::UntilStop, |own| own.routes.book().open_intervals(source))
-        })
+    /// Closes what is open, or keeps it.
+    fn complete(&mut self, name: &str) {
+        let Self { pending, known, policies, .. } = self;
+        // The run's own book says how its usage is metered, whatever it is compared with.
+        let Some(own) = self.lookups.first() else { return };
+        if let Some(keeping) = &mut self.keeping {
+            let kept = keeping.keep(name, known, pending, policies, own);
+            pending.declined |= !kept;
+            return;
+        }
+        let policy = policies.of(known.source(), &pending.numbers, own.book);
+        known.finish(pending.until(), policy, &mut pending.by(&self.lookups));
+    }
+
+    /// Adds what a resource comes to.
+    fn add_up(&mut self, name: &str) {
+        if self.keeping.is_some() {
+            return;
+        }
+        let lanes = self.pending.lanes.iter().zip(&self.lookups).zip(&mut self.tallies);
+        for ((lane, lookup), tally) in lanes {
+            let accounts = &lookup.book.accounts;
+            for (account, slot, sums) in &lane.sums {
+                tally.add(&lane.slots, accounts, (*account, *slot), name, sums);
+            }
+            tally.intervals += lane.intervals;
+        }
     }
 
     fn keep_state(&mut self, month: i32, start: Instant, name: &str) {
