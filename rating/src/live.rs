@@ -228,11 +228,18 @@ impl LiveBill {
         let until = self.span.end().min(as_of);
         let mut found = Vec::new();
         for (bucket, resource) in self.members.get(id).into_iter().flatten() {
-            let live = self.resources.get(*bucket).and_then(|all| all.get(resource));
-            let Some(live) = live else { continue };
-            let mut harvest = live.harvest(&lookup, &self.span, until);
-            harvest.resolve();
-            let own = harvest.gathered.into_iter().filter(|(key, _)| same(key));
+            let gathered = match self.resources.get(*bucket).and_then(|all| all.get(resource)) {
+                Some(live) => {
+                    let mut harvest = live.harvest(&lookup, &self.span, until);
+                    harvest.resolve();
+                    harvest.gathered
+                }
+                None => {
+                    let usual = std::iter::once((*bucket, resource.as_str()));
+                    self.owed(&lookup, id, usual, until).unwrap_or_default()
+                }
+            };
+            let own = gathered.into_iter().filter(|(key, _)| same(key));
             found.extend(own.map(|(_, sums)| (resource.clone(), sums)));
         }
         found.sort_by(|a, b| (&a.0, a.1.first).cmp(&(&b.0, b.1.first)));
@@ -258,18 +265,29 @@ impl LiveBill {
                 None => usual.push((*bucket, resource.as_str())),
             }
         }
-        if let Some(number) = self.numbers.get(id) {
-            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            let owed = kept.owed(lookup, *number, usual.into_iter(), until);
-            for (key, sums) in owed.ok_or(AmountError::Overflow)? {
-                harvest.sum(key, sums);
-            }
+        let owed = self.owed(lookup, id, usual.into_iter(), until);
+        for (key, sums) in owed.ok_or(AmountError::Overflow)? {
+            harvest.sum(key, sums);
         }
         harvest.resolve();
         // A resource may have been another account's before.
         harvest.gathered.retain(|key, _| key.account == *id);
         harvest.parked.retain(|parked, _| parked == id);
         Ok(harvest)
+    }
+
+    /// What resources that are kept the short way come to for an account; `None` where that is too
+    /// much to be summed.
+    fn owed<'n>(
+        &self,
+        lookup: &Lookup<'_>,
+        id: &AccountId,
+        resources: impl Iterator<Item = (usize, &'n str)>,
+        until: Instant,
+    ) -> Option<BTreeMap<GatherKey, Gathered>> {
+        let Some(number) = self.numbers.get(id) else { return Some(BTreeMap::new()) };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.owed(lookup, *number, resources, until)
     }
 
     /// Resources whose events a correction took away or gave back since.
@@ -451,9 +469,9 @@ impl LiveBill {
             Some(live) => live.accounts(&self.claims),
             None => {
                 let numbers = self.kept_mut().accounts(bucket, id.as_str());
-                let accounts = numbers.into_iter().filter_map(|number| {
-                    self.book.accounts.get(usize::try_from(number).ok()?)
-                });
+                let accounts = numbers
+                    .into_iter()
+                    .filter_map(|number| self.book.accounts.get(usize::try_from(number).ok()?));
                 accounts.map(|account| account.id.clone()).collect()
             }
         };

@@ -162,7 +162,10 @@ impl<'a> Lookup<'a> {
         let stretch = calendar.stretches(at, at).first();
         let billed = stretch.filter(|stretch| stretch.position == Position::Within);
         let chain = billed.and_then(|stretch| stretch.chain.as_ref());
-        chain.is_some_and(|chain| chain.is_plain(self.feeds(meter)))
+        let feeds = self.feeds(meter);
+        // A holding that begins or ends under another version may have a minimum or a step there.
+        chain.is_some_and(|chain| chain.is_plain(feeds))
+            && !feeds.iter().any(|feed| calendar.times_holdings(&feed.meter.id))
     }
 
     /// Instants at which the account's tariff, its version (or that of a tariff it inherits from) or

@@ -10,8 +10,8 @@ use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader
 /// An event that a cursor stands at.
 pub(super) struct Event {
     pub(super) time: i64,
-    /// `None`: the general fold has to look at this resource.
-    pub(super) head: Option<Head>,
+    /// The general fold has to look at this resource.
+    pub(super) is_odd: bool,
     /// What it may say otherwise than the event before it in the same run.
     pub(super) says: Changes,
     pub(super) measures: Vec<Measure>,
@@ -24,7 +24,7 @@ impl Event {
     pub(super) fn empty() -> Self {
         Self {
             time: 0,
-            head: None,
+            is_odd: false,
             says: Changes::All,
             measures: Vec::new(),
             rows: 0,
@@ -138,6 +138,12 @@ impl Cursor {
         Ok(Some((block.time(self.row), block.rank(self.row))))
     }
 
+    /// What the event that was read last says.
+    #[inline]
+    pub(super) fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
     /// Whether the event that it stands at is of `resource` and belongs before `until`.
     #[inline]
     pub(super) fn is_before(
@@ -185,13 +191,13 @@ impl Cursor {
             _ => self.head = block.head(self.row, None),
         }
         self.head_is_known = true;
-        event.head = self.head;
+        event.is_odd = self.head.is_none();
         while let Some(block) = &self.block {
             loop {
                 match block.measure(self.row) {
                     Ok(Some(measure)) => event.measures.push(measure),
                     Ok(None) => {}
-                    Err(()) => event.head = None,
+                    Err(()) => event.is_odd = true,
                 }
                 event.rows += 1;
                 self.row += 1;
@@ -221,7 +227,7 @@ impl Cursor {
                 (Some(_), Some(_)) => break,
                 // Nothing was read that could tell.
                 _ => {
-                    event.head = None;
+                    event.is_odd = true;
                     break;
                 }
             }

@@ -11,14 +11,10 @@ use super::block::Numbers;
 pub(super) struct Policies(HashMap<u32, OpenIntervals>);
 
 impl Policies {
-    pub(super) fn of(
-        &mut self,
-        source: u32,
-        numbers: &Numbers,
-        book: &PriceBook,
-    ) -> OpenIntervals {
-        *self.0.entry(source).or_insert_with(|| {
-            book.open_intervals(numbers.names.text(source).unwrap_or_default())
-        })
+    pub(super) fn of(&mut self, source: u32, numbers: &Numbers, book: &PriceBook) -> OpenIntervals {
+        *self
+            .0
+            .entry(source)
+            .or_insert_with(|| book.open_intervals(numbers.names.text(source).unwrap_or_default()))
     }
 }

@@ -79,7 +79,8 @@ struct Segment {
 
 struct Route {
     key: RouteKey,
-    /// For whom this was first asked.
+    /// An account and holder for whom this was first asked.
+    account: u32,
     holder: Holder,
     segments: Vec<Segment>,
 }
@@ -222,7 +223,7 @@ impl Routes {
         let account = place.account().filter(|_| !self.is_frozen)?;
         let segments = self.segments(lookup, &lookup.book.accounts[account as usize])?;
         let route = u32::try_from(self.route_list.len()).ok()?;
-        self.route_list.push(Route { key, holder: *holder, segments });
+        self.route_list.push(Route { key, account, holder: *holder, segments });
         self.routes.insert(key, route);
         Some(route)
     }
@@ -248,11 +249,10 @@ impl Routes {
         Some(cuts.windows(2).map(segment).collect())
     }
 
-    /// The next stretch that overlaps `[start, end)`; `at` is the one to look at next. All accounts of
-    /// a class find the same: whichever asks first is looked up.
+    /// The next stretch that overlaps `[start, end)`; `at` is the one to look at next.
     pub(super) fn piece(
         &mut self,
-        (lookup, account): (&Lookup<'_>, u32),
+        lookup: &Lookup<'_>,
         (route, state): (u32, ResourceState),
         (start, end): (i64, i64),
         at: &mut usize,
@@ -275,7 +275,7 @@ impl Routes {
                 None if self.is_frozen => Target::Declined,
                 None => {
                     let asked = (route, this, state);
-                    let found = self.probe((lookup, account), asked, numbers, slots);
+                    let found = self.probe(lookup, asked, numbers, slots);
                     let segment = &mut self.route_list[route as usize].segments[this];
                     segment.targets[state as usize] = Some(found);
                     found
@@ -288,13 +288,13 @@ impl Routes {
     /// What the general way makes of usage in a stretch.
     fn probe(
         &mut self,
-        (lookup, account): (&Lookup<'_>, u32),
+        lookup: &Lookup<'_>,
         (route, at, state): (u32, usize, ResourceState),
         numbers: &Numbers,
         slots: &mut Vec<Slot>,
     ) -> Target {
-        let Route { key, holder, segments } = &self.route_list[route as usize];
-        let (key, segment) = (*key, &segments[at]);
+        let Route { key, account, holder, segments } = &self.route_list[route as usize];
+        let (key, account, segment) = (*key, *account, &segments[at]);
         let Some(interval) = probe_interval(&key, holder, segment, state, numbers) else {
             return Target::Declined;
         };

@@ -230,7 +230,7 @@ impl<'v> Lane<'v> {
         }
         let mut at = 0;
         while let Some(piece) = self.routes.piece(
-            (lookup, account),
+            lookup,
             (route, state),
             (start, end),
             &mut at,
@@ -272,7 +272,7 @@ impl<'v> Lane<'v> {
         let meter = (what.meter, what.scale);
         let route = self.route(lookup, (holder, *place), meter, (false, false), numbers)?;
         let found = self.routes.piece(
-            (lookup, account),
+            lookup,
             (route, ResourceState::Active),
             (at, at + 1),
             &mut 0,

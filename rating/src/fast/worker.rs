@@ -245,12 +245,12 @@ impl<'r, 'l, 'v> Worker<'r, 'l, 'v> {
                 says_same = false;
             } else {
                 done.events += 1;
-                let Some(head) = self.event.head else {
+                let Some(head) = cursor.head().filter(|_| !self.event.is_odd) else {
                     self.pending.declined = true;
                     return Ok(());
                 };
                 if let Some(keeping) = &mut self.keeping
-                    && !keeping.takes(&head, self.event.time)
+                    && !keeping.takes(head, self.event.time)
                 {
                     self.pending.declined = true;
                     return Ok(());
@@ -266,7 +266,7 @@ impl<'r, 'l, 'v> Worker<'r, 'l, 'v> {
                 let says_same =
                     std::mem::replace(&mut says_same, true) && *says == Changes::Nothing;
                 let sink = &mut self.pending.by(&self.lookups);
-                self.known.take(&head, says_same, (*time, measures), sink);
+                self.known.take(head, says_same, (*time, measures), sink);
                 if self.pending.declined {
                     return Ok(());
                 }
