@@ -138,7 +138,7 @@ impl<'a> LineView<'a> {
     }
 
     /// The line with texts of its own.
-    pub fn to_line(&self) -> Result<RatedLine, RatingError> {
+    pub fn to_line(self) -> Result<RatedLine, RatingError> {
         let terms = self.terms;
         Ok(RatedLine {
             line_id: self.line_id.to_owned(),

@@ -280,13 +280,13 @@ async fn missing(app: &App) -> anyhow::Result<()> {
         "measurements",
     ];
     let mut told: BTreeMap<String, Told> = BTreeMap::new();
-    let add = |row: &Row<'_>| match row.text("resource") {
+    let add = |row: &Row<'_>| {
+        let Some(resource) = row.text("resource") else { return };
         // Most rows are of a resource that is known: its name is not copied again.
-        Some(resource) => match told.get_mut(resource) {
+        match told.get_mut(resource) {
             Some(told) => told.add(row),
             None => told.entry(resource.to_owned()).or_default().add(row),
-        },
-        None => {}
+        }
     };
     each_row(&app.lake().await?, &filter, &columns, add).await?;
     let mut table =

@@ -90,12 +90,6 @@ impl Known {
         self.holder.owner
     }
 
-    /// The same in as little memory as it takes.
-    pub(super) fn packed(&self) -> Self {
-        // A copy of a vector has no spare room.
-        self.clone()
-    }
-
     #[inline]
     fn is_gone(&self) -> bool {
         self.ended != NO_LONG

@@ -99,7 +99,8 @@ fn kept(
     let policy = policies.of(source, &pending.numbers, lookup.book);
     // Looks up all that may be asked for.
     known.clone().finish(until, policy, &mut pending.by(&[lookup]));
-    (!pending.declined).then(|| Resource { known: known.packed(), sums, place })
+    // A copy has no spare room in its vectors.
+    (!pending.declined).then(|| Resource { known: known.clone(), sums, place })
 }
 
 impl Kept {

@@ -289,7 +289,7 @@ impl<'r, 'l, 'v> Worker<'r, 'l, 'v> {
         cursors: &mut [Cursor],
         own: &[usize],
         name: &str,
-    ) -> Result<Option<(usize, Option<(i64, u8)>)>, Unread> {
+    ) -> Result<Option<NextRun>, Unread> {
         let keys = !task.masked.is_empty();
         let (mut least, mut second): (Option<((i64, u8), usize)>, _) = (None, None);
         for at in own {
@@ -392,6 +392,9 @@ impl<'r, 'l, 'v> Worker<'r, 'l, 'v> {
         }
     }
 }
+
+/// The run to read from, and where the first event of another run stands.
+type NextRun = (usize, Option<(i64, u8)>);
 
 /// What of a resource was metered.
 #[derive(Default)]

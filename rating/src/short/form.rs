@@ -250,7 +250,7 @@ fn rank_by<'t, 'l, K: Ord>(
     by: impl Fn(&Form<'t, 'l>) -> K,
     mut put: impl FnMut(&mut Form<'t, 'l>, u32),
 ) {
-    forms.sort_by(|left, right| by(left).cmp(&by(right)));
+    forms.sort_by_key(|form| by(form));
     let mut rank = 0;
     for at in 0..forms.len() {
         if at > 0 && by(forms[at - 1]) != by(forms[at]) {

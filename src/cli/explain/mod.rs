@@ -147,14 +147,7 @@ impl Explain {
         resources.truncate(self.limit);
         let intervals_left_out = intervals.len().saturating_sub(self.limit);
         intervals.truncate(self.limit);
-        let mut keys: Vec<String> = Vec::new();
-        for interval in &intervals {
-            for key in [&interval.began_with, &interval.ended_with].into_iter().flatten() {
-                if !keys.contains(key) {
-                    keys.push(key.clone());
-                }
-            }
-        }
+        let mut keys = keys_of(&intervals);
         let events_left_out = keys.len().saturating_sub(self.limit);
         keys.truncate(self.limit);
         let mut events = Vec::with_capacity(keys.len());
@@ -175,6 +168,19 @@ impl Explain {
             resources_left_out,
         })
     }
+}
+
+/// The events that began or ended intervals, each once.
+fn keys_of(intervals: &[ExplainedInterval]) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for interval in intervals {
+        for key in [&interval.began_with, &interval.ended_with].into_iter().flatten() {
+            if !keys.contains(key) {
+                keys.push(key.clone());
+            }
+        }
+    }
+    keys
 }
 
 async fn event(

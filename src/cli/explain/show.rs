@@ -7,7 +7,7 @@ use turnpike_rating::{BreakdownStep, Placement, SeriesPart};
 use turnpike_schemas::parse::scaled_to_short_decimal;
 use turnpike_schemas::{Aggregation, Amount, Charge, Invoice, LineKind, ResourceId};
 
-use super::Found;
+use super::{Event, Found};
 use crate::cli::amounts::{amount_json, amount_text, fraction_text};
 use crate::output::{Cell, Format, Table};
 
@@ -272,19 +272,16 @@ pub(super) fn intervals_table(found: &Found) -> Table {
 }
 
 pub(super) fn to_json(invoice: &Invoice, charge: &Charge, found: &Found) -> Value {
-    let events: Vec<Value> = found
-        .events
-        .iter()
-        .map(|event| {
-            json!({
-                "key": shown_key(&event.key),
-                "time": event.time.map(|time| time.to_string()),
-                "kind": event.kind,
-                "read_at": event.place,
-                "raw": event.excerpt,
-            })
+    let event = |event: &Event| {
+        json!({
+            "key": shown_key(&event.key),
+            "time": event.time.map(|time| time.to_string()),
+            "kind": event.kind,
+            "read_at": event.place,
+            "raw": event.excerpt,
         })
-        .collect();
+    };
+    let events: Vec<Value> = found.events.iter().map(event).collect();
     let residue = residue(charge).map(|residue| {
         json!({
             "numerator": residue.numerator().to_string(),
