@@ -19,7 +19,7 @@ use crate::corrections::StoredCorrection;
 use crate::data_file::DataFile;
 use crate::explode::explode;
 use crate::keys::{self, KeyEntry, KeyHash};
-use crate::log::Table;
+use crate::log::{LogState, Table};
 use crate::manifest::{COMPACT_APP, KeyFile, Manifest, new_correction_file, new_key_file};
 use crate::parquet_file::{self, NewFile};
 use crate::raw::{self, RawCommit};
@@ -115,7 +115,8 @@ async fn compact_chunk(
 
     let outcome = usage.commit(|state| {
         let stands_at = state.txn(COMPACT_APP).unwrap_or(0);
-        Ok(match stands_at == from {
+        // Runs may be merged without any progress.
+        Ok(match stands_at == from && files.are_current(state) {
             false => Plan::Refuse(()),
             true => Plan::Commit { actions: files.actions(), txns: switch.txns.clone() },
         })
@@ -170,18 +171,24 @@ pub(crate) fn look_up(
 
 /// The files of one commit.
 #[derive(Default)]
-struct Files {
-    new: Vec<DataFile>,
+pub(crate) struct Files {
+    pub(crate) new: Vec<DataFile>,
     /// Runs and the one that replaces them.
-    merged: Vec<(Vec<Run>, DataFile)>,
+    pub(crate) merged: Vec<(Vec<Run>, DataFile)>,
 }
 
 impl Files {
-    fn written(&self) -> impl Iterator<Item = &DataFile> {
+    pub(crate) fn written(&self) -> impl Iterator<Item = &DataFile> {
         self.new.iter().chain(self.merged.iter().map(|(_, file)| file))
     }
 
-    fn actions(&self) -> Vec<Action> {
+    /// Whether the runs that are replaced are still there.
+    pub(crate) fn are_current(&self, state: &LogState) -> bool {
+        let there = |run: &Run| state.files.contains_key(&run.file.path);
+        self.merged.iter().all(|(old, _)| old.iter().all(there))
+    }
+
+    pub(crate) fn actions(&self) -> Vec<Action> {
         let mut actions: Vec<_> =
             self.new.iter().map(|file| Action::Add(file.to_add(true))).collect();
         for (old, new) in &self.merged {
@@ -195,9 +202,17 @@ impl Files {
 }
 
 /// What to write for one bucket and month.
-enum Job {
+pub(crate) enum Job {
     New(NewFile),
     Merge { bucket: i32, month: i32, runs: Vec<Run> },
+}
+
+impl Job {
+    /// Of runs of one bucket and month.
+    pub(crate) fn merge(runs: Vec<Run>) -> Self {
+        let (bucket, month) = runs.first().map_or((0, 0), |run| (run.bucket, run.month));
+        Self::Merge { bucket, month, runs }
+    }
 }
 
 async fn write_runs(
@@ -236,14 +251,17 @@ fn plan_jobs(
             let sizes: Vec<u64> = old.iter().map(|run| run.file.rows.unsigned_abs()).collect();
             // One place is for the new run.
             if let Some(start) = merge_from(&sizes, runs_max.saturating_sub(1).max(1)) {
-                jobs.push(Job::Merge { bucket, month, runs: old[start..].to_vec() });
+                jobs.push(Job::merge(old[start..].to_vec()));
             }
         }
     }
     Ok(jobs)
 }
 
-async fn run_job(usage: &Arc<Table>, job: Job) -> Result<(Vec<Run>, DataFile), LakeError> {
+pub(crate) async fn run_job(
+    usage: &Arc<Table>,
+    job: Job,
+) -> Result<(Vec<Run>, DataFile), LakeError> {
     match job {
         Job::New(file) => Ok((Vec::new(), parquet_file::write(usage, file).await?)),
         Job::Merge { bucket, month, runs } => {

@@ -17,8 +17,8 @@ use crate::snapshot::Tables;
 use crate::spec::{RATED_LINES, TableSpec, USAGE, USAGE_EVENTS, USAGE_STATE};
 use crate::{
     AppId, Append, Backlog, CompactProgress, CompactReport, CompactSettings, LakeError,
-    LakeSettings, LakeSnapshot, OffsetAdvance, Recovered, VacuumReport, append, compact,
-    quarantine, rated, raw, state, vacuum,
+    LakeSettings, LakeSnapshot, MergeReport, OffsetAdvance, Recovered, VacuumReport, append,
+    compact, merge, quarantine, rated, raw, state, vacuum,
 };
 
 /// A cheap handle to the tables; clones share it. Several processes may hold one each.
@@ -74,7 +74,8 @@ impl Lake {
         }
         let [events, usage, states, rated] =
             <[Table; 4]>::try_from(opened).unwrap_or_else(|_| unreachable!("four were opened"));
-        let tables = Tables { events, usage: Arc::new(usage), states, rated, buckets };
+        let tables =
+            Tables { events, usage: Arc::new(usage), states, rated: Arc::new(rated), buckets };
         check_not_ahead(&tables).await?;
         let inner = Inner {
             tables: Arc::new(tables),
@@ -189,9 +190,25 @@ impl Lake {
         let _one = self.inner.compacting.lock().await;
         let _pin = self.pin_known().await?;
         let report = compact::compact(&tables.events, &tables.usage, settings, progress).await?;
-        for table in [&tables.events, &*tables.usage, &tables.states, &tables.rated] {
+        for table in [&tables.events, &*tables.usage, &tables.states, &*tables.rated] {
             table.checkpoint_if_due().await?;
         }
+        Ok(report)
+    }
+
+    /// Merges the runs of each bucket into one, of months up to `through` (such as 202610): rating
+    /// reads one run about twice as fast as several. Changes nothing that anybody sees.
+    pub async fn merge(
+        &self,
+        settings: &CompactSettings,
+        through: i32,
+        progress: &(dyn Fn(MergeReport) + Send + Sync),
+    ) -> Result<MergeReport, LakeError> {
+        let tables = &self.inner.tables;
+        let _one = self.inner.compacting.lock().await;
+        let _pin = self.pin_known().await?;
+        let report = merge::merge_all(&tables.usage, settings, through, progress).await?;
+        tables.usage.checkpoint_if_due().await?;
         Ok(report)
     }
 

@@ -42,6 +42,7 @@ mod lake;
 mod lease;
 mod log;
 mod manifest;
+mod merge;
 mod model;
 mod order;
 mod parquet_file;
@@ -65,7 +66,8 @@ pub use events::EventStream;
 pub use lake::Lake;
 pub use model::{
     AppId, Append, Backlog, CompactProgress, CompactReport, CompactSettings, EventFilter,
-    FinalCounts, LakeSettings, OffsetAdvance, Recovered, RunFile, SystemCounts, VacuumReport,
+    FinalCounts, LakeSettings, MergeReport, OffsetAdvance, Recovered, RunFile, SystemCounts,
+    VacuumReport,
 };
-pub use rated::RatedLinesWriter;
+pub use rated::{RatedLinesPart, RatedLinesWriter};
 pub use snapshot::LakeSnapshot;

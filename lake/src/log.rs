@@ -12,6 +12,7 @@ use deltalake_core::DeltaTable;
 use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::{Action, Snapshot};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
+use futures::stream::{self, StreamExt};
 use object_store::local::LocalFileSystem;
 use tokio::sync::{Mutex, MutexGuard};
 use turnpike_schemas::Instant;
@@ -24,9 +25,10 @@ use crate::disk::Disk;
 use crate::spec::TableSpec;
 use crate::store::DurableStore;
 
-/// Commits between two checkpoints. Reading one commit takes some 0.1 ms, so opening a table stays
-/// below a second.
-const CHECKPOINT_COMMITS: i64 = 500;
+/// Commits between two checkpoints: what is read one by one when a table is opened.
+const CHECKPOINT_COMMITS: i64 = 100;
+/// Commits that are read at the same time. The first ones of an advance are fewer: mostly there is none.
+const READ_AT_ONCE: usize = 4;
 /// Commits whose files are remembered until they are compacted; older ones are read again.
 const ADDED_MAX: usize = 10_000;
 pub(crate) const LOG_FOLDER: &str = "_delta_log";
@@ -96,17 +98,38 @@ impl Table {
 
     /// Creates the table where it is missing, checks it and reads its log.
     pub(crate) async fn open(&self, now: Instant) -> Result<(), LakeError> {
-        if self.read_commit(0).await?.is_none() {
-            self.create(self.buckets, now).await?;
+        let first = match self.read_commit(0).await? {
+            Some(first) => first,
+            None => {
+                self.create(self.buckets, now).await?;
+                self.read_commit(0).await?.unwrap_or_default()
+            }
+        };
+        let mut state = self.state.lock().await;
+        *state = self.load_checkpoint(i64::MAX).await?;
+        self.check(&first, state.checkpoint >= 0).await?;
+        self.advance(&mut state).await?;
+        Ok(())
+    }
+
+    /// Refuses a table that is not as it was made. Commits that are read one by one refuse changes
+    /// themselves; what a checkpoint holds is read by the library.
+    async fn check(&self, first: &[Action], has_checkpoint: bool) -> Result<(), LakeError> {
+        let protocol = first.iter().find_map(|action| match action {
+            Action::Protocol(protocol) => Some(protocol),
+            _ => None,
+        });
+        let metadata = first.iter().find_map(|action| match action {
+            Action::Metadata(metadata) => Some(metadata),
+            _ => None,
+        });
+        if let (Some(protocol), Some(metadata), false) = (protocol, metadata, has_checkpoint) {
+            return self.spec.check(protocol, metadata, self.buckets);
         }
         let snapshot = Snapshot::try_new(self.log_store.as_ref(), None)
             .await
             .map_err(|source| self.unreadable(0, source))?;
-        self.spec.check(snapshot.protocol(), snapshot.metadata(), self.buckets)?;
-        let mut state = self.state.lock().await;
-        *state = self.load_checkpoint(i64::MAX).await?;
-        self.advance(&mut state).await?;
-        Ok(())
+        self.spec.check(snapshot.protocol(), snapshot.metadata(), self.buckets)
     }
 
     /// The newest state; the guard keeps other tasks of this process from moving it.
@@ -127,12 +150,18 @@ impl Table {
         state: &mut LogState,
     ) -> Result<Vec<(i64, String)>, LakeError> {
         let mut tokens = Vec::new();
-        while let Some(actions) = self.read_commit(state.version + 1).await? {
-            let version = state.version + 1;
-            tokens.extend(token_of(&actions).map(|token| (version, token)));
-            self.apply(state, version, actions)?;
+        let mut at_once = 1;
+        loop {
+            let versions = (state.version + 1..).take(at_once);
+            let mut read = stream::iter(versions).map(|at| self.read_commit(at)).buffered(at_once);
+            while let Some(actions) = read.next().await {
+                let Some(actions) = actions? else { return Ok(tokens) };
+                let version = state.version + 1;
+                tokens.extend(token_of(&actions).map(|token| (version, token)));
+                self.apply(state, version, actions)?;
+            }
+            at_once = (2 * at_once).min(READ_AT_ONCE);
         }
-        Ok(tokens)
     }
 
     /// Moves the state on by one commit.

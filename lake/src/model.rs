@@ -156,6 +156,15 @@ pub struct CompactReport {
     pub fenced: bool,
 }
 
+/// What merging runs did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MergeReport {
+    /// Runs that were replaced, and those that replaced them.
+    pub runs_merged: u64,
+    pub runs_written: u64,
+    pub rows: u64,
+}
+
 /// What a vacuum did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VacuumReport {

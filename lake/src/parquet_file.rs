@@ -31,7 +31,9 @@ const READ_ROWS: usize = 32_768;
 const DISTINCT: [&str; 3] = ["raw", "event_id", "event_key"];
 /// Columns of runs whose values differ from their neighbours' by little: differences are smaller than
 /// a dictionary of them, and decoded faster than either.
-const STEPPED: [&str; 2] = ["time", "raw_row"];
+const STEPPED: [&str; 3] = ["time", "quantity", "raw_row"];
+/// Columns of runs in which zstd would find nothing.
+const UNPACKED: [&str; 3] = ["time", "raw_row", "content_hash"];
 /// Rows of a run that are decoded together: a merge of runs holds so many of each.
 const RUN_GROUP_ROWS: usize = 131_072;
 /// Bytes of a dictionary of resources, so that a row group never falls back to repeating their names.
@@ -99,12 +101,6 @@ pub(crate) async fn write(table: &Table, file: NewFile) -> Result<DataFile, Lake
     task.await.map_err(|source| LakeError::Task { operation: "write", source: source.into() })?
 }
 
-/// The same on the thread that calls.
-pub(crate) fn write_here(table: &Table, file: NewFile) -> Result<DataFile, LakeError> {
-    let path = table.folder.join(&file.path);
-    write_now(&path, table.spec.name, &table.spec.file_schema(), &table.disk, file)
-}
-
 fn write_now(
     path: &Path,
     name: &'static str,
@@ -112,12 +108,28 @@ fn write_now(
     disk: &Disk,
     file: NewFile,
 ) -> Result<DataFile, LakeError> {
-    let rows = file.batches.iter().map(RecordBatch::num_rows).sum::<usize>();
-    let bytes = encode(schema, &file).map_err(|source| LakeError::Rows {
-        operation: "encode",
-        table: name,
-        source: source.into(),
-    })?;
+    let failed = |source| encode_failed(name, source);
+    let mut encoder = Encoder::new(schema, file.order).map_err(failed)?;
+    for batch in &file.batches {
+        encoder.write(batch).map_err(failed)?;
+    }
+    publish(path, name, disk, encoder, file)
+}
+
+fn encode_failed(table: &'static str, source: ParquetError) -> LakeError {
+    LakeError::Rows { operation: "encode", table, source: source.into() }
+}
+
+/// Writes what was encoded; of `file` all but its rows is looked at.
+fn publish(
+    path: &Path,
+    name: &'static str,
+    disk: &Disk,
+    encoder: Encoder,
+    file: NewFile,
+) -> Result<DataFile, LakeError> {
+    let rows = encoder.rows;
+    let bytes = encoder.finish().map_err(|source| encode_failed(name, source))?;
     let failed = |source: std::io::Error| LakeError::File {
         operation: "write",
         path: path.to_path_buf(),
@@ -136,9 +148,58 @@ fn write_now(
     })
 }
 
-fn encode(schema: &SchemaRef, file: &NewFile) -> Result<Vec<u8>, ParquetError> {
+/// A file whose rows come piece by piece: only what they are encoded as is kept.
+pub(crate) struct FileParts {
+    table: Arc<Table>,
+    file: NewFile,
+    encoder: Encoder,
+}
+
+impl FileParts {
+    /// `file` has no rows yet.
+    pub(crate) fn new(table: Arc<Table>, file: NewFile) -> Result<Self, LakeError> {
+        let encoder = Encoder::new(&table.spec.file_schema(), file.order)
+            .map_err(|source| encode_failed(table.spec.name, source))?;
+        Ok(Self { table, file, encoder })
+    }
+
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        self.encoder.write(batch).map_err(|source| encode_failed(self.table.spec.name, source))
+    }
+
+    /// Waits for the disk on the thread that calls. No commit names the file yet.
+    pub(crate) fn finish(self) -> Result<DataFile, LakeError> {
+        let Self { table, file, encoder } = self;
+        let path = table.folder.join(&file.path);
+        publish(&path, table.spec.name, &table.disk, encoder, file)
+    }
+}
+
+struct Encoder {
+    writer: ArrowWriter<Vec<u8>>,
+    rows: usize,
+}
+
+impl Encoder {
+    fn new(schema: &SchemaRef, order: &[&str]) -> Result<Self, ParquetError> {
+        let properties = properties(schema, order)?;
+        let writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
+        Ok(Self { writer, rows: 0 })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        self.rows += batch.num_rows();
+        self.writer.write(batch)
+    }
+
+    fn finish(self) -> Result<Vec<u8>, ParquetError> {
+        self.writer.into_inner()
+    }
+}
+
+fn properties(schema: &SchemaRef, order: &[&str]) -> Result<WriterProperties, ParquetError> {
     let position = |name: &&str| schema.index_of(name).map(|at| at as i32);
-    let sorting = file.order.iter().map(position).collect::<Result<Vec<_>, _>>()?;
+    let sorting = order.iter().map(position).collect::<Result<Vec<_>, _>>()?;
     let sorting = sorting.into_iter().map(|column_idx| SortingColumn {
         column_idx,
         descending: false,
@@ -147,7 +208,7 @@ fn encode(schema: &SchemaRef, file: &NewFile) -> Result<Vec<u8>, ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_created_by("turnpike".to_owned())
-        .set_sorting_columns((!file.order.is_empty()).then(|| sorting.collect()));
+        .set_sorting_columns((!order.is_empty()).then(|| sorting.collect()));
     for name in DISTINCT {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
@@ -161,15 +222,10 @@ fn encode(schema: &SchemaRef, file: &NewFile) -> Result<Vec<u8>, ParquetError> {
     if schema.index_of("line_id").is_ok() {
         properties = for_lines(properties);
     }
-    if !file.order.is_empty() {
+    if !order.is_empty() {
         properties = for_runs(properties);
     }
-    let properties = properties.build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
-    for batch in &file.batches {
-        writer.write(batch)?;
-    }
-    writer.into_inner()
+    Ok(properties.build())
 }
 
 /// Rated lines are written by every run and read whole. A compressor for each column of a few values
@@ -209,7 +265,12 @@ fn for_runs(mut properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder 
             .set_column_dictionary_enabled(ColumnPath::from(name), false)
             .set_column_encoding(ColumnPath::from(name), Encoding::DELTA_BINARY_PACKED);
     }
+    for name in UNPACKED {
+        properties =
+            properties.set_column_compression(ColumnPath::from(name), Compression::UNCOMPRESSED);
+    }
     properties
+        .set_column_dictionary_enabled(ColumnPath::from("content_hash"), false)
         .set_max_row_group_row_count(Some(RUN_GROUP_ROWS))
         .set_column_dictionary_page_size_limit(
             ColumnPath::from("resource"),

@@ -13,7 +13,7 @@ use crate::LakeError;
 use crate::commit::{Outcome, Plan};
 use crate::data_file::DataFile;
 use crate::log::Table;
-use crate::parquet_file::{self, NewFile};
+use crate::parquet_file::{self, FileParts, NewFile};
 use crate::snapshot::Tables;
 
 const RUN: &str = "run";
@@ -30,7 +30,8 @@ pub(crate) async fn put(
         return Ok(());
     }
     if lines.num_rows() > 0 {
-        let file = parquet_file::write(&tables.rated, new_file(run, 0, &lines)).await?;
+        let file =
+            parquet_file::write(&tables.rated, new_file(run, 0, vec![without_run(&lines)])).await?;
         writer.files().insert(0, file);
     }
     writer.commit().await
@@ -55,13 +56,17 @@ impl RatedLinesWriter {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a part; read again, the lines of all parts stand in order of their numbers. Waits for
-    /// the disk on the thread that calls.
-    pub fn add(&self, part: usize, lines: &RecordBatch) -> Result<(), LakeError> {
-        check(lines, &self.run)?;
-        let file = new_file(&self.run, part, lines);
-        let file = parquet_file::write_here(&self.tables.rated, file)?;
-        self.files().insert(part, file);
+    /// Begins a part; read again, the lines of all parts stand in order of their numbers.
+    pub fn part(&self, number: usize) -> Result<RatedLinesPart, LakeError> {
+        let file = new_file(&self.run, number, Vec::new());
+        let file = FileParts::new(self.tables.rated.clone(), file)?;
+        Ok(RatedLinesPart { number, run: self.run.clone(), file })
+    }
+
+    /// Ends a part. Waits for the disk on the thread that calls.
+    pub fn add(&self, part: RatedLinesPart) -> Result<(), LakeError> {
+        let file = part.file.finish()?;
+        self.files().insert(part.number, file);
         Ok(())
     }
 
@@ -83,6 +88,20 @@ impl RatedLinesWriter {
             self.files().clear();
         }
         outcome.map(|_| ())
+    }
+}
+
+/// Lines of a part, batch by batch.
+pub struct RatedLinesPart {
+    number: usize,
+    run: RunId,
+    file: FileParts,
+}
+
+impl RatedLinesPart {
+    pub fn write(&mut self, lines: &RecordBatch) -> Result<(), LakeError> {
+        check(lines, &self.run)?;
+        self.file.write(&without_run(lines))
     }
 }
 
@@ -122,13 +141,18 @@ pub(crate) async fn read(table: &Table, run: &RunId) -> Result<Vec<RecordBatch>,
     })
 }
 
-fn new_file(run: &RunId, part: usize, lines: &RecordBatch) -> NewFile {
+/// The run is in the path.
+fn without_run(lines: &RecordBatch) -> RecordBatch {
     let columns: Vec<usize> = (1..lines.num_columns()).collect();
+    lines.project(&columns).expect("the columns were compared with the table's")
+}
+
+fn new_file(run: &RunId, part: usize, batches: Vec<RecordBatch>) -> NewFile {
     NewFile {
         path: format!("{RUN}={run}/lines-{part:08}-{}.parquet", Uuid::now_v7()),
         partition: HashMap::from([(RUN.to_owned(), Some(run.to_string()))]),
         tags: HashMap::new(),
-        batches: vec![lines.project(&columns).expect("the columns were compared with the table's")],
+        batches,
         order: &[],
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn vacuum(
 ) -> Result<VacuumReport, LakeError> {
     let retention = retention.max(RETENTION_MIN);
     let mut report = VacuumReport::default();
-    for (at, table) in [&*tables.usage, &tables.states, &tables.rated].into_iter().enumerate() {
+    for (at, table) in [&*tables.usage, &tables.states, &*tables.rated].into_iter().enumerate() {
         let (version, live) = {
             let state = table.refreshed().await?;
             (state.version, state.files.keys().cloned().collect::<HashSet<String>>())

@@ -27,8 +27,13 @@ pub fn fits(line: &RatedLine) -> bool {
 
 pub(crate) fn figures_fit(quantity: i128, amount: &Amount) -> bool {
     let amount = [amount.numerator(), amount.denominator()].map(i128::try_from);
-    let in_bounds = |value: i128| value.unsigned_abs() < 10_u128.pow(38);
-    in_bounds(quantity) && amount.into_iter().all(|value| value.is_ok_and(in_bounds))
+    let [Ok(numerator), Ok(denominator)] = amount else { return false };
+    integers_fit([quantity, numerator, denominator])
+}
+
+/// Whether a table has room for these.
+pub(crate) fn integers_fit(values: [i128; 3]) -> bool {
+    values.iter().all(|value| value.unsigned_abs() < 10_u128.pow(38))
 }
 
 /// Arranges lines as the `rated_lines` table.

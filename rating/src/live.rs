@@ -426,7 +426,7 @@ impl LiveBill {
         self.opened[at] = month;
         let last = self.range.last;
         let tail = snapshot.tail(bucket, month, last).await?;
-        let runs = snapshot.checked_runs(bucket, month, last).await?;
+        let runs = snapshot.checked_runs(bucket, month, last)?;
         let FastResult { left, mut opening, .. } = {
             let lookup = Lookup::new(&self.book, &self.periods);
             let task = FastTask {

@@ -29,24 +29,62 @@ use crate::tariff_lookup::Lookup;
 /// Takes the lines of a run in parts. Parts come in any order and on any thread; put in order of
 /// their numbers, their lines are in canonical order.
 pub trait LineSink: Send + Sync {
-    /// An empty part, in the form in which this takes it.
-    fn part(&self) -> PartLines;
+    /// The part of a number, empty, in the form in which this takes it.
+    fn part(&self, number: usize) -> Result<PartLines, RatingError>;
 
     fn take(&self, part: usize, lines: PartLines) -> Result<(), RatingError>;
 }
 
+/// Takes the `rated_lines` table of a part in pieces.
+pub trait TableWriter: Send {
+    fn write(&mut self, table: &RecordBatch) -> Result<(), RatingError>;
+
+    fn finish(self: Box<Self>) -> Result<(), RatingError>;
+}
+
+/// Lines of a table that are arranged before they are written: their columns stay small enough that the
+/// memory of one piece serves the next.
+const TABLE_LINES: usize = 4_096;
+
+struct PartTable {
+    columns: LineColumns,
+    writer: Box<dyn TableWriter>,
+    is_empty: bool,
+}
+
+impl PartTable {
+    fn put(&mut self, line: &LineView<'_>) -> Result<(), RatingError> {
+        self.columns.put(line)?;
+        if self.columns.len() >= TABLE_LINES { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), RatingError> {
+        self.is_empty = false;
+        self.writer.write(&self.columns.take_batch()?)
+    }
+
+    fn finish(mut self) -> Result<(), RatingError> {
+        if self.columns.len() > 0 {
+            self.write()?;
+        }
+        // A part without lines leaves nothing.
+        if self.is_empty { Ok(()) } else { self.writer.finish() }
+    }
+}
+
 /// The lines of a part: as a table, one by one, what they come to, or any of these.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct PartLines {
-    columns: Option<LineColumns>,
+    table: Option<PartTable>,
     kept: Option<Vec<RatedLine>>,
     sums: Option<SideParts>,
 }
 
 impl PartLines {
     #[must_use]
-    pub fn with_table(self) -> Self {
-        Self { columns: Some(LineColumns::default()), ..self }
+    pub fn with_table(self, writer: Box<dyn TableWriter>) -> Self {
+        let table = PartTable { columns: LineColumns::default(), writer, is_empty: true };
+        Self { table: Some(table), ..self }
     }
 
     #[must_use]
@@ -65,10 +103,15 @@ impl PartLines {
         Ok(sums.unwrap_or_default())
     }
 
-    /// The `rated_lines` table of the part; `None` without lines.
-    pub fn take_table(&mut self) -> Result<Option<RecordBatch>, RatingError> {
-        let filled = self.columns.take().filter(|columns| !columns.is_empty());
-        filled.map(LineColumns::into_batch).transpose()
+    /// The sums, where nothing else is asked for.
+    fn sums_alone(&mut self) -> Option<&mut SideParts> {
+        let alone = self.kept.is_none() && self.table.is_none();
+        self.sums.as_mut().filter(|_| alone)
+    }
+
+    /// Ends the table, if there is one.
+    pub fn end_table(&mut self) -> Result<(), RatingError> {
+        self.table.take().map_or(Ok(()), PartTable::finish)
     }
 
     pub fn into_lines(self) -> Vec<RatedLine> {
@@ -87,8 +130,8 @@ impl PartLines {
         if let Some(sums) = &mut self.sums {
             sums.put(line)?;
         }
-        match &mut self.columns {
-            Some(columns) => columns.put(line),
+        match &mut self.table {
+            Some(table) => table.put(line),
             None => Ok(()),
         }
     }
@@ -106,8 +149,8 @@ impl PartLines {
 pub struct KeptLines(Mutex<BTreeMap<usize, Vec<RatedLine>>>);
 
 impl LineSink for KeptLines {
-    fn part(&self) -> PartLines {
-        PartLines::default().with_lines()
+    fn part(&self, _: usize) -> Result<PartLines, RatingError> {
+        Ok(PartLines::default().with_lines())
     }
 
     fn take(&self, part: usize, lines: PartLines) -> Result<(), RatingError> {
@@ -316,20 +359,23 @@ impl<'p, 'l: 'p> PriceRun<'p, 'l> {
     ) -> Result<Part, RatingError> {
         let mut open = OpenPart {
             part: Part::default(),
-            lines: self.sink.part(),
+            lines: self.sink.part(number)?,
             bytes: Vec::new(),
             short: ShortLines::default(),
         };
         for at in accounts {
             let account = self.account(*at);
             let general = ready.general.get(&account.id);
-            let short = match general {
-                None => ready.short.price(*at, account, &mut open.short),
-                Some(_) => None,
-            };
-            if short.is_some() {
-                self.put_short(account, ready, &mut open)?;
-                continue;
+            if general.is_none() {
+                if let Some(sums) = open.lines.sums_alone() {
+                    if ready.short.sum(*at, account, &mut open.short).is_some() {
+                        ready.short.put_sums(account, &open.short, sums)?;
+                        continue;
+                    }
+                } else if ready.short.price(*at, account, &mut open.short).is_some() {
+                    self.put_short(account, ready, &mut open)?;
+                    continue;
+                }
             }
             match self.general(*at, account, general) {
                 Ok(priced) => put_general(priced, &mut open)?,
@@ -381,12 +427,10 @@ impl<'p, 'l: 'p> PriceRun<'p, 'l> {
 }
 
 fn put_general(priced: Vec<RatedLine>, open: &mut OpenPart<'_>) -> Result<(), RatingError> {
-    let mut shared = TermsDigest::default();
     for line in &priced {
         let terms = LineTerms::of(line);
-        shared.write(&terms);
         let view = LineView::of(line, &terms);
-        open.count(&view, &shared)?;
+        open.count(&view, &TermsDigest::of(&terms))?;
         open.lines.put_table(&view)?;
     }
     if !priced.is_empty() {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use turnpike_lake::{Lake, LakeSnapshot, RatedLinesWriter};
+use turnpike_lake::{Lake, LakeSnapshot, RatedLinesPart, RatedLinesWriter};
 use turnpike_schemas::{AccountId, Period, PriceBook, RatedLine, RunId, canonical};
 
 use crate::convert;
@@ -15,7 +16,7 @@ use crate::fast::Tally;
 use crate::gather::Harvest;
 use crate::metering::{FOLD_VERSION, Metered};
 use crate::parked::{Parked, Unassigned};
-use crate::price_run::{KeptLines, LineSink, LineTotals, PartLines, PriceRun};
+use crate::price_run::{KeptLines, LineSink, LineTotals, PartLines, PriceRun, TableWriter};
 use crate::request::{RatingProgress, RatingRequest};
 use crate::tariff_lookup::Lookup;
 
@@ -23,7 +24,7 @@ use crate::tariff_lookup::Lookup;
 mod tests;
 
 /// Version of what rating computes: part of a run's inputs.
-pub const CODE_VERSION: &str = "3";
+pub const CODE_VERSION: &str = "4";
 
 /// What a run was computed from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,7 +234,8 @@ pub async fn rate_staged(
     keeps_lines: bool,
 ) -> Result<StagedRun, RatingError> {
     let kept = keeps_lines.then(KeptLines::default);
-    let sink = Arc::new(StoredLines { writer: lake.rated_lines_writer(&request.run), kept });
+    let sink =
+        Arc::new(StoredLines { writer: Arc::new(lake.rated_lines_writer(&request.run)), kept });
     let outcome = rate_into(snapshot, book, request, progress, sink.clone()).await?;
     let sink = Arc::into_inner(sink).expect("the run has ended and gave its lines up");
     Ok(StagedRun { outcome, sink })
@@ -243,7 +245,8 @@ impl StagedRun {
     /// Makes the lines those of the run in one commit, then stores the states it found.
     pub async fn publish(self, lake: &Lake) -> Result<RatingOutcome, RatingError> {
         let Self { mut outcome, sink } = self;
-        sink.writer.commit().await?;
+        let writer = Arc::into_inner(sink.writer).expect("all parts have ended");
+        writer.commit().await?;
         outcome.lines = sink.kept.map(KeptLines::into_lines).unwrap_or_default();
         store_states(lake, &outcome).await?;
         Ok(outcome)
@@ -252,26 +255,41 @@ impl StagedRun {
 
 /// Writes lines to files that no commit names yet.
 struct StoredLines {
-    writer: RatedLinesWriter,
+    writer: Arc<RatedLinesWriter>,
     kept: Option<KeptLines>,
 }
 
 impl LineSink for StoredLines {
-    fn part(&self) -> PartLines {
-        match &self.kept {
-            Some(kept) => kept.part().with_table(),
-            None => PartLines::default().with_table(),
-        }
+    fn part(&self, number: usize) -> Result<PartLines, RatingError> {
+        let lines = match &self.kept {
+            Some(kept) => kept.part(number)?,
+            None => PartLines::default(),
+        };
+        let part = self.writer.part(number)?;
+        Ok(lines.with_table(Box::new(StoredPart { part, writer: Arc::clone(&self.writer) })))
     }
 
     fn take(&self, part: usize, mut lines: PartLines) -> Result<(), RatingError> {
-        if let Some(table) = lines.take_table()? {
-            self.writer.add(part, &table)?;
-        }
+        lines.end_table()?;
         match &self.kept {
             Some(kept) => kept.take(part, lines),
             None => Ok(()),
         }
+    }
+}
+
+struct StoredPart {
+    part: RatedLinesPart,
+    writer: Arc<RatedLinesWriter>,
+}
+
+impl TableWriter for StoredPart {
+    fn write(&mut self, table: &RecordBatch) -> Result<(), RatingError> {
+        Ok(self.part.write(table)?)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), RatingError> {
+        Ok(self.writer.add(self.part)?)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Args;
-use turnpike_lake::CompactReport;
+use turnpike_lake::{CompactReport, MergeReport};
 
 use crate::app::App;
 use crate::output::{self, Cell, Record};
@@ -14,6 +14,9 @@ pub struct Compact {
     /// Deletes files that nobody needs any more, afterwards [lake.vacuum_retention_hours]
     #[arg(long)]
     vacuum: bool,
+    /// Merges the runs of each bucket of a month into one, which is rated fastest
+    #[arg(long)]
+    merge: bool,
 }
 
 impl Compact {
@@ -28,6 +31,16 @@ impl Compact {
             .context("compacting")?;
         bar.finish_and_clear();
         let mut record = record(&report);
+        if self.merge {
+            let bar = progress::open("merging");
+            let shown = bar.clone();
+            let shown = move |report: MergeReport| shown.set_position(report.rows);
+            let merged = lake.merge(&settings, i32::MAX, &shown).await.context("merging runs")?;
+            bar.finish_and_clear();
+            record = record
+                .with("runs_replaced", Cell::count(merged.runs_merged))
+                .with("runs_left", Cell::count(merged.runs_written));
+        }
         if self.vacuum {
             let vacuum = lake.vacuum(app.vacuum_retention()).await.context("vacuuming")?;
             record = record

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use turnpike_schemas::arrow::status;
+use turnpike_schemas::canonical::bucket_of;
 
 use super::fixture::*;
 use crate::disk::Step;
@@ -217,4 +218,42 @@ async fn a_view_stays_as_it_was() {
     assert_eq!(usage(&old).await.len(), 1);
     assert_eq!(old.final_counts().await.unwrap().read, 1);
     assert_eq!(usage(&fixture.lake.snapshot().await.unwrap()).await.len(), 14);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merged_runs_hold_the_same_rows() {
+    let fixture = Fixture::new().await;
+    let lake = &fixture.lake;
+    for (at, month) in [OCT, NOV, OCT, NOV, OCT].into_iter().enumerate() {
+        let [a, b] = ["a", "b"].map(|name| format!("{name}{at}"));
+        append(lake, &[event(&a, "r", month, 1), event(&b, "s", month, 2)]).await;
+        compact(lake).await;
+    }
+    let before = lake.snapshot().await.unwrap();
+    let rows = usage(&before).await;
+    let months = |snapshot: &crate::LakeSnapshot| -> Vec<i32> {
+        let all = (0..BUCKETS).flat_map(|bucket| snapshot.runs(bucket, 0, i32::MAX));
+        all.map(|run| run.month).collect()
+    };
+    let settings = CompactSettings::default();
+    let one = lake.merge(&settings, 202_610, &|_| {}).await.unwrap();
+    let buckets = if bucket_of("r", BUCKETS) == bucket_of("s", BUCKETS) { 1 } else { 2 };
+    assert_eq!((one.runs_merged, one.runs_written, one.rows), (3 * buckets, buckets, 6));
+    let after = lake.snapshot().await.unwrap();
+    assert_eq!(months(&after).iter().filter(|month| **month == 202_610).count() as u64, buckets);
+    assert_eq!(
+        months(&after).iter().filter(|month| **month == 202_611).count() as u64,
+        2 * buckets
+    );
+    assert_eq!(usage(&after).await, rows);
+    // A view from before still has its files.
+    assert_eq!(usage(&before).await, rows);
+    let rest = lake.merge(&settings, i32::MAX, &|_| {}).await.unwrap();
+    assert_eq!((rest.runs_merged, rest.runs_written), (2 * buckets, buckets));
+    let none = lake.merge(&settings, i32::MAX, &|_| {}).await.unwrap();
+    assert_eq!(none, crate::MergeReport::default());
+    // Compaction goes on from what was merged.
+    append(lake, &[event("late", "r", OCT, 9), event("a0", "r", OCT, 1)]).await;
+    compact(lake).await;
+    assert_eq!(usage(&lake.snapshot().await.unwrap()).await.len(), rows.len() + 1);
 }

@@ -58,8 +58,37 @@ pub(crate) struct LineColumns {
 }
 
 impl LineColumns {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.quantity.is_empty()
+    pub(crate) fn len(&self) -> usize {
+        self.quantity.len()
+    }
+
+    /// What was put so far; as much room is made for what comes next.
+    pub(crate) fn take_batch(&mut self) -> Result<RecordBatch, RatingError> {
+        let next = self.with_room_for_as_much();
+        std::mem::replace(self, next).into_batch()
+    }
+
+    fn with_room_for_as_much(&self) -> Self {
+        let rows = self.len();
+        Self {
+            texts: std::array::from_fn(|at| {
+                let bytes = Vec::with_capacity(self.texts[at].bytes.len());
+                let ends = Vec::with_capacity(rows);
+                TextColumn { bytes, ends, missing: Vec::new() }
+            }),
+            quantity: Vec::with_capacity(rows),
+            amount_numerator: Vec::with_capacity(rows),
+            amount_denominator: Vec::with_capacity(rows),
+            scale: Vec::with_capacity(rows),
+            seconds: Vec::with_capacity(rows),
+            price_nano: Vec::with_capacity(rows),
+            unit_base: Vec::with_capacity(rows),
+            per_seconds: Vec::with_capacity(rows),
+            service_start: Vec::with_capacity(rows),
+            service_end: Vec::with_capacity(rows),
+            intervals: Vec::with_capacity(rows),
+            estimated: Vec::with_capacity(rows),
+        }
     }
 
     pub(crate) fn put(&mut self, line: &LineView<'_>) -> Result<(), RatingError> {

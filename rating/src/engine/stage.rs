@@ -210,7 +210,7 @@ async fn meter_one(
     let (first, opening) = opening(snapshot, bucket, range.first).await?;
     let state_months = range.state_months(first, request.as_of);
     let tail = snapshot.tail(bucket, first, range.last).await?;
-    let runs = snapshot.checked_runs(bucket, first, range.last).await?;
+    let runs = snapshot.checked_runs(bucket, first, range.last)?;
     let files: Vec<PathBuf> = runs.iter().map(|run| run.path.clone()).collect();
     let task = FastTask {
         files,

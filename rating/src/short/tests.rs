@@ -2,8 +2,9 @@
 //! digests and reasons.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use arrow::array::RecordBatch;
 use turnpike_schemas::meter::MeterCatalogue;
 use turnpike_schemas::tariff::{
     FeeAmount, FeeEvery, Proration, Tier, TierBasis, Tiers, UnitRounding, ZeroUsage,
@@ -19,7 +20,7 @@ use crate::error::RatingError;
 use crate::fast::{Slot, Subject, Sums, Tally};
 use crate::gather::{GatherKey, Gathered, Harvest};
 use crate::parked::Parked;
-use crate::price_run::{KeptLines, LineSink, LineTotals, PartLines, PriceRun};
+use crate::price_run::{KeptLines, LineSink, LineTotals, PartLines, PriceRun, TableWriter};
 use crate::tariff_lookup::Lookup;
 
 /// A small generator: the same numbers each time.
@@ -229,18 +230,31 @@ fn tallies(book: &PriceBook, numbers: &mut Numbers) -> Vec<Tally> {
 #[derive(Default)]
 struct Both {
     kept: KeptLines,
-    tables: Mutex<Vec<RatedLine>>,
+    tables: Arc<Mutex<Vec<RatedLine>>>,
+}
+
+/// Reads a table again as it is written.
+struct Read(Arc<Mutex<Vec<RatedLine>>>);
+
+impl TableWriter for Read {
+    fn write(&mut self, table: &RecordBatch) -> Result<(), RatingError> {
+        let read = convert::lines_from_batches(std::slice::from_ref(table))?;
+        self.0.lock().expect("not poisoned").extend(read);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), RatingError> {
+        Ok(())
+    }
 }
 
 impl LineSink for Both {
-    fn part(&self) -> PartLines {
-        self.kept.part().with_table()
+    fn part(&self, number: usize) -> Result<PartLines, RatingError> {
+        Ok(self.kept.part(number)?.with_table(Box::new(Read(self.tables.clone()))))
     }
 
     fn take(&self, part: usize, mut lines: PartLines) -> Result<(), RatingError> {
-        let table = lines.take_table()?;
-        let read = convert::lines_from_batches(table.as_slice())?;
-        self.tables.lock().expect("not poisoned").extend(read);
+        lines.end_table()?;
         self.kept.take(part, lines)
     }
 }
@@ -252,7 +266,7 @@ fn priced(lookup: &Lookup<'_>, tallies: &[Tally], mut harvest: Harvest) -> Outco
     let pricing = PriceRun { lookup, run: &run, tallies, threads: 1, sink: &sink };
     let (totals, digests) = pricing.price(&mut harvest).expect("no failure but of accounts");
     let lines = sink.kept.into_lines();
-    assert_eq!(lines, sink.tables.into_inner().expect("not poisoned"));
+    assert_eq!(lines, *sink.tables.lock().expect("not poisoned"));
     (lines, totals, digests, harvest.parked())
 }
 
