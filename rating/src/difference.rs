@@ -11,7 +11,7 @@ use turnpike_schemas::amount::AmountError;
 use turnpike_schemas::{AccountId, Amount, Currency, MeterId, RatedLine};
 
 use crate::error::RatingError;
-use crate::line_view::LineView;
+use crate::line_view::{LineTerms, LineView};
 use crate::price_run::{LineSink, PartLines};
 
 /// A line that is not the same on both sides.
@@ -170,8 +170,8 @@ impl SideSums {
 }
 
 impl LineSink for SideSums {
-    fn part(&self) -> PartLines {
-        PartLines::default().with_sums()
+    fn part(&self, _: usize) -> Result<PartLines, RatingError> {
+        Ok(PartLines::default().with_sums())
     }
 
     fn take(&self, _: usize, mut lines: PartLines) -> Result<(), RatingError> {
@@ -194,27 +194,31 @@ pub(crate) struct SideParts {
 
 impl SideParts {
     pub(crate) fn put(&mut self, line: &LineView<'_>) -> Result<(), AmountError> {
-        if self.own.first().is_some_and(|(key, _)| key.account != *line.account) {
+        let LineTerms { meter, site, currency, .. } = *line.terms;
+        let worth = (line.amount.numerator(), line.amount.denominator());
+        self.add(line.account, (meter, site, currency), worth)
+    }
+
+    /// Adds a fraction, in lowest terms or not.
+    pub(crate) fn add(
+        &mut self,
+        account: &AccountId,
+        (meter, site, currency): (&MeterId, Option<&str>, Currency),
+        (numerator, denominator): (I256, I256),
+    ) -> Result<(), AmountError> {
+        if self.own.first().is_some_and(|(key, _)| key.account != *account) {
             self.end_account()?;
         }
-        let (site, currency) = (line.terms.site, line.terms.currency);
         let own = self.own.iter().position(|(key, _)| {
-            key.meter == *line.terms.meter
-                && key.site.as_deref() == site
-                && key.currency == currency
+            key.meter == *meter && key.site.as_deref() == site && key.currency == currency
         });
         let at = own.unwrap_or_else(|| {
-            let key = SideKey {
-                account: line.account.clone(),
-                meter: line.terms.meter.clone(),
-                site: site.map(str::to_owned),
-                currency,
-            };
-            self.own.push((key, Vec::new()));
+            let (account, meter) = (account.clone(), meter.clone());
+            let site = site.map(str::to_owned);
+            self.own.push((SideKey { account, meter, site, currency }, Vec::new()));
             self.own.len() - 1
         });
         let parts = &mut self.own[at].1;
-        let (numerator, denominator) = (line.amount.numerator(), line.amount.denominator());
         match parts.iter_mut().find(|(_, known)| *known == denominator) {
             Some((sum, _)) => *sum = sum.checked_add(numerator).ok_or(AmountError::Overflow)?,
             None => parts.push((numerator, denominator)),
@@ -275,7 +279,6 @@ mod tests {
 
     use super::*;
     use crate::gather::tests::book;
-    use crate::line_view::LineTerms;
     use crate::quote::{QuoteBook, QuoteFor, ToldUsage};
     use crate::request::Window;
 

@@ -9,7 +9,7 @@ use turnpike_schemas::event::{EventKind, Flow, ResourceState};
 use super::column::{NO_CODE, NO_LONG, Texts, Values, longs, texts};
 use super::head::{Head, Holder, Measure, Said};
 use super::names::{Form, Labels, NONE, Names};
-use super::pages::Pages;
+use super::pages::{Pages, Spare};
 
 /// Codes of a column with the number of each code.
 struct Numbered {
@@ -25,12 +25,17 @@ impl Numbered {
     }
 
     /// Numbers each entry; `None` where an entry cannot be.
-    fn of(texts: Texts, mut number: impl FnMut(&str) -> Option<u32>) -> Option<Self> {
+    fn of(
+        texts: Texts,
+        spare: &mut Spare,
+        mut number: impl FnMut(&str) -> Option<u32>,
+    ) -> Option<Self> {
         let Texts { codes, entries } = texts;
-        let mut numbers = Vec::with_capacity(entries.len());
+        let mut numbers = spare.numbers(entries.len());
         for code in 0..u32::try_from(entries.len()).ok()? {
             numbers.push(number(std::str::from_utf8(entries.get(code)?).ok()?)?);
         }
+        spare.entries.push(entries);
         Some(Self { codes, numbers })
     }
 }
@@ -120,7 +125,8 @@ impl Reader<'_> {
         name: &str,
         number: impl FnMut(&str) -> Option<u32>,
     ) -> Option<Numbered> {
-        Numbered::of(self.texts(name)?, number)
+        let texts = self.texts(name)?;
+        Numbered::of(texts, &mut self.pages.spare, number)
     }
 }
 
@@ -182,7 +188,9 @@ impl Block {
 
     /// Marks the rows in which an event begins, or in which one says other things than the row before.
     fn find_changes(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let mut changes = vec![0_u8; self.rows];
+        let mut changes = std::mem::take(&mut reader.pages.spare.changes);
+        changes.clear();
+        changes.resize(self.rows, 0);
         mark(&mut changes, NEW_EVENT, &self.time);
         *changes.first_mut()? = NEW_EVENT | NEW_HEAD | NEW_HOLDER;
         for stretch in &self.stretches {
@@ -207,6 +215,26 @@ impl Block {
         }
         self.changes = changes;
         Some(())
+    }
+
+    /// Gives its memory to the blocks that come after it.
+    pub(super) fn recycle(self, spare: &mut Spare) {
+        let numbered = [self.meter, self.flow, self.kind, self.state, self.incarnation];
+        for Numbered { codes, numbers } in numbered.into_iter().chain(self.holder) {
+            spare.numbers.push(numbers);
+            keep(codes, &mut spare.codes);
+        }
+        for texts in std::iter::once(self.resource).chain(self.key) {
+            spare.entries.push(texts.entries);
+            keep(texts.codes, &mut spare.codes);
+        }
+        let longs = [self.time, self.quantity, self.scale, self.terminal];
+        let spans = [self.window_start, self.window_end, self.since];
+        let origin = self.origin.map(|(version, row)| [version, row]);
+        for values in longs.into_iter().chain(spans).chain(origin.into_iter().flatten()) {
+            keep(values, &mut spare.longs);
+        }
+        spare.changes = self.changes;
     }
 
     /// The resource of a stretch of rows.
@@ -305,6 +333,21 @@ impl Block {
         }
     }
 
+    /// The quantity of a row that measures this meter alone as held, at this scale.
+    #[inline]
+    pub(super) fn reading(&self, row: usize, meter: u32, scale: u32) -> Option<i64> {
+        let quantity = self.quantity.at(row);
+        let same = self.meter.at(row) == meter && self.scale.at(row) == i64::from(scale);
+        (same && quantity != NO_LONG && of_word(Flow::ALL, self.flow.at(row)) == Some(Flow::Held))
+            .then_some(quantity)
+    }
+
+    /// Whether a row is a whole event that says what the row before said.
+    #[inline]
+    pub(super) fn repeats_alone(&self, row: usize, end: usize) -> bool {
+        self.changes[row] == NEW_EVENT && (row + 1 == end || self.begins_event(row + 1))
+    }
+
     /// The measurement of a row, if it has one; `Err` where the general fold has to look.
     #[inline]
     pub(super) fn measure(&self, row: usize) -> Result<Option<Measure>, ()> {
@@ -322,6 +365,12 @@ impl Block {
             quantity,
             scale: u32::try_from(scale).map_err(|_| ())?,
         }))
+    }
+}
+
+fn keep<T>(values: Values<T>, spare: &mut Vec<Vec<T>>) {
+    if let Values::Each(values) = values {
+        spare.push(values);
     }
 }
 

@@ -44,6 +44,12 @@ pub(super) struct Entries {
 }
 
 impl Entries {
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.repeats = false;
+    }
+
     fn push(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
         self.ends.push(self.bytes.len());
@@ -97,7 +103,7 @@ pub(super) fn texts(
     if chunk.column_type() != Type::BYTE_ARRAY {
         return None;
     }
-    let mut entries = Entries::default();
+    let mut entries = pages.spare.entries();
     match everywhere(chunk) {
         Some(Everywhere::Null) => return Some(Texts { codes: Values::Same(NO_CODE), entries }),
         Some(Everywhere::Value(value)) => {
@@ -106,7 +112,7 @@ pub(super) fn texts(
         }
         None => {}
     }
-    let mut codes = Vec::with_capacity(rows);
+    let mut codes = pages.spare.codes(rows);
     pages.for_each(file, chunk, rows, |page| match page {
         Part::Dictionary(bytes, count) => plain_texts(bytes, count, &mut entries),
         Part::Data { encoding, values, present, count } => {
@@ -148,7 +154,10 @@ pub(super) fn longs(
         }
         None => {}
     }
-    let (mut all, mut entries, mut codes) = (Vec::with_capacity(rows), Vec::new(), Vec::new());
+    let mut all = pages.spare.longs(rows);
+    let mut entries = std::mem::take(&mut pages.spare.dictionary);
+    let mut codes = std::mem::take(&mut pages.spare.page);
+    entries.clear();
     pages.for_each(file, chunk, rows, |page| match page {
         Part::Dictionary(bytes, count) => plain_longs(kind, bytes, count, &mut entries),
         Part::Data { encoding, values, present, count } => {
@@ -177,6 +186,8 @@ pub(super) fn longs(
             spread(&mut all, from, present.as_ref(), NO_LONG)
         }
     })?;
+    pages.spare.dictionary = entries;
+    pages.spare.page = codes;
     (all.len() == rows).then_some(Values::Each(all))
 }
 

@@ -81,7 +81,9 @@ impl Cursor {
     /// Stands at the start of the next block; false at the end.
     fn read_block(&mut self, numbers: &mut Numbers, keys: bool) -> Result<bool, Unread> {
         // The old block goes first: two would be held otherwise.
-        self.block = None;
+        if let Some(done) = self.block.take() {
+            done.recycle(&mut numbers.pages.spare);
+        }
         (self.stretch, self.row, self.end, self.head_is_known) = (0, 0, 0, false);
         if self.group >= self.metadata.num_row_groups() {
             return Ok(false);
@@ -98,6 +100,21 @@ impl Cursor {
     #[inline]
     pub(super) fn resource(&self) -> Option<&[u8]> {
         self.block.as_ref()?.resource(self.stretch)
+    }
+
+    /// The block and the rows of the resource that it stands at, where all of its rows are in there.
+    /// Whoever takes them goes past them by [`Cursor::skip`].
+    pub(super) fn stretch(&self) -> Option<(&Block, std::ops::Range<usize>)> {
+        let block = self.block.as_ref()?;
+        let is_whole = self.end < block.rows || self.group >= self.metadata.num_row_groups();
+        is_whole.then_some((block, self.row..self.end))
+    }
+
+    /// Ends reading.
+    pub(super) fn close(self, numbers: &mut Numbers) {
+        if let Some(block) = self.block {
+            block.recycle(&mut numbers.pages.spare);
+        }
     }
 
     /// The resource that it stands at is read from now on.

@@ -6,6 +6,7 @@
 use turnpike_schemas::book::OpenIntervals;
 use turnpike_schemas::event::{EventKind, Flow, ResourceState};
 
+use super::block::Block;
 use super::column::NO_LONG;
 use super::head::{Head, Holder, Measure};
 use super::held::{Counter, Held, LANES, NOWHERE, Places, Way};
@@ -125,6 +126,38 @@ impl Known {
         if consumes {
             self.consume(head, time, what, |_| true, sink);
         }
+    }
+
+    /// Takes rows that are an event each, say what the event before said and measure nothing but what is
+    /// held; tells at which row something else comes.
+    #[inline]
+    pub(super) fn take_readings(
+        &mut self,
+        block: &Block,
+        rows: std::ops::Range<usize>,
+        sink: &mut impl Sink,
+    ) -> usize {
+        let [held] = self.held.as_mut_slice() else { return rows.start };
+        if !self.settled {
+            return rows.start;
+        }
+        let (meter, scale) = (held.meter, held.scale);
+        for row in rows.clone() {
+            let alone = block.repeats_alone(row, rows.end);
+            let Some(quantity) = block.reading(row, meter, scale).filter(|_| alone) else {
+                return row;
+            };
+            let time = block.time(row);
+            if quantity != held.quantity {
+                if held.from < time {
+                    let at = (&self.holder, &mut self.places);
+                    sink.held(at, self.state, held, (held.from, time), false);
+                }
+                (held.quantity, held.from) = (quantity, held.from.max(time));
+            }
+            self.evidence = self.evidence.max(time);
+        }
+        rows.end
     }
 
     /// Whether all that it says of holder, state and time was taken up, so that saying it again only

@@ -26,6 +26,7 @@ mod held;
 mod kept;
 mod names;
 mod pages;
+mod places;
 mod policies;
 mod route;
 mod sink;

@@ -17,6 +17,7 @@ use datafusion::parquet::file::serialized_reader::SerializedPageReader;
 use zstd::bulk::Decompressor;
 
 use super::codec;
+use super::column::Entries;
 
 /// What a page holds.
 pub(super) enum Part<'p> {
@@ -41,6 +42,52 @@ pub(super) struct Present {
 pub(super) struct Pages {
     zstd: Option<Decompressor<'static>>,
     page: Vec<u8>,
+    /// Of a column chunk as it is in the file.
+    chunk: Vec<u8>,
+    /// Memory of blocks that are done with, for the next ones: fresh memory costs more than what is put
+    /// into it.
+    pub(super) spare: Spare,
+}
+
+/// Emptied vectors that keep their room.
+#[derive(Default)]
+pub(super) struct Spare {
+    pub(super) codes: Vec<Vec<u32>>,
+    pub(super) longs: Vec<Vec<i64>>,
+    pub(super) entries: Vec<Entries>,
+    pub(super) changes: Vec<u8>,
+    /// Numbers of dictionaries, which are short.
+    pub(super) numbers: Vec<Vec<u32>>,
+    /// A dictionary of integers, and the codes of a page.
+    pub(super) dictionary: Vec<i64>,
+    pub(super) page: Vec<u32>,
+}
+
+impl Spare {
+    pub(super) fn codes(&mut self, rows: usize) -> Vec<u32> {
+        emptied(self.codes.pop(), rows)
+    }
+
+    pub(super) fn numbers(&mut self, count: usize) -> Vec<u32> {
+        emptied(self.numbers.pop(), count)
+    }
+
+    pub(super) fn longs(&mut self, rows: usize) -> Vec<i64> {
+        emptied(self.longs.pop(), rows)
+    }
+
+    pub(super) fn entries(&mut self) -> Entries {
+        let mut entries = self.entries.pop().unwrap_or_default();
+        entries.clear();
+        entries
+    }
+}
+
+fn emptied<T>(spare: Option<Vec<T>>, rows: usize) -> Vec<T> {
+    let mut spare = spare.unwrap_or_default();
+    spare.clear();
+    spare.reserve(rows);
+    spare
 }
 
 /// The bytes of one column chunk at their place in the file.
@@ -82,15 +129,30 @@ impl Pages {
         if descriptor.max_rep_level() != 0 || descriptor.max_def_level() > 1 {
             return None;
         }
-        let optional = descriptor.max_def_level() == 1;
         let (start, length) = chunk.byte_range();
-        let mut bytes = Vec::with_capacity(usize::try_from(length).ok()?);
+        let mut bytes =
+            emptied(Some(std::mem::take(&mut self.chunk)), usize::try_from(length).ok()?);
         file.seek(SeekFrom::Start(start)).ok()?;
         let read = Read::by_ref(file).take(length).read_to_end(&mut bytes).ok()?;
         if u64::try_from(read).ok()? < length {
             return None;
         }
-        let source = Arc::new(Chunk { start, bytes: bytes.into() });
+        let bytes = Bytes::from(bytes);
+        let read = self.pages_of(chunk, (start, bytes.clone()), rows, &mut each);
+        // Nobody else holds it any more: its room is had back.
+        self.chunk = bytes.into();
+        read
+    }
+
+    fn pages_of(
+        &mut self,
+        chunk: &ColumnChunkMetaData,
+        (start, bytes): (u64, Bytes),
+        rows: usize,
+        mut each: impl FnMut(Part<'_>) -> Option<()>,
+    ) -> Option<()> {
+        let optional = chunk.column_descr().max_def_level() == 1;
+        let source = Arc::new(Chunk { start, bytes });
         if !matches!(chunk.compression(), Compression::ZSTD(_)) {
             let mut pages = SerializedPageReader::new(source, chunk, rows, None).ok()?;
             while let Some(page) = pages.get_next_page().ok()? {

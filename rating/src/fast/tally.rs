@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use foldhash::HashMap;
 use turnpike_schemas::{Account, Instant, ResourceId};
 
+use super::places::Places;
 use crate::gather::{GatherKey, Gathered};
 
 /// What [`Gathered`] adds up, without what is the same for all of a slot.
@@ -74,6 +74,37 @@ impl Slot {
     }
 }
 
+/// Sums in pieces: nothing is copied when more are met.
+#[derive(Debug, Default)]
+struct SharedSums {
+    pieces: Vec<Vec<Sums>>,
+    length: usize,
+}
+
+const PIECE: usize = 4_096;
+
+impl SharedSums {
+    fn push_none(&mut self) {
+        if self.length.is_multiple_of(PIECE) {
+            self.pieces.push(Vec::with_capacity(PIECE));
+        }
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.push(Sums::NONE);
+            self.length += 1;
+        }
+    }
+
+    #[inline]
+    fn at(&self, place: u32) -> &Sums {
+        &self.pieces[place as usize / PIECE][place as usize % PIECE]
+    }
+
+    #[inline]
+    fn at_mut(&mut self, place: u32) -> &mut Sums {
+        &mut self.pieces[place as usize / PIECE][place as usize % PIECE]
+    }
+}
+
 /// Sums that wait before they are added.
 const WAITING_MAX: usize = 4_096;
 
@@ -82,9 +113,9 @@ const WAITING_MAX: usize = 4_096;
 pub(crate) struct Tally {
     pub(super) slots: Vec<Slot>,
     /// Of slots that all resources of an account share, in the order in which they were met.
-    shared: Vec<Sums>,
+    shared: SharedSums,
     /// Where the sum of an account and slot stands in `shared`.
-    places: HashMap<(u32, u32), u32>,
+    places: Places,
     /// Account, slot and place in `shared`, in order: for [`Tally::of_account`].
     order: Vec<(u32, u32, u32)>,
     /// Account, slot and sums that are still to be added: many at one go, since each meets memory
@@ -100,6 +131,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Of a book with so many accounts.
+    pub(super) fn of_accounts(accounts: usize) -> Self {
+        Self { places: Places::of_accounts(accounts), ..Self::default() }
+    }
+
     pub(super) fn add(
         &mut self,
         slots: &[Slot],
@@ -124,15 +160,15 @@ impl Tally {
         self.found.clear();
         for (account, slot, _) in &self.waiting {
             // There are fewer sums than rows, and rows are counted in 32 bits.
-            let next = u32::try_from(self.shared.len()).unwrap_or(u32::MAX);
-            let place = *self.places.entry((*account, *slot)).or_insert(next);
+            let next = u32::try_from(self.shared.length).unwrap_or(u32::MAX);
+            let place = self.places.of(*account, *slot, next);
             if place == next {
-                self.shared.push(Sums::NONE);
+                self.shared.push_none();
             }
             self.found.push(place);
         }
         for ((account, slot, sums), place) in self.waiting.drain(..).zip(&self.found) {
-            if self.shared[*place as usize].add(&sums).is_none() {
+            if self.shared.at_mut(*place).add(&sums).is_none() {
                 self.overflows.extend(slots[slot as usize].key(&accounts[account as usize], None));
             }
         }
@@ -141,10 +177,9 @@ impl Tally {
     /// Puts the sums in order of account, for [`Tally::of_account`].
     pub(crate) fn settle(&mut self) {
         let single = self.single.iter_mut().map(|single| &mut single.3);
-        self.shared.iter_mut().chain(single).for_each(Sums::floor);
+        self.shared.pieces.iter_mut().flatten().chain(single).for_each(Sums::floor);
         self.single.sort_unstable_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
-        self.order = self.places.drain().map(|((account, slot), at)| (account, slot, at)).collect();
-        self.order.sort_unstable();
+        self.order = self.places.drain();
     }
 
     /// The sums that all resources of an account share: slot and place.
@@ -197,7 +232,7 @@ impl Tally {
         let start = self.single.partition_point(|single| single.0 < number);
         let single = self.single[start..].iter().take_while(move |single| single.0 == number);
         let single = single.map(|(_, slot, resource, sums)| (*slot, Some(&**resource), sums));
-        let shared = shared.map(|(_, slot, at)| (*slot, None, &self.shared[*at as usize]));
+        let shared = shared.map(|(_, slot, at)| (*slot, None, self.shared.at(*at)));
         shared.chain(single)
     }
 

@@ -2,13 +2,15 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
 use std::path::PathBuf;
 
 use turnpike_schemas::{Instant, ResourceId};
 
-use super::block::Changes;
+use super::block::{Block, Changes};
 use super::cursor::{Cursor, Event, Masked, Unread};
 use super::fold::Known;
+use super::head::Head;
 use super::held::LANES;
 use super::kept::Keeping;
 use super::policies::Policies;
@@ -89,7 +91,10 @@ impl<'r, 'l, 'v> Worker<'r, 'l, 'v> {
         Self {
             pending: Pending::new(terms),
             lookups: terms.iter().map(|terms| terms.lookup).collect(),
-            tallies: terms.iter().map(|_| Tally::default()).collect(),
+            tallies: terms
+                .iter()
+                .map(|terms| Tally::of_accounts(terms.lookup.book.accounts.len()))
+                .collect(),
             policies: Policies::default(),
             known: Known::default(),
             event: Event::empty(),
@@ -180,6 +185,7 @@ impl<'r, 'l, 'v> Worker<'r, 'l, 'v> {
         loop {
             find_least(&cursors, &mut own);
             let Some(least) = own.first().and_then(|at| cursors[*at].resource()) else {
+                cursors.into_iter().for_each(|one| one.close(&mut self.pending.numbers));
                 return Ok(());
             };
             name.clear();
@@ -210,6 +216,13 @@ impl<'r, 'l, 'v> Worker<'r, 'l, 'v> {
         own.iter().for_each(|at| cursors[*at].begin());
         let mut done = Done::default();
         if let [one] = own {
+            if let Some((block, rows)) = cursors[*one].stretch()
+                && self.can_take_stretches(task)
+            {
+                self.stretch(block, rows, &mut done);
+                self.close(task, name, result, &done);
+                return Ok(());
+            }
             self.events(task, name, &mut cursors[*one], None, &mut done)?;
             self.close(task, name, result, &done);
             return Ok(());
@@ -221,6 +234,61 @@ impl<'r, 'l, 'v> Worker<'r, 'l, 'v> {
         }
         self.close(task, name, result, &done);
         Ok(())
+    }
+
+    /// Whether nothing but its rows has to be looked at in a resource.
+    fn can_take_stretches(&self, task: &FastTask<'_>) -> bool {
+        self.keeping.is_none() && task.masked.is_empty() && task.state_months.is_empty()
+    }
+
+    /// Takes all events of a resource: as [`Worker::events`] does, of rows that lie side by side.
+    fn stretch(&mut self, block: &Block, rows: Range<usize>, done: &mut Done) {
+        let Self { pending, lookups, known, event, .. } = self;
+        let (mut head, mut says_same): (Option<Head>, bool) = (None, false);
+        let mut row = rows.start;
+        while row < rows.end {
+            if says_same {
+                let next = known.take_readings(block, row..rows.end, &mut pending.by(lookups));
+                done.rows += (next - row) as u64;
+                done.events += (next - row) as u64;
+                row = next;
+                if pending.declined || row == rows.end {
+                    return;
+                }
+            }
+            let changes = if says_same { block.changes(row) } else { Changes::All };
+            match (changes, &head) {
+                (Changes::Nothing, Some(_)) => {}
+                (Changes::Head, Some(last)) => head = block.head(row, Some(last.said)),
+                _ => head = block.head(row, None),
+            }
+            let (first, repeats) = (row, says_same && changes == Changes::Nothing);
+            says_same = true;
+            event.measures.clear();
+            loop {
+                match block.measure(row) {
+                    Ok(measure) => event.measures.extend(measure),
+                    Err(()) => pending.declined = true,
+                }
+                row += 1;
+                if row == rows.end || block.begins_event(row) {
+                    break;
+                }
+                // Rows of one event say the same; who reads the next one still has to look.
+                says_same &= block.changes(row) == Changes::Nothing;
+            }
+            done.rows += (row - first) as u64;
+            done.events += 1;
+            let Some(head) = head.as_ref().filter(|_| !pending.declined) else {
+                pending.declined = true;
+                return;
+            };
+            let what = (block.time(first), event.measures.as_slice());
+            known.take(head, repeats, what, &mut pending.by(lookups));
+            if pending.declined {
+                return;
+            }
+        }
     }
 
     /// Takes the events of one run up to those that stand at `until` or later.

@@ -103,6 +103,12 @@ impl Whole {
         self.tiers.iter().position(|tier| tier.end.is_none_or(|end| parts <= end))
     }
 
+    /// The same as a fraction that is not in lowest terms; `None` where it does not fit in 128 bits.
+    pub(crate) fn worth(&self, tier: usize, parts: i128) -> Option<(i128, i128)> {
+        let numerator = parts.checked_mul(i128::from(self.tiers[tier].price_nano))?;
+        Some((numerator, self.divisor.checked_mul(NANO)?))
+    }
+
     /// The exact amount of so many smallest parts in a tier.
     pub(crate) fn amount(&self, tier: usize, parts: i128, currency: Currency) -> Option<Amount> {
         Amount::from_price(parts, self.tiers[tier].price_nano, self.divisor, currency).ok()

@@ -2,11 +2,14 @@
 
 use std::cmp::Ordering;
 
+use ethnum::I256;
+use turnpike_schemas::amount::AmountError;
 use turnpike_schemas::{Account, Amount, Currency, Instant, Period, Pool, RunId};
 
 use super::form::{Form, Forms};
 use crate::account::{line_id, owes_usage_alone};
 use crate::convert;
+use crate::difference::SideParts;
 use crate::fast::{Subject, Sums, Tally};
 use crate::line_digest::TermsDigest;
 use crate::line_view::LineView;
@@ -51,6 +54,8 @@ pub(crate) struct ShortLines<'t> {
     /// Places of items, in the order in which they are priced.
     order: Vec<usize>,
     lines: Vec<ShortLine>,
+    /// What items come to, where lines are not asked for: numerator and denominator.
+    worths: Vec<(u32, I256, I256)>,
     /// What the account as a resource is called.
     own: String,
     /// Of a key.
@@ -79,6 +84,69 @@ impl<'t, 'l: 't> ShortWay<'t, 'l> {
         account: &'l Account,
         lines: &mut ShortLines<'t>,
     ) -> Option<()> {
+        let Some(currency) = self.begin(number, account, lines)? else { return Some(()) };
+        line_id::put_account(account.id.as_str(), &mut lines.text);
+        let of_account = lines.text.len();
+        let ShortLines { items, order, lines: priced, own, text, .. } = lines;
+        self.each_place(items, order, own, |place, among| {
+            text.truncate(of_account);
+            let texts = (own.as_str(), &mut *text);
+            self.price_item((items.as_slice(), place), currency, among, texts, priced)
+        })?;
+        self.sort(lines);
+        Some(())
+    }
+
+    /// The same without lines: what the items of the account come to.
+    pub(crate) fn sum(
+        &self,
+        number: u32,
+        account: &'l Account,
+        lines: &mut ShortLines<'t>,
+    ) -> Option<()> {
+        if self.begin(number, account, lines)?.is_none() {
+            return Some(());
+        }
+        let ShortLines { items, order, own, worths, .. } = lines;
+        self.each_place(items, order, own, |place, (low, high, total)| {
+            let item = &items[place];
+            period_of(&item.sums)?;
+            let whole = self.form(item).whole();
+            whole.price((low, high), total, |tier, quantity| {
+                let (numerator, denominator) = whole.worth(tier, quantity)?;
+                // What does not fit a line must not fit here.
+                if !convert::integers_fit([quantity, numerator, denominator]) {
+                    return None;
+                }
+                worths.push((item.form, numerator.into(), denominator.into()));
+                Some(())
+            })
+        })
+    }
+
+    /// Adds up what [`ShortWay::sum`] found.
+    pub(crate) fn put_sums(
+        &self,
+        account: &Account,
+        lines: &ShortLines<'t>,
+        sums: &mut SideParts,
+    ) -> Result<(), AmountError> {
+        for (form, numerator, denominator) in &lines.worths {
+            let Some(form) = &self.forms[*form as usize] else { continue };
+            let of = (&form.key.meter, form.key.site.as_deref(), form.currency);
+            sums.add(&account.id, of, (*numerator, *denominator))?;
+        }
+        Ok(())
+    }
+
+    /// Arranges the items of an account, and tells its currency where there are some.
+    #[expect(clippy::option_option, reason = "declined, nothing to price, or priced in a currency")]
+    fn begin(
+        &self,
+        number: u32,
+        account: &'l Account,
+        lines: &mut ShortLines<'t>,
+    ) -> Option<Option<Currency>> {
         lines.begin(account);
         self.collect(number, &mut lines.items)?;
         // An account that moves between tariffs counts its units anew.
@@ -86,7 +154,7 @@ impl<'t, 'l: 't> ShortWay<'t, 'l> {
             return None;
         }
         if lines.items.is_empty() {
-            return Some(());
+            return Some(None);
         }
         let currency = account.currency?;
         let known = lines.items.iter().all(|item| self.form(item).currency == currency);
@@ -95,9 +163,7 @@ impl<'t, 'l: 't> ShortWay<'t, 'l> {
         }
         self.merge(lines)?;
         self.arrange(lines);
-        self.price_all(account, currency, lines)?;
-        self.sort(lines);
-        Some(())
+        Some(Some(currency))
     }
 
     /// The lines of an account that was priced, each with what its terms contribute to the hash.
@@ -158,7 +224,7 @@ impl<'t, 'l: 't> ShortWay<'t, 'l> {
             let services = left_form.service_rank.cmp(&right_form.service_rank);
             services
                 .then_with(|| left.project.cmp(&right.project))
-                .then_with(|| left.resource(own).cmp(right.resource(own)))
+                .then_with(|| left.resource_order(right, own))
                 .then_with(|| left_form.rank.cmp(&right_form.rank))
         };
         lines.items.sort_unstable_by(order);
@@ -214,21 +280,19 @@ impl<'t, 'l: 't> ShortWay<'t, 'l> {
             Pool::Account => Ordering::Equal,
             Pool::Project => left.project.cmp(&right.project),
             Pool::Site => left_form.key.site.cmp(&right_form.key.site),
-            Pool::Resource => left.resource(own).cmp(right.resource(own)),
+            Pool::Resource => left.resource_order(right, own),
         })
     }
 
-    fn price_all(
+    /// Hands over each item, with where it stands among the units of its series.
+    fn each_place(
         &self,
-        account: &Account,
-        currency: Currency,
-        lines: &mut ShortLines<'t>,
+        items: &[Item<'t>],
+        order: &[usize],
+        own: &str,
+        mut each: impl FnMut(usize, (i128, i128, i128)) -> Option<()>,
     ) -> Option<()> {
-        let ShortLines { items, order, lines, own, text } = lines;
-        text.clear();
-        line_id::put_account(account.id.as_str(), text);
-        let of_account = text.len();
-        let mut rest = order.as_slice();
+        let mut rest = order;
         while let Some(first) = rest.first() {
             let same = |place: &&usize| {
                 self.series_order(&items[*first], &items[**place], own) == Ordering::Equal
@@ -240,10 +304,7 @@ impl<'t, 'l: 't> ShortWay<'t, 'l> {
             let mut low = 0_i128;
             for (place, quantity) in series.iter().zip(quantities) {
                 let high = low.checked_add(quantity)?;
-                text.truncate(of_account);
-                let place = (items.as_slice(), *place);
-                let texts = (own.as_str(), &mut *text);
-                self.price_item(place, currency, (low, high, total), texts, lines)?;
+                each(*place, (low, high, total))?;
                 low = high;
             }
         }
@@ -261,8 +322,7 @@ impl<'t, 'l: 't> ShortWay<'t, 'l> {
     ) -> Option<()> {
         let item = &items[place];
         let (form, sums) = (self.form(item), &item.sums);
-        let (first, last) = (Instant::from_micros(sums.first), Instant::from_micros(sums.last));
-        let service_period = Period::new(first.ok()?, last.ok()?).ok()?;
+        let service_period = period_of(sums)?;
         let texts = form.texts();
         line_id::put_project(&form.key.service, item.project, text);
         line_id::put_resource(item.resource(own), text);
@@ -288,7 +348,7 @@ impl<'t, 'l: 't> ShortWay<'t, 'l> {
             let services = form.service_rank.cmp(&other_form.service_rank);
             services
                 .then_with(|| item.project.cmp(&other.project))
-                .then_with(|| item.resource(own).cmp(other.resource(own)))
+                .then_with(|| item.resource_order(other, own))
                 .then_with(|| form.meter_rank.cmp(&other_form.meter_rank))
                 .then_with(|| left.service_period.cmp(&right.service_period))
                 .then_with(|| left.id.cmp(&right.id))
@@ -296,7 +356,21 @@ impl<'t, 'l: 't> ShortWay<'t, 'l> {
     }
 }
 
+fn period_of(sums: &Sums) -> Option<Period> {
+    let (first, last) = (Instant::from_micros(sums.first), Instant::from_micros(sums.last));
+    Period::new(first.ok()?, last.ok()?).ok()
+}
+
 impl<'t> Item<'t> {
+    /// In the order of their names.
+    #[inline]
+    fn resource_order(&self, other: &Self, own: &str) -> Ordering {
+        match (self.resource, other.resource) {
+            (None, None) => Ordering::Equal,
+            _ => self.resource(own).cmp(other.resource(own)),
+        }
+    }
+
     #[inline]
     fn resource<'a>(&self, own: &'a str) -> &'a str
     where
@@ -315,6 +389,8 @@ impl ShortLines<'_> {
         self.items.clear();
         self.order.clear();
         self.lines.clear();
+        self.worths.clear();
+        self.text.clear();
         self.own.clear();
         self.own.push_str("account:");
         self.own.push_str(account.id.as_str());
