@@ -1,4 +1,4 @@
-//! [`Places`]: where the sum of an account and slot stands.
+//! [`Places`]: where the sum of an account and one of its slots stands.
 
 use foldhash::HashMap;
 
@@ -6,7 +6,7 @@ use foldhash::HashMap;
 const NOWHERE: u32 = u32::MAX;
 /// Cells of a table: 64 MiB. With more accounts than such a table has room for a map takes its place.
 const CELLS_MAX: usize = 1 << 24;
-/// Slots that a table has room for at least.
+/// Slots of an account that a table has room for at least.
 const SLOTS_MIN: usize = 64;
 
 /// Nearly every account uses some of few slots, so that a table of all is smaller than a map and is found

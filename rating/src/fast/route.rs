@@ -122,6 +122,8 @@ pub(super) struct Routes {
     routes: HashMap<RouteKey, u32>,
     route_list: Vec<Route>,
     slots: HashMap<(u32, GatherKey, String), u32>,
+    /// How many slots each class has.
+    class_slots: HashMap<u32, u32>,
     /// Whether what is not known yet stays unknown.
     pub(super) is_frozen: bool,
 }
@@ -154,6 +156,7 @@ impl Routes {
             routes: HashMap::new(),
             route_list: Vec::new(),
             slots: HashMap::new(),
+            class_slots: HashMap::new(),
             is_frozen: false,
         }
     }
@@ -336,7 +339,10 @@ impl Routes {
         }
         let name = (key.class, template.clone(), sums.resource_kind.clone());
         let slot = *self.slots.entry(name).or_insert_with(|| {
-            slots.push(Slot { template, resource_kind: sums.resource_kind, subject });
+            let count = self.class_slots.entry(key.class).or_insert(0);
+            let resource_kind = sums.resource_kind;
+            slots.push(Slot { template, resource_kind, subject, of_account: *count });
+            *count += 1;
             next
         });
         Target::Slot(slot)

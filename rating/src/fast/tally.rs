@@ -59,6 +59,8 @@ pub(crate) struct Slot {
     pub(crate) template: GatherKey,
     pub(crate) resource_kind: String,
     pub(crate) subject: Subject,
+    /// Its number among the slots that an account may have: there are few of these, of slots many.
+    pub(crate) of_account: u32,
 }
 
 impl Slot {
@@ -116,7 +118,9 @@ pub(crate) struct Tally {
     shared: SharedSums,
     /// Where the sum of an account and slot stands in `shared`.
     places: Places,
-    /// Account, slot and place in `shared`, in order: for [`Tally::of_account`].
+    /// The slot of each place in `shared`.
+    place_slots: Vec<u32>,
+    /// Account, slot and place in `shared`, in order of accounts: for [`Tally::of_account`].
     order: Vec<(u32, u32, u32)>,
     /// Account, slot and sums that are still to be added: many at one go, since each meets memory
     /// that was not used lately.
@@ -161,9 +165,10 @@ impl Tally {
         for (account, slot, _) in &self.waiting {
             // There are fewer sums than rows, and rows are counted in 32 bits.
             let next = u32::try_from(self.shared.length).unwrap_or(u32::MAX);
-            let place = self.places.of(*account, *slot, next);
+            let place = self.places.of(*account, slots[*slot as usize].of_account, next);
             if place == next {
                 self.shared.push_none();
+                self.place_slots.push(*slot);
             }
             self.found.push(place);
         }
@@ -179,7 +184,10 @@ impl Tally {
         let single = self.single.iter_mut().map(|single| &mut single.3);
         self.shared.pieces.iter_mut().flatten().chain(single).for_each(Sums::floor);
         self.single.sort_unstable_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
-        self.order = self.places.drain();
+        let places = self.places.drain().into_iter();
+        self.order = places
+            .map(|(account, _, place)| (account, self.place_slots[place as usize], place))
+            .collect();
     }
 
     /// The sums that all resources of an account share: slot and place.

@@ -184,7 +184,12 @@ fn slots(book: &PriceBook, numbers: &mut Numbers) -> Vec<Slot> {
                     estimated: numbers.one_in(5),
                 };
                 let resource_kind = if numbers.one_in(9) { "disk" } else { "instance" }.to_owned();
-                slots.push(Slot { template, resource_kind, subject });
+                slots.push(Slot {
+                    template,
+                    resource_kind,
+                    subject,
+                    of_account: u32::try_from(slots.len()).expect("few"),
+                });
             }
         }
     }
