@@ -19,6 +19,9 @@ const RUN_GROUP_ROWS: usize = 131_072;
 const RESOURCE_DICTIONARY_BYTES: usize = 16 << 20;
 /// Columns of raw events with a few short words, most often the same in many rows.
 const WORDS: [&str; 5] = ["status", "system", "kind", "resource_kind", "state"];
+/// Bytes of a page of raw events, before they are compressed. Larger buffers are given back to the
+/// system after each page, and cleared anew for the next: that took as long as compressing them.
+const RAW_PAGE_BYTES: usize = 128 << 10;
 /// The same, and numbers, of measurements.
 const MEASURED: [&str; 4] = ["meter", "quantity", "scale", "flow"];
 /// Columns that nobody looks for by value.
@@ -113,8 +116,10 @@ fn for_lines(mut properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder
 /// row: numbers and words stay plain, which zstd packs well enough and sooner than a dictionary looks
 /// them up, and nobody asks for the least value of a column.
 fn for_raw(schema: &SchemaRef, properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    let mut properties =
-        properties.set_statistics_enabled(EnabledStatistics::None).set_offset_index_disabled(true);
+    let mut properties = properties
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_offset_index_disabled(true)
+        .set_data_page_size_limit(RAW_PAGE_BYTES);
     let numbers = schema.fields().iter().filter(|field| field.data_type().is_primitive());
     let names = numbers.map(|field| field.name().as_str()).chain(WORDS);
     let columns = names.map(ColumnPath::from);
