@@ -231,9 +231,10 @@ impl Reading<'_> {
         kill::at("after_poll");
         let context = self.consumer.context();
         let mut state = context.state();
-        let (topic, offset) = (message.topic(), message.offset());
+        let (topic, offset) = (message.topic_ptr().addr(), message.offset());
+        let found = state.partitions.of_record(topic, || message.topic(), message.partition());
         // A record of a partition that was revoked while it stood in the queue is not ours.
-        let Some(partition) = state.partitions.get_mut(topic, message.partition()) else { return };
+        let Some(partition) = found else { return };
         if partition.next.is_some_and(|next| offset < next) {
             return;
         }
