@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use turnpike_lake::{AppId, OffsetAdvance};
+use turnpike_lake::{AppId, EncodedEvents, EventsEncoder, OffsetAdvance};
 use turnpike_schemas::Instant;
 use turnpike_schemas::arrow::status;
 
@@ -92,6 +92,20 @@ pub(crate) struct Batch {
     pub sequence: u64,
 }
 
+/// The same, ready to be written.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub events: EncodedEvents,
+    pub advances: Vec<OffsetAdvance>,
+    pub counts: Counts,
+    pub sequence: u64,
+    /// When it was taken.
+    pub now: Instant,
+}
+
+/// Rows that are built and encoded together: their payloads fit into a processor's cache.
+const ENCODED_ROWS: usize = 4_096;
+
 /// What became of one event, for whoever sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg(test)]
@@ -127,9 +141,27 @@ impl Unbuilt {
     pub fn build(self, now: Instant) -> Result<Batch, IngestError> {
         let Self { blocks, rows, advances, records, bytes, spare, sequence } = self;
         let counts = Counts { records, bytes, ..Counts::of(&blocks, &rows) };
-        let rows = writer::record_batch(&blocks, &rows, now)?;
+        let mut batch = None;
+        writer::record_batches(&blocks, &rows, now, usize::MAX, &mut |rows| {
+            batch = Some(rows);
+            Ok(())
+        })?;
+        let rows = batch.expect("no rows are a batch too");
         spare.keep(blocks);
         Ok(Batch { rows, advances, counts, sequence })
+    }
+
+    /// Builds a few rows at a time and encodes them while they are in the processor's cache.
+    pub fn encode(self, now: Instant, mut encoder: EventsEncoder) -> Result<Encoded, IngestError> {
+        let Self { blocks, rows, advances, records, bytes, spare, sequence } = self;
+        let counts = Counts { records, bytes, ..Counts::of(&blocks, &rows) };
+        let failed = |source| IngestError::Lake { operation: "encode events", source };
+        writer::record_batches(&blocks, &rows, now, ENCODED_ROWS, &mut |rows| {
+            encoder.push(&rows).map_err(failed)
+        })?;
+        spare.keep(blocks);
+        let events = encoder.finish().map_err(failed)?;
+        Ok(Encoded { events, advances, counts, sequence, now })
     }
 }
 

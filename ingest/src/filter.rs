@@ -65,7 +65,7 @@ impl Filter {
     }
 }
 
-/// A remembered event. As large as half a line of a processor's cache.
+/// A remembered event.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     key: Key,
@@ -74,25 +74,21 @@ struct Seen {
     batch: u64,
 }
 
-/// The place of no event.
-const FREE: u64 = u64::MAX;
-/// The place of an event that was forgotten. It stays taken, so that events that stand behind it for
-/// its sake are found.
-const FORGOTTEN: u64 = u64::MAX - 1;
-const NOTHING: Seen = Seen { key: Key(0), content_hash: 0, batch: FREE };
+/// The batch of an event that was forgotten. Its place stays taken, so that events that stand behind it
+/// for its sake are found.
+const FORGOTTEN: u64 = u64::MAX;
+const NOTHING: Seen = Seen { key: Key(0), content_hash: 0, batch: FORGOTTEN };
 
-impl Seen {
-    fn forget(&mut self) {
-        if self.batch != FREE {
-            self.batch = FORGOTTEN;
-        }
-    }
-}
+/// The tag of a free place.
+const FREE: u16 = 0;
 
-/// Events by key: open addressing, at most half full.
+/// Events by key: open addressing, at most half full. Nearly all that is looked for is new, and that
+/// the tags tell, which are a sixteenth of the events and stay in the processor's cache.
 #[derive(Debug)]
 struct Keys {
-    /// A power of two.
+    /// Of each place a few bits of its key, or that it is free.
+    tags: Vec<u16>,
+    /// A power of two. What stands in a free place says nothing.
     places: Vec<Seen>,
     /// Places that are not free.
     used: usize,
@@ -103,72 +99,91 @@ const PLACES_MIN: usize = 1 << 10;
 
 impl Keys {
     fn new() -> Self {
-        Self { places: vec![NOTHING; PLACES_MIN], used: 0 }
+        Self::with_places(PLACES_MIN)
+    }
+
+    fn with_places(places: usize) -> Self {
+        Self { tags: vec![FREE; places], places: vec![NOTHING; places], used: 0 }
     }
 
     fn clear(&mut self) {
-        self.places.fill(NOTHING);
+        self.tags.fill(FREE);
         self.used = 0;
     }
 
     /// Any bits of a key are as good as a hash of it.
     fn first(&self, key: Key) -> usize {
         let [.., a, b, c, d, e, f, g, h] = key.0.to_be_bytes();
-        usize::from_be_bytes([a, b, c, d, e, f, g, h]) & (self.places.len() - 1)
+        usize::from_be_bytes([a, b, c, d, e, f, g, h]) & (self.tags.len() - 1)
+    }
+
+    /// Other bits than those that say the place.
+    fn tag(key: Key) -> u16 {
+        let [a, b, ..] = key.0.to_be_bytes();
+        u16::from_be_bytes([a, b]).max(FREE + 1)
     }
 
     #[inline]
-    fn touch(&self, key: Key) -> u64 {
-        self.places[self.first(key)].batch
+    fn touch(&self, key: Key) -> u16 {
+        self.tags[self.first(key)]
     }
 
     /// The place of a key, or the free one that it would take.
     #[inline]
     fn find(&self, key: Key) -> usize {
-        let mut at = self.first(key);
+        let (mut at, wanted) = (self.first(key), Self::tag(key));
         loop {
-            let seen = &self.places[at];
-            if seen.batch == FREE || seen.key == key {
+            let tag = self.tags[at];
+            if tag == FREE || tag == wanted && self.places[at].key == key {
                 return at;
             }
-            at = (at + 1) & (self.places.len() - 1);
+            at = (at + 1) & (self.tags.len() - 1);
         }
     }
 
     /// The content of what is remembered at a place.
     #[inline]
     fn seen(&self, place: usize) -> Option<i64> {
+        if self.tags[place] == FREE {
+            return None;
+        }
         let seen = &self.places[place];
-        (seen.batch < FORGOTTEN).then_some(seen.content_hash)
+        (seen.batch != FORGOTTEN).then_some(seen.content_hash)
     }
 
     fn remember(&mut self, place: usize, seen: Seen) {
-        self.used += usize::from(self.places[place].batch == FREE);
+        self.used += usize::from(self.tags[place] == FREE);
+        self.tags[place] = Self::tag(seen.key);
         self.places[place] = seen;
-        if self.used * 2 > self.places.len() {
+        if self.used * 2 > self.tags.len() {
             self.grow();
         }
     }
 
     #[cold]
     fn grow(&mut self) {
-        let places = vec![NOTHING; self.places.len() * 2];
-        let before = std::mem::replace(&mut self.places, places);
-        self.used = 0;
-        for seen in before.into_iter().filter(|seen| seen.batch < FORGOTTEN) {
-            let place = self.find(seen.key);
-            self.places[place] = seen;
-            self.used += 1;
+        let larger = Self::with_places(self.tags.len() * 2);
+        let before = std::mem::replace(self, larger);
+        for (tag, seen) in before.tags.into_iter().zip(before.places) {
+            if tag != FREE && seen.batch != FORGOTTEN {
+                let place = self.find(seen.key);
+                self.remember(place, seen);
+            }
         }
     }
 
     fn forget(&mut self, key: Key) {
         let place = self.find(key);
-        self.places[place].forget();
+        if self.tags[place] != FREE {
+            self.places[place].batch = FORGOTTEN;
+        }
     }
 
     fn forget_from(&mut self, batch: u64) {
-        self.places.iter_mut().filter(|seen| seen.batch >= batch).for_each(Seen::forget);
+        let taken = self.tags.iter().zip(&mut self.places).filter(|(tag, _)| **tag != FREE);
+        for (_, seen) in taken.filter(|(_, seen)| seen.batch >= batch) {
+            seen.batch = FORGOTTEN;
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::block::Block;
 
-/// Blocks of a batch, more or less: no more memory is held than one batch needs.
-const BLOCKS_MAX: usize = 32;
+/// Blocks of two batches, more or less: two are built at a time.
+const BLOCKS_MAX: usize = 64;
 /// Buffers that are larger are not kept: few records are as long.
 const BYTES_MAX: usize = 4 << 20;
 

@@ -18,18 +18,30 @@ use crate::fields::{Bytes, LONGS, Long, Span, TEXTS, Text};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
-/// The rows, sorted, as one batch.
-pub(crate) fn record_batch(
+/// The rows, sorted, as batches of so many rows: one where all of them fit, and at least one.
+pub(crate) fn record_batches(
     blocks: &[Block],
     rows: &[Judged],
     now: Instant,
-) -> Result<RecordBatch, IngestError> {
-    let mut columns = Columns::new(blocks, rows);
-    for part in sorted(blocks, rows).chunks(TOUCHED) {
-        touch(blocks, rows, part);
-        part.iter().for_each(|at| columns.push(blocks, &rows[*at]));
+    size: usize,
+    take: &mut dyn FnMut(RecordBatch) -> Result<(), IngestError>,
+) -> Result<(), IngestError> {
+    let sizes = Sizes::of(blocks, rows);
+    let order = sorted(blocks, rows);
+    let mut rest = order.as_slice();
+    loop {
+        let (some, more) = rest.split_at(size.min(rest.len()));
+        let mut columns = Columns::new(&sizes, some.len());
+        for part in some.chunks(TOUCHED) {
+            touch(blocks, rows, part);
+            part.iter().for_each(|at| columns.push(blocks, &rows[*at]));
+        }
+        take(columns.finish(now).map_err(IngestError::Batch)?)?;
+        if more.is_empty() {
+            return Ok(());
+        }
+        rest = more;
     }
-    columns.finish(now).map_err(IngestError::Batch)
 }
 
 /// Rows that are brought into the processor's cache together.
@@ -198,19 +210,47 @@ struct Columns {
 /// Bytes that a word of ours has at most, nearly always.
 const WORD_BYTES: usize = 10;
 
-impl Columns {
-    fn new(blocks: &[Block], rows: &[Judged]) -> Self {
-        let count = rows.len();
-        let words = || TextColumn::new(count, count * WORD_BYTES);
-        let payloads = rows.iter().map(|judged| judged.row(blocks).raw.len()).sum();
+/// How many bytes the columns of some rows take.
+struct Sizes {
+    rows: usize,
+    origin: usize,
+    texts: [usize; TEXTS],
+    measured: usize,
+    meters: usize,
+    raw: usize,
+}
+
+impl Sizes {
+    fn of(blocks: &[Block], rows: &[Judged]) -> Self {
         let slots = blocks.iter().flat_map(|block| &block.slots);
-        let origin_bytes = slots.map(|slot| slot.origin.len()).max().unwrap_or(0);
         let measured = blocks.iter().flat_map(|block| block.fields.all_measured());
-        let (measured, meter_bytes) = measured
+        let (measured, meters) = measured
             .fold((0, 0), |(count, bytes), measured| (count + 1, bytes + measured.meter.len()));
-        let bytes = |text: usize| blocks.iter().map(|block| block.fields.bytes[text]).sum();
+        let texts = |text: usize| blocks.iter().map(|block| block.fields.bytes[text]).sum();
         Self {
-            origin: TextColumn::new(count, count * origin_bytes),
+            rows: rows.len(),
+            origin: slots.map(|slot| slot.origin.len()).max().unwrap_or(0),
+            texts: std::array::from_fn(texts),
+            measured,
+            meters,
+            raw: rows.iter().map(|judged| judged.row(blocks).raw.len()).sum(),
+        }
+    }
+
+    /// The share of `count` rows in what all take, and a little more, since rows differ.
+    fn share(&self, all: usize, count: usize) -> usize {
+        if count >= self.rows { all } else { all * count / self.rows * 17 / 16 }
+    }
+}
+
+impl Columns {
+    /// For `count` of the rows.
+    fn new(sizes: &Sizes, count: usize) -> Self {
+        let words = || TextColumn::new(count, count * WORD_BYTES);
+        let share = |all: usize| sizes.share(all, count);
+        let (measured, meters) = (share(sizes.measured), share(sizes.meters));
+        Self {
+            origin: TextColumn::new(count, count * sizes.origin),
             position: NumberColumn::new(count),
             part: NumberColumn::new(count),
             status: words(),
@@ -221,13 +261,13 @@ impl Columns {
             content_hash: NumberColumn::new(count),
             kind: words(),
             rank: NumberColumn::new(count),
-            texts: std::array::from_fn(|text| TextColumn::new(count, bytes(text))),
+            texts: sizes.texts.map(|bytes| TextColumn::new(count, share(bytes))),
             time: NumberColumn::new(count),
             longs: std::array::from_fn(|_| NumberColumn::new(count)),
             state: words(),
             terminal: NumberColumn::new(count),
-            measurements: MeasurementColumn::new(count, measured, meter_bytes),
-            raw: TextColumn::new(count, payloads),
+            measurements: MeasurementColumn::new(count, measured, meters),
+            raw: TextColumn::new(count, share(sizes.raw)),
             rows: count,
         }
     }

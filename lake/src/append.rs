@@ -1,29 +1,16 @@
 //! Appending events: one commit holds the rows and how far their sources got.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute;
-use arrow::datatypes::{Date32Type, Int32Type, TimestampMicrosecondType};
-use chrono::NaiveDate;
+use arrow::array::RecordBatch;
 use deltalake_core::kernel::Action;
-use turnpike_schemas::Instant;
-use turnpike_schemas::arrow::{status, usage_events};
-use turnpike_schemas::time::{next_utc_month, utc_month_start};
-use uuid::Uuid;
 
 use crate::commit::{Outcome, Plan};
 use crate::data_file::DataFile;
+use crate::event_files::{EncodedEvents, EventsEncoder, check_rows, path_of};
 use crate::log::{LogState, Table};
-use crate::parquet_file::{self, NewFile};
-use crate::{Append, LakeError, OffsetAdvance};
-
-const DAY: &str = "ingest_day";
-/// Tag of a data file: the months that its accepted rows fall into, comma-separated.
-pub(crate) const MONTHS_TAG: &str = "turnpike.months";
-/// Tag of a data file: how many dead letters it holds. Most hold none and need not be opened to
-/// find one.
-pub(crate) const DEAD_TAG: &str = "turnpike.dead";
+use crate::{Append, LakeError, OffsetAdvance, parquet_file};
 
 /// Writes the rows and commits them where every source partition stands at its start.
 pub(crate) async fn append(
@@ -34,13 +21,31 @@ pub(crate) async fn append(
 ) -> Result<Append, LakeError> {
     check_advances(advances)?;
     check_rows(&rows, buckets)?;
-    // The commit compares again; this look only saves writing files for a lost cause.
+    // This look and the next only save work for a lost cause: the commit compares again.
+    if let Some(fenced) = compare(&*table.refreshed().await?, advances) {
+        return Ok(fenced);
+    }
+    let mut encoder = EventsEncoder::new(table.spec, buckets);
+    let encode = move || encoder.push_checked(&rows).and_then(|()| encoder.finish());
+    let encoded = tokio::task::spawn_blocking(encode).await;
+    let encoded =
+        encoded.map_err(|source| LakeError::Task { operation: "encode", source: source.into() })?;
+    append_encoded(table, &encoded?, advances).await
+}
+
+/// Writes the files and commits them where every source partition stands at its start.
+pub(crate) async fn append_encoded(
+    table: &Table,
+    events: &EncodedEvents,
+    advances: &[OffsetAdvance],
+) -> Result<Append, LakeError> {
+    check_advances(advances)?;
     if let Some(fenced) = compare(&*table.refreshed().await?, advances) {
         return Ok(fenced);
     }
     let mut files = Vec::new();
-    for file in split_by_day(&rows)? {
-        files.push(parquet_file::write(table, file).await?);
+    for (day, file) in &events.files {
+        files.push(parquet_file::write_encoded(table, path_of(*day), Arc::clone(file)).await?);
     }
     let txns: Vec<_> =
         advances.iter().map(|advance| (advance.app.as_str().to_owned(), advance.end)).collect();
@@ -95,121 +100,6 @@ fn check_advances(advances: &[OffsetAdvance]) -> Result<(), LakeError> {
     Ok(())
 }
 
-/// What later stages take for granted of accepted rows is checked where it is written.
-fn check_rows(rows: &RecordBatch, buckets: u32) -> Result<(), LakeError> {
-    if rows.schema().fields() != usage_events().fields() {
-        return Err(refuse("its columns are not those of usage_events".to_owned()));
-    }
-    let words = column(rows, "status").as_string::<i32>();
-    let known = |word: &str| status::ALL.contains(&word);
-    if let Some(word) = words.iter().find(|word| !word.is_some_and(known)) {
-        return Err(refuse(format!("a row has status {word:?}")));
-    }
-    if column(rows, DAY).null_count() > 0 {
-        return Err(refuse(format!("a row has no {DAY}")));
-    }
-    let accepted: BooleanArray =
-        words.iter().map(|word| Some(word == Some(status::ACCEPTED))).collect();
-    let broken = |name: &str, part: &BooleanArray| -> Result<bool, LakeError> {
-        let null = compute::is_null(column(rows, name)).map_err(rows_failed)?;
-        Ok(compute::and(part, &null).map_err(rows_failed)?.true_count() > 0)
-    };
-    for name in ["source", "event_id", "content_hash", "time"] {
-        if broken(name, &accepted)? {
-            return Err(refuse(format!("an accepted row has no {name}")));
-        }
-    }
-    let metered = compute::is_not_null(column(rows, "resource")).map_err(rows_failed)?;
-    let metered = compute::and(&accepted, &metered).map_err(rows_failed)?;
-    for name in ["bucket", "kind", "rank"] {
-        if broken(name, &metered)? {
-            return Err(refuse(format!("an accepted row with a resource has no {name}")));
-        }
-    }
-    let limit = i32::try_from(buckets).unwrap_or(i32::MAX);
-    let outside = |bucket: &i32| !(0..limit).contains(bucket);
-    match column(rows, "bucket").as_primitive::<Int32Type>().iter().flatten().find(outside) {
-        Some(bucket) => Err(refuse(format!("a row lies in bucket {bucket} of {buckets}"))),
-        None => check_times(rows),
-    }
-}
-
-fn check_times(rows: &RecordBatch) -> Result<(), LakeError> {
-    let times = column(rows, "time").as_primitive::<TimestampMicrosecondType>();
-    match times.iter().flatten().find(|micros| Instant::from_micros(*micros).is_err()) {
-        Some(micros) => Err(refuse(format!("a row has the time {micros} microseconds"))),
-        None => Ok(()),
-    }
-}
-
-fn split_by_day(rows: &RecordBatch) -> Result<Vec<NewFile>, LakeError> {
-    let days = column(rows, DAY).as_primitive::<Date32Type>();
-    let distinct: BTreeSet<i32> = days.values().iter().copied().collect();
-    let mut files = Vec::new();
-    for day in &distinct {
-        let part = if distinct.len() == 1 {
-            rows.clone()
-        } else {
-            let mask: BooleanArray = days.values().iter().map(|at| Some(at == day)).collect();
-            compute::filter_record_batch(rows, &mask).map_err(rows_failed)?
-        };
-        files.push(day_file(*day, part)?);
-    }
-    Ok(files)
-}
-
-fn day_file(day: i32, mut rows: RecordBatch) -> Result<NewFile, LakeError> {
-    let date = NaiveDate::default()
-        .checked_add_signed(chrono::Duration::days(i64::from(day)))
-        .ok_or_else(|| refuse(format!("{DAY} {day} is no date")))?;
-    let months = months_of(&rows);
-    let words = column(&rows, "status").as_string::<i32>();
-    let dead = words.iter().filter(|word| *word == Some(status::DEAD)).count();
-    let at = rows.schema().index_of(DAY).map_err(rows_failed)?;
-    rows.remove_column(at);
-    let months = months.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
-    Ok(NewFile {
-        path: format!("{DAY}={date}/part-{}.parquet", Uuid::now_v7()),
-        partition: HashMap::from([(DAY.to_owned(), Some(date.to_string()))]),
-        tags: HashMap::from([
-            (MONTHS_TAG.to_owned(), Some(months)),
-            (DEAD_TAG.to_owned(), Some(dead.to_string())),
-        ]),
-        batches: vec![rows],
-        order: &[],
-    })
-}
-
-/// The months that may get usage from these rows: duplicates are not known yet.
-fn months_of(rows: &RecordBatch) -> BTreeSet<i32> {
-    let words = column(rows, "status").as_string::<i32>();
-    let resources = column(rows, "resource");
-    let times = column(rows, "time").as_primitive::<TimestampMicrosecondType>();
-    let metered = |row: &usize| words.value(*row) == status::ACCEPTED && resources.is_valid(*row);
-    let mut months = BTreeSet::new();
-    // Most rows fall into the month of the row before.
-    let mut same = 0..0;
-    for micros in (0..rows.num_rows()).filter(metered).map(|row| times.value(row)) {
-        if same.contains(&micros) {
-            continue;
-        }
-        let Ok(instant) = Instant::from_micros(micros) else { continue };
-        let month = instant.utc_month();
-        months.insert(month);
-        let bounds = utc_month_start(month).zip(utc_month_start(next_utc_month(month)));
-        same = bounds.map_or(0..0, |(start, end)| start.micros()..end.micros());
-    }
-    months
-}
-
-fn column<'a>(rows: &'a RecordBatch, name: &str) -> &'a ArrayRef {
-    rows.column_by_name(name).expect("the columns were compared with the table's")
-}
-
 fn refuse(reason: String) -> LakeError {
     LakeError::Batch { operation: "append", table: "usage_events", reason }
-}
-
-fn rows_failed(source: arrow::error::ArrowError) -> LakeError {
-    LakeError::Rows { operation: "append", table: "usage_events", source: source.into() }
 }

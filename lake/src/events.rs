@@ -17,8 +17,8 @@ use parquet::errors::ParquetError;
 use turnpike_schemas::arrow::{USAGE_EVENTS_PARTITIONS, status, usage_events};
 use turnpike_schemas::event::KEY_SEPARATOR;
 
-use crate::append::DEAD_TAG;
 use crate::data_file::DataFile;
+use crate::event_files::DEAD_TAG;
 use crate::log::Table;
 use crate::parquet_file::{self, FileColumns};
 use crate::{EventFilter, LakeError};

@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use turnpike_schemas::{Instant, RunId};
 
 use crate::disk::{Disk, NoProbe, Probe};
+use crate::event_files::{EncodedEvents, EventsEncoder};
 use crate::lease::{self, Lease, Pin};
 use crate::log::Table;
 use crate::manifest::COMPACT_APP;
@@ -124,6 +125,22 @@ impl Lake {
         let writing = self.inner.lease.begin_write();
         let _until_done = writing.map_err(|source| lease_failed(&self.inner.root, source))?;
         append::append(&self.inner.tables.events, self.buckets(), rows, advances).await
+    }
+
+    /// Checks and encodes rows of `usage_events` as [`Lake::append_encoded`] takes them.
+    pub fn events_encoder(&self) -> EventsEncoder {
+        EventsEncoder::new(self.inner.tables.events.spec, self.buckets())
+    }
+
+    /// As [`Lake::append_events`], of rows that are encoded already.
+    pub async fn append_encoded(
+        &self,
+        events: &EncodedEvents,
+        advances: &[OffsetAdvance],
+    ) -> Result<Append, LakeError> {
+        let writing = self.inner.lease.begin_write();
+        let _until_done = writing.map_err(|source| lease_failed(&self.inner.root, source))?;
+        append::append_encoded(&self.inner.tables.events, events, advances).await
     }
 
     /// The newest consistent view.

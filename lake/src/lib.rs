@@ -34,7 +34,9 @@ mod corrections;
 mod counts;
 mod data_file;
 mod disk;
+mod encoding;
 mod error;
+mod event_files;
 mod events;
 mod explode;
 mod keys;
@@ -62,6 +64,7 @@ mod vacuum;
 mod verdict;
 
 pub use error::{Fault, LakeError};
+pub use event_files::{EncodedEvents, EventsEncoder};
 pub use events::EventStream;
 pub use lake::Lake;
 pub use model::{

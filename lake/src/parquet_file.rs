@@ -8,78 +8,21 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::Schema;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowFilter,
 };
 use parquet::arrow::{ArrowWriter, ProjectionMask};
-use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
-use parquet::schema::types::ColumnPath;
 
 use crate::data_file::DataFile;
 use crate::disk::{Disk, Publish};
 use crate::log::Table;
-use crate::{LakeError, checksum};
+use crate::spec::TableSpec;
+use crate::{LakeError, checksum, encoding};
 
 /// Rows decoded at once: large enough that the kernels' fixed costs vanish.
 const READ_ROWS: usize = 32_768;
-
-/// Columns of which hardly two values are alike: a dictionary would be built and thrown away.
-const DISTINCT: [&str; 3] = ["raw", "event_id", "event_key"];
-/// Columns of runs whose values differ from their neighbours' by little: differences are smaller than
-/// a dictionary of them, and decoded faster than either.
-const STEPPED: [&str; 3] = ["time", "quantity", "raw_row"];
-/// Columns of runs in which zstd would find nothing.
-const UNPACKED: [&str; 3] = ["time", "raw_row", "content_hash"];
-/// Rows of a run that are decoded together: a merge of runs holds so many of each.
-const RUN_GROUP_ROWS: usize = 131_072;
-/// Bytes of a dictionary of resources, so that a row group never falls back to repeating their names.
-const RESOURCE_DICTIONARY_BYTES: usize = 16 << 20;
-/// Columns of raw events with a few short words, most often the same in many rows.
-const WORDS: [&str; 5] = ["status", "system", "kind", "resource_kind", "state"];
-/// The same, and numbers, of measurements.
-const MEASURED: [&str; 4] = ["meter", "quantity", "scale", "flow"];
-/// Columns that nobody looks for by value.
-const UNSEARCHED: [&str; 2] = ["raw", "error"];
-
-/// Columns of rated lines of which hardly two values are alike.
-const LINE_FIGURES: [&str; 8] = [
-    "line_id",
-    "quantity",
-    "seconds",
-    "amount_numerator",
-    "amount_denominator",
-    "service_start",
-    "service_end",
-    "intervals",
-];
-/// Columns of rated lines with a few values, that is with a few bits of each line.
-const LINE_WORDS: [&str; 21] = [
-    "kind",
-    "seller",
-    "site",
-    "resource_kind",
-    "meter",
-    "service",
-    "detail",
-    "attributes",
-    "tariff",
-    "tariff_version",
-    "agreement",
-    "tax_category",
-    "aggregation",
-    "scale",
-    "price_nano",
-    "unit",
-    "unit_base",
-    "per",
-    "per_seconds",
-    "currency",
-    "estimated",
-];
 
 /// A data file to write.
 pub(crate) struct NewFile {
@@ -93,59 +36,75 @@ pub(crate) struct NewFile {
     pub(crate) order: &'static [&'static str],
 }
 
+/// A data file that is encoded and not on disk.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    rows: i64,
+    partition: HashMap<String, Option<String>>,
+    /// With the checksum of the bytes.
+    tags: HashMap<String, Option<String>>,
+    bytes: Vec<u8>,
+}
+
 /// Encodes a file and returns when it is on disk. No commit names it yet.
 pub(crate) async fn write(table: &Table, file: NewFile) -> Result<DataFile, LakeError> {
-    let path = table.folder.join(&file.path);
-    let (name, schema, disk) = (table.spec.name, table.spec.file_schema(), table.disk.clone());
-    let task = tokio::task::spawn_blocking(move || write_now(&path, name, &schema, &disk, file));
-    task.await.map_err(|source| LakeError::Task { operation: "write", source: source.into() })?
+    let (path, to) = (file.path.clone(), table.folder.join(&file.path));
+    let (spec, disk) = (table.spec, table.disk.clone());
+    let write = move || write_at(path, &to, &disk, &encode(spec, file)?);
+    tokio::task::spawn_blocking(write)
+        .await
+        .map_err(|source| LakeError::Task { operation: "write", source: source.into() })?
 }
 
-fn write_now(
-    path: &Path,
-    name: &'static str,
-    schema: &SchemaRef,
-    disk: &Disk,
-    file: NewFile,
+/// Writes what is encoded already, under a name of its own.
+pub(crate) async fn write_encoded(
+    table: &Table,
+    path: String,
+    file: Arc<Encoded>,
 ) -> Result<DataFile, LakeError> {
-    let failed = |source| encode_failed(name, source);
-    let mut encoder = Encoder::new(schema, file.order).map_err(failed)?;
+    let (to, disk) = (table.folder.join(&path), table.disk.clone());
+    tokio::task::spawn_blocking(move || write_at(path, &to, &disk, &file))
+        .await
+        .map_err(|source| LakeError::Task { operation: "write", source: source.into() })?
+}
+
+fn encode(spec: &TableSpec, file: NewFile) -> Result<Encoded, LakeError> {
+    let mut encoder = Encoder::new(spec, file.order)?;
     for batch in &file.batches {
-        encoder.write(batch).map_err(failed)?;
+        encoder.push(batch)?;
     }
-    publish(path, name, disk, encoder, file)
+    encoder.finish(file.partition, file.tags)
 }
 
-fn encode_failed(table: &'static str, source: ParquetError) -> LakeError {
-    LakeError::Rows { operation: "encode", table, source: source.into() }
+/// Encodes the rows of one file as they come.
+pub(crate) struct Encoder {
+    table: &'static str,
+    writer: ArrowWriter<Vec<u8>>,
+    rows: usize,
 }
 
-/// Writes what was encoded; of `file` all but its rows is looked at.
-fn publish(
-    path: &Path,
-    name: &'static str,
-    disk: &Disk,
-    encoder: Encoder,
-    file: NewFile,
-) -> Result<DataFile, LakeError> {
-    let rows = encoder.rows;
-    let bytes = encoder.finish().map_err(|source| encode_failed(name, source))?;
-    let failed = |source: std::io::Error| LakeError::File {
-        operation: "write",
-        path: path.to_path_buf(),
-        source: source.into(),
-    };
-    disk.write(path, Publish::Create, |file| file.write_all(&bytes)).map_err(failed)?;
-    let mut tags = file.tags;
-    tags.extend([checksum::tag(&bytes)]);
-    Ok(DataFile {
-        path: file.path,
-        bytes: bytes.len() as i64,
-        rows: rows as i64,
-        modified: modified_millis(path).map_err(failed)?,
-        partition: file.partition,
-        tags,
-    })
+impl Encoder {
+    pub(crate) fn new(spec: &TableSpec, order: &[&str]) -> Result<Self, LakeError> {
+        let table = spec.name;
+        let writer = encoding::writer(&spec.file_schema(), order);
+        Ok(Self { table, writer: writer.map_err(|source| failed(table, source))?, rows: 0 })
+    }
+
+    /// Rows without the partition columns.
+    pub(crate) fn push(&mut self, rows: &RecordBatch) -> Result<(), LakeError> {
+        self.rows += rows.num_rows();
+        self.writer.write(rows).map_err(|source| failed(self.table, source))
+    }
+
+    pub(crate) fn finish(
+        self,
+        partition: HashMap<String, Option<String>>,
+        mut tags: HashMap<String, Option<String>>,
+    ) -> Result<Encoded, LakeError> {
+        let bytes = self.writer.into_inner().map_err(|source| failed(self.table, source))?;
+        tags.extend([checksum::tag(&bytes)]);
+        Ok(Encoded { rows: self.rows as i64, partition, tags, bytes })
+    }
 }
 
 /// A file whose rows come piece by piece: only what they are encoded as is kept.
@@ -158,124 +117,42 @@ pub(crate) struct FileParts {
 impl FileParts {
     /// `file` has no rows yet.
     pub(crate) fn new(table: Arc<Table>, file: NewFile) -> Result<Self, LakeError> {
-        let encoder = Encoder::new(&table.spec.file_schema(), file.order)
-            .map_err(|source| encode_failed(table.spec.name, source))?;
+        let encoder = Encoder::new(table.spec, file.order)?;
         Ok(Self { table, file, encoder })
     }
 
-    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
-        self.encoder.write(batch).map_err(|source| encode_failed(self.table.spec.name, source))
+    pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<(), LakeError> {
+        self.encoder.push(rows)
     }
 
     /// Waits for the disk on the thread that calls. No commit names the file yet.
     pub(crate) fn finish(self) -> Result<DataFile, LakeError> {
         let Self { table, file, encoder } = self;
-        let path = table.folder.join(&file.path);
-        publish(&path, table.spec.name, &table.disk, encoder, file)
+        let encoded = encoder.finish(file.partition, file.tags)?;
+        let to = table.folder.join(&file.path);
+        write_at(file.path, &to, &table.disk, &encoded)
     }
 }
 
-struct Encoder {
-    writer: ArrowWriter<Vec<u8>>,
-    rows: usize,
+fn failed(table: &'static str, source: ParquetError) -> LakeError {
+    LakeError::Rows { operation: "encode", table, source: source.into() }
 }
 
-impl Encoder {
-    fn new(schema: &SchemaRef, order: &[&str]) -> Result<Self, ParquetError> {
-        let properties = properties(schema, order)?;
-        let writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
-        Ok(Self { writer, rows: 0 })
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
-        self.rows += batch.num_rows();
-        self.writer.write(batch)
-    }
-
-    fn finish(self) -> Result<Vec<u8>, ParquetError> {
-        self.writer.into_inner()
-    }
-}
-
-fn properties(schema: &SchemaRef, order: &[&str]) -> Result<WriterProperties, ParquetError> {
-    let position = |name: &&str| schema.index_of(name).map(|at| at as i32);
-    let sorting = order.iter().map(position).collect::<Result<Vec<_>, _>>()?;
-    let sorting = sorting.into_iter().map(|column_idx| SortingColumn {
-        column_idx,
-        descending: false,
-        nulls_first: true,
-    });
-    let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-        .set_created_by("turnpike".to_owned())
-        .set_sorting_columns((!order.is_empty()).then(|| sorting.collect()));
-    for name in DISTINCT {
-        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
-    }
-    if schema.index_of("raw").is_ok() {
-        properties = for_raw(schema, properties);
-    }
-    for name in UNSEARCHED {
-        let column = ColumnPath::from(name);
-        properties = properties.set_column_statistics_enabled(column, EnabledStatistics::None);
-    }
-    if schema.index_of("line_id").is_ok() {
-        properties = for_lines(properties);
-    }
-    if !order.is_empty() {
-        properties = for_runs(properties);
-    }
-    Ok(properties.build())
-}
-
-/// Rated lines are written by every run and read whole. A compressor for each column of a few values
-/// would cost more than it saves, and so would looking for repeats among exact figures.
-fn for_lines(mut properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    for name in LINE_FIGURES {
-        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
-    }
-    for name in LINE_WORDS {
-        properties =
-            properties.set_column_compression(ColumnPath::from(name), Compression::UNCOMPRESSED);
-    }
-    properties.set_statistics_enabled(EnabledStatistics::None)
-}
-
-/// Raw events are written far more often than read, and read as a whole or looked through row by
-/// row: numbers and words stay plain, which zstd packs well enough and sooner than a dictionary looks
-/// them up, and nobody asks for the least value of a column.
-fn for_raw(schema: &SchemaRef, properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    let mut properties =
-        properties.set_statistics_enabled(EnabledStatistics::None).set_offset_index_disabled(true);
-    let numbers = schema.fields().iter().filter(|field| field.data_type().is_primitive());
-    let names = numbers.map(|field| field.name().as_str()).chain(WORDS);
-    let columns = names.map(ColumnPath::from);
-    let nested = MEASURED.map(|name| ["measurements", "list", "element", name]);
-    let nested = nested.map(|path| ColumnPath::new(path.map(str::to_owned).to_vec()));
-    for column in columns.chain(nested) {
-        properties = properties.set_column_dictionary_enabled(column, false);
-    }
-    properties
-}
-
-/// Files that are sorted are read in order, column by column, again and again.
-fn for_runs(mut properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    for name in STEPPED {
-        properties = properties
-            .set_column_dictionary_enabled(ColumnPath::from(name), false)
-            .set_column_encoding(ColumnPath::from(name), Encoding::DELTA_BINARY_PACKED);
-    }
-    for name in UNPACKED {
-        properties =
-            properties.set_column_compression(ColumnPath::from(name), Compression::UNCOMPRESSED);
-    }
-    properties
-        .set_column_dictionary_enabled(ColumnPath::from("content_hash"), false)
-        .set_max_row_group_row_count(Some(RUN_GROUP_ROWS))
-        .set_column_dictionary_page_size_limit(
-            ColumnPath::from("resource"),
-            RESOURCE_DICTIONARY_BYTES,
-        )
+fn write_at(path: String, to: &Path, disk: &Disk, file: &Encoded) -> Result<DataFile, LakeError> {
+    let failed = |source: std::io::Error| LakeError::File {
+        operation: "write",
+        path: to.to_path_buf(),
+        source: source.into(),
+    };
+    disk.write(to, Publish::Create, |open| open.write_all(&file.bytes)).map_err(failed)?;
+    Ok(DataFile {
+        path,
+        bytes: file.bytes.len() as i64,
+        rows: file.rows,
+        modified: modified_millis(to).map_err(failed)?,
+        partition: file.partition.clone(),
+        tags: file.tags.clone(),
+    })
 }
 
 /// When the file system says that the file was written: this crate reads no clock.

@@ -8,9 +8,9 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use tokio::sync::OnceCell;
 
-use crate::append::MONTHS_TAG;
 use crate::choice::RowChoice;
 use crate::corrections::{self, Corrections};
+use crate::event_files::MONTHS_TAG;
 use crate::events::{EventStream, read_events, stream_events_as_committed};
 use crate::lease::Pin;
 use crate::log::Table;

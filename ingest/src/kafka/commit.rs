@@ -10,7 +10,7 @@ use turnpike_lake::{Append, LakeError, OffsetAdvance};
 use super::committer::{Attempt, Done};
 use super::consumer::{POLL, Reading};
 use super::decoders::Chunk;
-use crate::batch::Batch;
+use crate::batch::Encoded;
 use crate::{IngestError, kill};
 
 const OPERATION: &str = "append events of a topic";
@@ -45,11 +45,7 @@ impl Reading<'_> {
         if self.held.as_ref().is_some_and(|held| Instant::now() >= held.again_at) {
             self.try_again()?;
         }
-        let since = self.buffered_since;
-        let is_due = since.is_some_and(|since| since.elapsed() >= self.settings.flush_interval);
-        if is_due || self.context().state().batcher.is_full() {
-            self.commit(is_due)?;
-        }
+        self.go_forward()?;
         self.tell_oldest();
         self.hold_back()
     }
@@ -92,29 +88,56 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Begins a commit of what is buffered, unless one is under way.
-    fn commit(&mut self, whole: bool) -> Result<(), IngestError> {
-        if self.held.is_some() || self.context().state().committer.is_busy() {
-            return Ok(());
+    /// Takes the next batch where it is time, and begins the next commit where none is under way.
+    fn go_forward(&mut self) -> Result<(), IngestError> {
+        self.begin_commit()?;
+        let since = self.buffered_since;
+        let is_due = since.is_some_and(|since| since.elapsed() >= self.settings.flush_interval);
+        let state = self.context().state();
+        // What is not full waits for the commits before it, and is larger then.
+        let is_time = match state.batcher.is_full() {
+            true => state.builders.has_room(),
+            false => is_due && self.held.is_none() && !state.has_uncommitted(),
+        };
+        drop(state);
+        if is_time {
+            self.take_batch(is_due)?;
         }
+        self.begin_commit()
+    }
+
+    /// Gives what is buffered to a builder; with all that is being decoded where it is to be `whole`.
+    fn take_batch(&mut self, whole: bool) -> Result<(), IngestError> {
         if whole {
             self.collect()?;
         }
         kill::at("after_decode");
         let now = (self.clock)();
+        let since = self.buffered_since.unwrap_or_else(Instant::now);
         let mut state = self.context().state();
         let unbuilt = state.batcher.take_unbuilt();
-        let begun = match unbuilt {
-            Some(unbuilt) => state.committer.build(unbuilt, now),
+        let given = match unbuilt {
+            Some(unbuilt) => state.builders.give(unbuilt, since, now),
             None => Ok(()),
         };
         drop(state);
-        if self.context().state().committer.is_busy() {
-            self.committing_since = self.buffered_since.or(Some(Instant::now()));
-        }
         let waiting = !self.chunk.is_empty() || !self.decoders.is_idle();
         self.buffered_since = waiting.then(Instant::now);
-        begun
+        given
+    }
+
+    /// Begins to commit the oldest batch that was taken, unless one is under way.
+    fn begin_commit(&mut self) -> Result<(), IngestError> {
+        let mut state = self.context().state();
+        if self.held.is_some() || state.committer.is_busy() {
+            return Ok(());
+        }
+        let Some(ticket) = state.builders.take() else { return Ok(()) };
+        let since = ticket.since;
+        state.committer.begin(ticket)?;
+        drop(state);
+        self.committing_since = Some(since);
+        Ok(())
     }
 
     /// Waits up to `timeout` for the commit under way, and acts on its end.
@@ -190,6 +213,7 @@ impl Reading<'_> {
                 return self.pause();
             }
             self.look_at_commit(POLL)?;
+            self.go_forward()?;
             if self.stop.is_stopped() {
                 return Ok(());
             }
@@ -207,7 +231,7 @@ impl Reading<'_> {
 
     fn is_stuck(&self) -> bool {
         let state = self.context().state();
-        state.batcher.is_full() && (state.committer.is_busy() || self.held.is_some())
+        state.batcher.is_full() && !state.builders.has_room()
     }
 
     fn pause(&mut self) -> Result<(), IngestError> {
@@ -234,7 +258,8 @@ impl Reading<'_> {
     pub fn drain(&mut self) -> Result<(), IngestError> {
         loop {
             self.collect()?;
-            while self.held.is_some() || self.context().state().committer.is_busy() {
+            while self.held.is_some() || self.context().state().has_uncommitted() {
+                self.begin_commit()?;
                 if self
                     .held
                     .as_ref()
@@ -254,19 +279,19 @@ impl Reading<'_> {
             if !has_progress {
                 return Ok(());
             }
-            self.commit(true)?;
+            self.take_batch(true)?;
         }
     }
 
     fn committed(&mut self, attempt: &Attempt) {
-        let Attempt { batch, now, .. } = attempt;
+        let batch = &attempt.batch;
         self.report.add(&batch.counts.report());
         let metrics = self.metrics();
         metrics.records.fetch_add(batch.counts.records, Ordering::Relaxed);
         metrics.bytes.fetch_add(batch.counts.bytes, Ordering::Relaxed);
         metrics.commits.fetch_add(1, Ordering::Relaxed);
         metrics.commit_seconds.observe(attempt.took);
-        metrics.last_commit_micros.store(now.micros(), Ordering::Relaxed);
+        metrics.last_commit_micros.store(batch.now.micros(), Ordering::Relaxed);
         if let Some(newest) = batch.counts.newest {
             metrics.watermark_micros.fetch_max(newest.micros(), Ordering::Relaxed);
         }
@@ -279,7 +304,7 @@ impl Reading<'_> {
     }
 
     /// The offsets of a batch in Kafka's terms.
-    fn offsets(&self, batch: &Batch) -> TopicPartitionList {
+    fn offsets(&self, batch: &Encoded) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
         let state = self.context().state();
         for (topic, number, partition) in state.partitions.iter() {
@@ -296,7 +321,7 @@ impl Reading<'_> {
     pub fn begin_again(&mut self) -> Result<(), IngestError> {
         let held = self.held.as_ref().map(|held| held.attempt.batch.sequence);
         let state = self.context().state();
-        let uncommitted = held.or(state.committer.in_flight());
+        let uncommitted = held.or(state.committer.in_flight()).or(state.builders.first());
         let sequence = uncommitted.unwrap_or_else(|| state.batcher.sequence());
         drop(state);
         self.rollback(sequence)
@@ -315,6 +340,7 @@ impl Reading<'_> {
         let held: Vec<(String, i32)> = {
             let mut state = context.state();
             state.is_held = false;
+            state.builders.forget();
             state.batcher.rollback(sequence);
             self.valid_from = state.batcher.sequence();
             let held = state.partitions.iter();

@@ -1,4 +1,4 @@
-//! [`Committer`]: a thread that builds and commits one batch at a time while the next is read.
+//! [`Committer`]: a thread that commits one batch at a time while the next are read and built.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use turnpike_lake::{Append, Lake, LakeError};
-use turnpike_schemas::Instant;
 
-use crate::batch::{Batch, Unbuilt};
+use super::builders::Ticket;
+use crate::batch::Encoded;
 use crate::{IngestError, kill};
 
-/// A batch and when it was taken.
+/// A batch that is to be committed.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    pub batch: Batch,
-    pub now: Instant,
+    pub batch: Encoded,
     /// How often it failed before.
     pub failures: u32,
     /// How long the last try of committing it took.
@@ -23,7 +22,8 @@ pub(super) struct Attempt {
 }
 
 enum Work {
-    Build(Unbuilt, Instant),
+    /// As soon as it is built.
+    First(Ticket),
     Again(Box<Attempt>),
 }
 
@@ -74,9 +74,9 @@ impl Committer {
         }
     }
 
-    pub fn build(&mut self, unbuilt: Unbuilt, now: Instant) -> Result<(), IngestError> {
-        self.in_flight = Some(unbuilt.sequence);
-        self.work.send(Work::Build(unbuilt, now)).map_err(|_| ended())
+    pub fn begin(&mut self, ticket: Ticket) -> Result<(), IngestError> {
+        self.in_flight = Some(ticket.sequence);
+        self.work.send(Work::First(ticket)).map_err(|_| ended())
     }
 
     pub fn again(&mut self, attempt: Box<Attempt>) -> Result<(), IngestError> {
@@ -110,16 +110,16 @@ impl Committer {
 
 fn attempt(lake: &Lake, runtime: &Handle, work: Work) -> Done {
     let mut attempt = match work {
-        Work::Build(unbuilt, now) => {
-            let batch = unbuilt.build(now)?;
-            Box::new(Attempt { batch, now, failures: 0, took: Duration::ZERO })
+        Work::First(ticket) => {
+            let batch = ticket.wait()?;
+            Box::new(Attempt { batch, failures: 0, took: Duration::ZERO })
         }
         Work::Again(attempt) => attempt,
     };
     kill::at("before_parquet");
     let batch = &attempt.batch;
     let began = std::time::Instant::now();
-    let append = runtime.block_on(lake.append_events(batch.rows.clone(), &batch.advances));
+    let append = runtime.block_on(lake.append_encoded(&batch.events, &batch.advances));
     attempt.took = began.elapsed();
     if matches!(append, Ok(Append::Committed { .. })) {
         kill::at("after_commit");

@@ -11,6 +11,7 @@ use rdkafka::message::{BorrowedMessage, Header, Headers, Message};
 use tokio::runtime::Handle;
 use turnpike_lake::Lake;
 
+use super::builders::Builders;
 use super::commit::Held;
 use super::committer::Committer;
 use super::context::{Context, WATERMARK_TIMEOUT, check};
@@ -39,9 +40,11 @@ pub(super) fn run(
 ) -> Result<IngestReport, IngestError> {
     let batcher = Batcher::new(&settings.ingest, lake.buckets(), clock());
     let decoders = Decoders::start(&batcher.context, || batcher.builder())?;
+    let builders = Builders::start(&lake)?;
     let committer = Committer::start(lake.clone(), runtime.clone())?;
     let config = connect::config(&settings);
-    let context = Context::new(lake, runtime, settings.clone(), metrics, batcher, committer);
+    let (settings_kept, parts) = (settings.clone(), (batcher, builders, committer));
+    let context = Context::new(lake, runtime, settings_kept, metrics, parts);
     let failed = |operation, source| IngestError::Kafka {
         operation,
         brokers: settings.brokers.clone(),
@@ -231,9 +234,10 @@ impl Reading<'_> {
         kill::at("after_poll");
         let context = self.consumer.context();
         let mut state = context.state();
-        let (topic, offset) = (message.topic(), message.offset());
+        let (topic, offset) = (message.topic_ptr().addr(), message.offset());
+        let found = state.partitions.of_record(topic, || message.topic(), message.partition());
         // A record of a partition that was revoked while it stood in the queue is not ours.
-        let Some(partition) = state.partitions.get_mut(topic, message.partition()) else { return };
+        let Some(partition) = found else { return };
         if partition.next.is_some_and(|next| offset < next) {
             return;
         }

@@ -13,6 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use turnpike_lake::Lake;
 
+use super::builders::Builders;
 use super::committer::Committer;
 use super::partitions::{self, Partition, Partitions};
 use super::{KafkaSettings, OnGap};
@@ -44,6 +45,7 @@ pub(super) struct Context {
 
 pub(super) struct State {
     pub batcher: Batcher,
+    pub builders: Builders,
     pub committer: Committer,
     pub partitions: Partitions,
     /// A batch waits to be tried again.
@@ -59,17 +61,24 @@ pub(super) struct State {
     pub error: Option<IngestError>,
 }
 
+impl State {
+    /// A batch was taken that is not known to be committed.
+    pub fn has_uncommitted(&self) -> bool {
+        self.committer.is_busy() || !self.builders.is_idle()
+    }
+}
+
 impl Context {
     pub fn new(
         lake: Lake,
         runtime: Handle,
         settings: KafkaSettings,
         metrics: Arc<IngestMetrics>,
-        batcher: Batcher,
-        committer: Committer,
+        (batcher, builders, committer): (Batcher, Builders, Committer),
     ) -> Self {
         let state = State {
             batcher,
+            builders,
             committer,
             partitions: Partitions::default(),
             is_held: false,
@@ -232,7 +241,8 @@ impl Context {
         if let Err(error) = state.committer.settle(REVOKE_WAIT) {
             state.error = Some(error);
         }
-        state.restart |= state.is_held || state.committer.has_failed();
+        // What waits behind the commit in flight is of a full batch, and soon read again.
+        state.restart |= state.is_held || state.committer.has_failed() || !state.builders.is_idle();
         for element in list.elements() {
             let (topic, number) = (element.topic(), element.partition());
             if let Some(partition) = state.partitions.remove(topic, number) {

@@ -4,15 +4,15 @@
 //! offset are one commit, which only happens while the table still says where the rows begin. The
 //! group's own offsets are written after it, for lag tools, and never read.
 //!
-//! One thread polls and owns the partitions, some decode, one builds and commits a batch while the
-//! next is read; the queues between them are bounded, so a slow disk slows the fetching and nothing
-//! else. Rebalance callbacks run within the poll and wait for the commit in flight, so that the
+//! One thread polls and owns the partitions, some decode, some build batches, one commits them in
+//! order; the queues between them are bounded, so a slow disk slows the fetching and nothing else. Rebalance callbacks run within the poll and wait for the commit in flight, so that the
 //! next owner of a partition finds it in the table.
 //!
 //! A disk that is full or read-only stalls the source: it keeps its place in the group with its
 //! partitions paused, tries again with growing pauses, and goes on by itself. A disk that lost a
 //! write ends it ([`IngestError::is_lost`]): only reading the source again can tell what is there.
 
+mod builders;
 mod commit;
 mod committer;
 mod connect;

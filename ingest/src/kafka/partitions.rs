@@ -1,6 +1,5 @@
 //! The partitions that this consumer holds, and where each begins.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rdkafka::Offset;
@@ -31,35 +30,73 @@ impl Partition {
     }
 }
 
-/// Partitions by topic, so that a record finds its own without making a string.
+/// Partitions by topic and number.
 #[derive(Debug, Default)]
-pub(super) struct Partitions(BTreeMap<String, BTreeMap<i32, Partition>>);
+pub(super) struct Partitions {
+    /// In order.
+    all: Vec<Held>,
+    /// The partition of the last record, and where librdkafka keeps its topic: most records are of
+    /// the partition of the record before, and are told so without a look at the topic's name.
+    last: Option<(usize, usize)>,
+}
+
+#[derive(Debug)]
+struct Held {
+    topic: String,
+    number: i32,
+    partition: Partition,
+}
 
 impl Partitions {
     pub fn insert(&mut self, topic: &str, number: i32, partition: Partition) {
-        self.0.entry(topic.to_owned()).or_default().insert(number, partition);
+        self.last = None;
+        let held = Held { topic: topic.to_owned(), number, partition };
+        match self.find(topic, number) {
+            Ok(at) => self.all[at] = held,
+            Err(at) => self.all.insert(at, held),
+        }
     }
 
     pub fn remove(&mut self, topic: &str, number: i32) -> Option<Partition> {
-        self.0.get_mut(topic)?.remove(&number)
+        self.last = None;
+        let at = self.find(topic, number).ok()?;
+        Some(self.all.remove(at).partition)
     }
 
-    pub fn get_mut(&mut self, topic: &str, number: i32) -> Option<&mut Partition> {
-        self.0.get_mut(topic)?.get_mut(&number)
+    /// The partition of a record. `address` is that of its topic in librdkafka, which stays where it is
+    /// as long as one of its partitions is held.
+    #[inline]
+    pub fn of_record<'a>(
+        &mut self,
+        address: usize,
+        topic: impl FnOnce() -> &'a str,
+        number: i32,
+    ) -> Option<&mut Partition> {
+        let known =
+            self.last.filter(|(last, at)| *last == address && self.all[*at].number == number);
+        let at = match known {
+            Some((_, at)) => at,
+            None => self.find(topic(), number).ok()?,
+        };
+        self.last = Some((address, at));
+        Some(&mut self.all[at].partition)
+    }
+
+    fn find(&self, topic: &str, number: i32) -> Result<usize, usize> {
+        let place = |held: &Held| held.topic.as_str().cmp(topic).then(held.number.cmp(&number));
+        self.all.binary_search_by(place)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, i32, &Partition)> {
-        self.0.iter().flat_map(|(topic, partitions)| {
-            partitions.iter().map(move |(number, partition)| (topic.as_str(), *number, partition))
-        })
+        self.all.iter().map(|held| (held.topic.as_str(), held.number, &held.partition))
     }
 
     /// Marks the end of partition `number`. librdkafka does not say of which topic; with several
     /// topics the end that each partition had when it was assigned decides.
     pub fn at_end(&mut self, number: i32) {
-        let mut found = self.0.values_mut().filter_map(|partitions| partitions.get_mut(&number));
-        if let (Some(partition), None) = (found.next(), found.next()) {
-            partition.at_end = true;
+        let mut found = self.all.iter_mut().filter(|held| held.number == number);
+        if let (Some(held), None) = (found.next(), found.next()) {
+            held.partition.at_end = true;
         }
     }
 }
@@ -99,4 +136,44 @@ pub(super) async fn first_offset(
 
 fn failed(source: LakeError) -> IngestError {
     IngestError::Lake { operation: "read the progress of a topic", source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_finds_its_partition_whatever_the_record_before_was_of() {
+        let partition = |opening| Partition {
+            origin: "o".into(),
+            topic: "t".into(),
+            opening,
+            next: None,
+            end: None,
+            at_end: false,
+        };
+        let mut partitions = Partitions::default();
+        for (topic, number, opening) in [("b", 1, 1), ("a", 0, 2), ("b", 0, 3), ("a", 1, 4)] {
+            partitions.insert(topic, number, partition(opening));
+        }
+        let opening = |partitions: &mut Partitions, address, topic: &str, number| {
+            let found = partitions.of_record(address, || topic, number);
+            found.map(|partition| partition.opening)
+        };
+        for _ in 0..2 {
+            assert_eq!(opening(&mut partitions, 7, "a", 0), Some(2));
+            assert_eq!(opening(&mut partitions, 7, "a", 0), Some(2));
+            assert_eq!(opening(&mut partitions, 7, "a", 1), Some(4));
+            assert_eq!(opening(&mut partitions, 8, "b", 1), Some(1));
+            assert_eq!(opening(&mut partitions, 8, "b", 2), None);
+        }
+        assert_eq!(opening(&mut partitions, 8, "b", 0), Some(3));
+        assert_eq!(partitions.remove("b", 0).map(|partition| partition.opening), Some(3));
+        assert_eq!(opening(&mut partitions, 8, "b", 0), None);
+        partitions.insert("b", 0, partition(5));
+        // A topic that was dropped may have left its place to another.
+        assert_eq!(opening(&mut partitions, 8, "b", 0), Some(5));
+        let order: Vec<(&str, i32)> = partitions.iter().map(|(t, n, _)| (t, n)).collect();
+        assert_eq!(order, [("a", 0), ("a", 1), ("b", 0), ("b", 1)]);
+    }
 }
