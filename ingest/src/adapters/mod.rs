@@ -13,6 +13,7 @@ pub mod vsphere;
 mod correction;
 mod make;
 mod row;
+pub(crate) mod xml;
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -37,6 +38,9 @@ pub enum Message<'a> {
 }
 
 /// Turns what one system reports into usage events.
+/// What may stand around the records of a list in all, once for each of them.
+pub(crate) const AROUND_BYTES_MAX: usize = 16 << 20;
+
 pub trait Adapter: Sync {
     /// The word in `usage_events.system`.
     fn name(&self) -> &'static str;

@@ -21,7 +21,7 @@ use turnpike_schemas::{EventKind, Flow, UsageEvent};
 
 use super::S3;
 use crate::adapters::row::Row;
-use crate::adapters::{Adapter, Message, make};
+use crate::adapters::{AROUND_BYTES_MAX, Adapter, Message, make};
 use crate::decode::{DecodeContext, Reject};
 use crate::reason;
 
@@ -76,7 +76,8 @@ impl Adapter for UsageReport {
         Ok(events)
     }
 
-    /// Each row under the heading.
+    /// Each row under the heading. None: the heading is so long that it would be stored many times
+    /// over.
     fn records<'m>(&self, message: &Message<'m>) -> Vec<Cow<'m, str>> {
         let Message::Text(text) = message else { return Vec::new() };
         let mut lines =
@@ -88,6 +89,9 @@ impl Adapter for UsageReport {
 
 /// The cells of a line. `None`: a quote is left open.
 fn cells(line: &str) -> Option<Vec<Cow<'_, str>>> {
+        if heading.len().saturating_mul(lines.clone().count()) > AROUND_BYTES_MAX {
+            return Vec::new();
+        }
     let mut cells = Vec::new();
     let mut rest = line;
     loop {
