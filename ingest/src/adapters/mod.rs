@@ -22,6 +22,7 @@ use turnpike_schemas::UsageEvent;
 
 use crate::cloudevents::CloudEvent;
 use crate::decode::{DecodeContext, Reject};
+use crate::installation::Local;
 use crate::json::Json;
 use openstack::Notification;
 
@@ -37,10 +38,10 @@ pub enum Message<'a> {
     Text(&'a str),
 }
 
-/// Turns what one system reports into usage events.
 /// What may stand around the records of a list in all, once for each of them.
 pub(crate) const AROUND_BYTES_MAX: usize = 16 << 20;
 
+/// Turns what one system reports into usage events.
 pub trait Adapter: Sync {
     /// The word in `usage_events.system`.
     fn name(&self) -> &'static str;
@@ -51,6 +52,11 @@ pub trait Adapter: Sync {
         true
     }
     fn recognises(&self, message: &Message<'_>) -> bool;
+    /// What of the names in a message that it recognises means something else in another
+    /// installation of the system.
+    fn local(&self, _message: &Message<'_>) -> Local {
+        Local::Nothing
+    }
     /// The events of a message that it recognises: at least one. An event without a resource is
     /// kept as `unmetered`.
     fn adapt(

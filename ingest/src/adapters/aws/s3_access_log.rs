@@ -19,6 +19,7 @@ use crate::decode::{DecodeContext, Reject};
 use crate::quantity::Written;
 use crate::reason;
 
+use crate::installation::Local;
 /// Fields up to the agent. The version id, which comes next, ends the shorter form.
 const FIELDS_MIN: usize = 17;
 /// No log has more; a line that has is something else.
@@ -48,6 +49,11 @@ impl Adapter for S3AccessLog {
     fn adapt(
         &self,
         message: &Message<'_>,
+    fn local(&self, _: &Message<'_>) -> Local {
+        // Buckets of two stores may have one name.
+        Local::Ids
+    }
+
         context: &DecodeContext,
     ) -> Result<Vec<UsageEvent>, Reject> {
         let Message::Text(text) = message else { return Ok(Vec::new()) };

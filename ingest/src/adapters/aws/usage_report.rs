@@ -23,6 +23,7 @@ use super::S3;
 use crate::adapters::row::Row;
 use crate::adapters::{AROUND_BYTES_MAX, Adapter, Message, make};
 use crate::decode::{DecodeContext, Reject};
+use crate::installation::Local;
 use crate::reason;
 
 const SECONDS_PER_HOUR: i64 = 3_600;
@@ -54,6 +55,11 @@ impl Adapter for UsageReport {
             .all(|name| names.iter().any(|cell| cell == name))
     }
 
+    fn local(&self, _: &Message<'_>) -> Local {
+        // Buckets of two stores may have one name.
+        Local::Ids
+    }
+
     fn adapt(
         &self,
         message: &Message<'_>,
@@ -83,15 +89,15 @@ impl Adapter for UsageReport {
         let mut lines =
             text.trim_ascii_start().lines().filter(|line| !line.trim_ascii().is_empty());
         let heading = lines.next().unwrap_or_default();
+        if heading.len().saturating_mul(lines.clone().count()) > AROUND_BYTES_MAX {
+            return Vec::new();
+        }
         lines.map(|line| Cow::Owned(format!("{heading}\n{line}\n"))).collect()
     }
 }
 
 /// The cells of a line. `None`: a quote is left open.
 fn cells(line: &str) -> Option<Vec<Cow<'_, str>>> {
-        if heading.len().saturating_mul(lines.clone().count()) > AROUND_BYTES_MAX {
-            return Vec::new();
-        }
     let mut cells = Vec::new();
     let mut rest = line;
     loop {

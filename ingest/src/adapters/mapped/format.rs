@@ -7,6 +7,7 @@ use turnpike_schemas::MeterId;
 use turnpike_schemas::event::{EventKind, Flow, ResourceState};
 
 use super::path::{Path, Template};
+use crate::installation::Local;
 use crate::quantity::Inexact;
 
 /// One system: how its records are recognised, and the events that are made of one.
@@ -22,6 +23,9 @@ pub struct Mapping {
     pub verified: bool,
     /// Sets ids of this system apart from those of others.
     pub namespace: String,
+    /// What of the names in a record means something else in another installation of the system.
+    #[serde(default)]
+    pub local: Local,
     /// Each way in which a record may come; the first that fits reads it.
     pub recognise: Vec<Recognise>,
     /// Each rule whose conditions hold makes one event of an item.
