@@ -90,6 +90,7 @@ impl Making<'_, '_> {
         if let Some(skip) = skip {
             return self.unmetered(&skip.because, None);
         }
+        rule.expect.iter().try_for_each(|expect| value::expected(expect, self.scope))?;
         let window = rule.window.as_ref();
         let window = window.map(|spec| value::window(spec, self.scope, self.context));
         let window = window.transpose()?;

@@ -134,6 +134,10 @@ pub struct Rule {
     #[serde(default)]
     pub attributes: BTreeMap<String, Template>,
     pub tags: Option<Path>,
+    /// Words that items of lists must have one of, so that one that is spelt in a new way is not
+    /// left out of a sum in silence.
+    #[serde(default)]
+    pub expect: Vec<Expect>,
     /// A window that goes on growing: it must have been over for some time at this instant.
     pub settled: Option<Settled>,
 }
@@ -143,6 +147,16 @@ pub struct Rule {
 pub struct Skip {
     pub when: Vec<Condition>,
     pub because: String,
+}
+
+/// The field of every item of a list is one of these.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    pub list: Path,
+    pub field: String,
+    #[serde(rename = "in")]
+    pub one_of: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
