@@ -4,7 +4,8 @@
 //! - A call starts or stops what it names at its time. An event bus tells the same some seconds
 //!   later and more exactly; both may be read, since each only says what holds from then on.
 //! - A call that failed (`errorCode`) has changed nothing and meters nothing.
-//! - The type of an instance is the attribute `flavor`, that of a volume `tier`. Volumes are GiB.
+//! - The type of an instance is the attribute `flavor`, that of a volume `tier`; a call that changes
+//!   either says what holds from then on. Volumes are GiB.
 
 use std::borrow::Cow;
 
@@ -128,6 +129,7 @@ impl<'j, 'a> Call<'j, 'a> {
             "RunInstances" | "StartInstances" => self.instances(S::Active, context)?,
             "StopInstances" => self.instances(S::Stopped, context)?,
             "TerminateInstances" => self.instances(S::Deleted, context)?,
+            "ModifyInstanceAttribute" => self.resized(context)?,
             "CreateVolume" => vec![self.volume(&CREATE_VOLUME, true, context)?],
             "ModifyVolume" => vec![self.volume(&MODIFY_VOLUME, false, context)?],
             "DeleteVolume" => {
