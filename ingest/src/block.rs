@@ -113,16 +113,23 @@ pub(crate) struct Prepared {
     bytes: usize,
     /// The part of the first event.
     part: i32,
+    /// By which rules it is read, to be kept with what could not be.
+    route: Option<Arc<str>>,
 }
 
 impl Prepared {
     pub fn new(outcome: Outcome, bytes: usize) -> Self {
-        Self { outcome, bytes, part: 0 }
+        Self { outcome, bytes, part: 0, route: None }
     }
 
     /// What was one part of its record, read again.
     pub fn at_part(self, part: i32) -> Self {
         Self { part, ..self }
+    }
+
+    /// Who sent it, as a dead letter of it shall say.
+    pub fn sent_by(self, route: Option<Arc<str>>) -> Self {
+        Self { route, ..self }
     }
 
     /// The row that declares records lost.
@@ -256,7 +263,7 @@ impl BlockBuilder {
     }
 
     pub fn add_prepared(&mut self, slot: u32, position: i64, prepared: Prepared) {
-        let Prepared { outcome: Outcome { decoded, raw }, bytes, part: first } = prepared;
+        let Prepared { outcome: Outcome { decoded, raw }, bytes, part: first, route } = prepared;
         self.bytes += raw.len();
         // The payload is kept once, with the first event of its record.
         let mut raw = Some(write(&mut self.block.bytes.written, &raw));
@@ -267,7 +274,7 @@ impl BlockBuilder {
                 }
                 Decoded::Dead(mut reject) => {
                     let own = reject.payload.take();
-                    (self.dead(slot, position, part, reject), own)
+                    (self.dead(slot, position, part, reject, route.as_deref()), own)
                 }
             };
             row.raw = match own {
@@ -293,12 +300,20 @@ impl BlockBuilder {
         row
     }
 
-    fn dead(&mut self, slot: u32, position: i64, part: i32, reject: Reject) -> Row {
+    fn dead(
+        &mut self,
+        slot: u32,
+        position: i64,
+        part: i32,
+        reject: Reject,
+        route: Option<&str>,
+    ) -> Row {
         let Reject { code, message, system, payload: _ } = reject;
         let system = system.map(|system| number_of(&mut self.block.systems, system));
         let error = number(self.block.errors.len());
         self.block.errors.push(message);
-        self.block.fields.push_nothing();
+        let Block { fields, bytes, .. } = &mut self.block;
+        fields.push_nothing(route, &mut bytes.written);
         Row { slot, part, position, system, raw: Span::NONE, what: What::Dead { code, error } }
     }
 

@@ -1,8 +1,8 @@
 //! Bounds that every event keeps to, whichever adapter made it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use turnpike_schemas::{Instant, UsageEvent};
+use turnpike_schemas::{Instant, Measurement, UsageEvent};
 
 use crate::decode::Reject;
 use crate::reason;
@@ -15,6 +15,8 @@ pub const NAME_BYTES_MAX: usize = 256;
 pub const LABELS_MAX: usize = 256;
 /// Longest label name and value: Nova allows 255 of either.
 pub const LABEL_BYTES_MAX: usize = 1024;
+/// Measurements of at most this number are compared pair by pair.
+const PAIRWISE_MAX: usize = 16;
 /// How far a clock may run ahead of ours.
 pub const FUTURE_SECONDS_MAX: i64 = 300;
 
@@ -34,16 +36,22 @@ pub fn event(event: &UsageEvent, now: Instant) -> Result<(), Reject> {
         }
     }
     times(event, now)?;
-    for (index, measurement) in event.measurements.iter().enumerate() {
-        let same = |other: &&turnpike_schemas::Measurement| {
-            other.meter == measurement.meter && other.flow == measurement.flow
+    let key = |measurement: &Measurement| (measurement.meter.clone(), measurement.flow);
+    let twice = if event.measurements.len() <= PAIRWISE_MAX {
+        let same = |(at, one): &(usize, &Measurement)| {
+            let mut earlier = event.measurements[..*at].iter();
+            earlier.any(|other| other.meter == one.meter && other.flow == one.flow)
         };
-        if event.measurements[..index].iter().any(|other| same(&other)) {
-            return Err(Reject::new(
-                reason::DUPLICATE_METER,
-                format!("meter `{}` stands twice in one event", measurement.meter),
-            ));
-        }
+        event.measurements.iter().enumerate().find(same).map(|(_, one)| one)
+    } else {
+        let mut seen = BTreeSet::new();
+        event.measurements.iter().find(|one| !seen.insert(key(one)))
+    };
+    if let Some(measurement) = twice {
+        return Err(Reject::new(
+            reason::DUPLICATE_METER,
+            format!("meter `{}` stands twice in one event", measurement.meter),
+        ));
     }
     labels("attributes", &event.attributes)?;
     event.tags.as_ref().map_or(Ok(()), |tags| labels("tags", tags))

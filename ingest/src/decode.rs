@@ -10,9 +10,10 @@ use turnpike_schemas::{Instant, UsageEvent};
 use crate::adapters::openstack::{Notification, envelope};
 use crate::adapters::{self, Adapter, Message};
 use crate::cloudevents::{self, CloudEvent, Mode};
+use crate::installation::Installation;
 use crate::json::{Json, JsonError};
 use crate::settings::{IngestSettings, Pins};
-use crate::{capture, check, reason, redact};
+use crate::{capture, check, long, reason, redact};
 
 /// Payload kept of a dead letter. Enough to read and replay what is not absurd.
 pub const DEAD_BYTES_MAX: usize = 64 << 10;
@@ -113,12 +114,20 @@ impl Outcome {
     fn dead(reject: Reject, raw: Vec<u8>) -> Self {
         Self { decoded: vec![Decoded::Dead(reject)], raw }
     }
+
+    /// Of the record no more than the start is kept.
+    pub fn is_too_large(&self) -> bool {
+        matches!(&self.decoded[..], [Decoded::Dead(reject)] if reject.code == reason::TOO_LARGE)
+    }
 }
 
 /// Decodes a record and masks its payload.
 pub(crate) fn read(record: &Record<'_>, context: &DecodeContext) -> Outcome {
     let value = record.value.unwrap_or_default();
     if value.len() > context.bytes_max {
+        if let Some(outcome) = long::read(record, context) {
+            return outcome;
+        }
         let digest = hex::encode(Sha256::digest(value));
         return too_large(value, value.len(), &digest, context.bytes_max);
     }
@@ -139,7 +148,8 @@ pub(crate) fn read(record: &Record<'_>, context: &DecodeContext) -> Outcome {
         Ok(json) => read_json(record, mode, &json, context),
         Err(error) => match text_adapter(record, text, context) {
             Some(adapter) => {
-                let result = adapt_all(adapter, &Message::Text(text), context);
+                let installation = context.pins.installation_of(record.topic);
+                let result = adapt_all(adapter, &Message::Text(text), installation, context);
                 outcome(result, redact::text(text).into_owned().into_bytes())
             }
             None => Outcome::dead(invalid_json(&error, "value"), dead_text(text)),
@@ -228,7 +238,7 @@ fn text_adapter(
 }
 
 /// The adapter of a message: the pinned one, else the first that recognises it.
-fn choose(
+pub(crate) fn choose(
     record: &Record<'_>,
     message: &Message<'_>,
     context: &DecodeContext,
@@ -249,7 +259,8 @@ fn adapt(
     message: &Message<'_>,
     context: &DecodeContext,
 ) -> Result<Vec<Decoded>, Reject> {
-    adapt_all(choose(record, message, context)?, message, context)
+    let installation = context.pins.installation_of(record.topic);
+    adapt_all(choose(record, message, context)?, message, installation, context)
 }
 
 /// A message as a whole, or else record by record where it lists some: one that cannot be read does
@@ -257,26 +268,46 @@ fn adapt(
 fn adapt_all(
     adapter: &'static dyn Adapter,
     message: &Message<'_>,
+    installation: Option<&Installation>,
     context: &DecodeContext,
 ) -> Result<Vec<Decoded>, Reject> {
-    match adapt_with(adapter, message, context) {
+    match adapt_with(adapter, message, installation, context) {
         Ok(events) => Ok(events.into_iter().map(Decoded::of).collect()),
-        Err(reject) => by_record(adapter, message, context).ok_or(reject),
+        Err(reject) => by_record(adapter, message, installation, context).ok_or(reject),
     }
 }
+
+/// A list whose records are shorter than this on average lists no records: each would become a row.
+pub(crate) const RECORD_BYTES_MIN: usize = 32;
 
 /// `None`: what is wrong is wrong with the whole.
 fn by_record(
     adapter: &'static dyn Adapter,
     message: &Message<'_>,
+    installation: Option<&Installation>,
     context: &DecodeContext,
 ) -> Option<Vec<Decoded>> {
     let records = adapter.records(message);
+    let bytes: usize = records.iter().map(|record| record.len()).sum();
+    if bytes < records.len().saturating_mul(RECORD_BYTES_MIN) {
+        return None;
+    }
+    let (all, is_any_dead) = each_record(adapter, &records, installation, context);
+    is_any_dead.then_some(all)
+}
+
+/// The events of records, and whether any of them is dead.
+pub(crate) fn each_record(
+    adapter: &'static dyn Adapter,
+    records: &[Cow<'_, str>],
+    installation: Option<&Installation>,
+    context: &DecodeContext,
+) -> (Vec<Decoded>, bool) {
     let (mut all, mut is_any_dead) = (Vec::new(), false);
-    for (number, text) in (1..).zip(&records) {
+    for (number, text) in (1..).zip(records) {
         let json = Json::parse(text).ok();
         let message = json.as_ref().map_or(Message::Text(text), Message::Object);
-        match adapt_with(adapter, &message, context) {
+        match adapt_with(adapter, &message, installation, context) {
             Ok(events) => all.extend(events.into_iter().map(Decoded::of)),
             Err(reject) => {
                 is_any_dead = true;
@@ -287,17 +318,22 @@ fn by_record(
             }
         }
     }
-    is_any_dead.then_some(all)
+    (all, is_any_dead)
 }
 
 fn adapt_with(
     adapter: &'static dyn Adapter,
     message: &Message<'_>,
+    installation: Option<&Installation>,
     context: &DecodeContext,
 ) -> Result<Vec<UsageEvent>, Reject> {
     let named = |reject: Reject| Reject { system: Some(adapter.name()), ..reject };
     let mut events = adapter.adapt(message, context).map_err(named)?;
+    let local = installation.map(|name| (name, adapter.local(message)));
     for event in &mut events {
+        if let Some((name, local)) = local {
+            name.mark(event, local).map_err(named)?;
+        }
         check::event(event, context.now).map_err(named)?;
         check::mask_labels(event);
     }

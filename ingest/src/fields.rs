@@ -16,6 +16,8 @@ pub(crate) enum Text {
 
 /// Columns of text.
 pub(crate) const TEXTS: usize = 15;
+/// The place of the attributes among them.
+const ATTRIBUTES: usize = 10;
 
 /// Columns of whole numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,10 +216,15 @@ impl Fields {
         Some(place(self.longs.len() - 1))
     }
 
-    /// The row of a dead letter.
-    pub fn push_nothing(&mut self) {
+    /// The row of a dead letter: nothing, or who sent it in place of what an event is about.
+    pub fn push_nothing(&mut self, route: Option<&str>, written: &mut Vec<u8>) {
         let measured = place(self.measured.len());
-        self.rows.push(Row { texts: [Span::NONE; TEXTS], longs: None, measured });
+        let mut texts = [Span::NONE; TEXTS];
+        if let Some(route) = route {
+            texts[ATTRIBUTES] = write(written, route.as_bytes());
+            self.bytes[ATTRIBUTES] += route.len();
+        }
+        self.rows.push(Row { texts, longs: None, measured });
     }
 
     #[inline]

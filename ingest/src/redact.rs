@@ -13,7 +13,7 @@ use crate::json::{Json, Value};
 pub const MASK: &str = "[redacted]";
 
 /// A key that holds one of these, in any case, names a secret.
-pub const WORDS: [&str; 10] = [
+pub const WORDS: [&str; 16] = [
     "token",
     "password",
     "passwd",
@@ -24,6 +24,14 @@ pub const WORDS: [&str; 10] = [
     "adminpass",
     "admin_pass",
     "private_key",
+    "api_key",
+    "apikey",
+    "passphrase",
+    // Of presigned addresses, which open what they name.
+    "signature",
+    // Scripts that machines are started with, which set passwords.
+    "user_data",
+    "userdata",
     // `holds_word` lists the letters that they begin with.
 ];
 
@@ -174,7 +182,7 @@ fn quoted(text: &str) -> String {
 /// Whether one of the words stands in the key: one pass, in which few bytes begin any word.
 fn holds_word(key: &[u8]) -> bool {
     key.iter().enumerate().any(|(at, byte)| {
-        matches!(byte.to_ascii_lowercase(), b't' | b'p' | b's' | b'a' | b'c')
+        matches!(byte.to_ascii_lowercase(), b't' | b'p' | b's' | b'a' | b'c' | b'u')
             && word_at(&key[at..]).is_some()
     })
 }
@@ -199,7 +207,11 @@ pub fn text(text: &str) -> Cow<'_, str> {
             at += 1;
             continue;
         };
-        let Some((start, end)) = value_after(bytes, key_end) else {
+        let found = match is_parameter(bytes, at, key_end) {
+            true => parameter_after(bytes, key_end),
+            false => value_after(bytes, key_end),
+        };
+        let Some((start, end)) = found else {
             at = key_end;
             continue;
         };
@@ -226,6 +238,24 @@ fn sensitive_key_end(bytes: &[u8], at: usize) -> Option<usize> {
     let in_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let more = rest[word.len()..].iter().take_while(|byte| in_key(byte)).count();
     Some(at + word.len() + more)
+}
+
+/// Whether a key is a parameter of an address: `?key=`, `&key=`.
+fn is_parameter(bytes: &[u8], word: usize, key_end: usize) -> bool {
+    let in_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let before = &bytes[..word];
+    // No name of a parameter is longer; a longer one is not looked for its start.
+    let before = &before[before.len().saturating_sub(64)..];
+    let start = before.iter().rev().find(|byte| !in_key(byte));
+    bytes.get(key_end) == Some(&b'=') && matches!(start, Some(b'?' | b'&'))
+}
+
+/// Start and end of the value of a parameter: what follows the address stays.
+fn parameter_after(bytes: &[u8], key_end: usize) -> Option<(usize, usize)> {
+    let start = key_end + 1;
+    let rest = bytes[start..].iter();
+    let length = rest.take_while(|byte| !b" &\"'<>,}]#\r\n\t".contains(byte)).count();
+    (length > 0).then_some((start, start + length))
 }
 
 /// Start and end of the value after a key: `": "value"`, `=value`, `\": {`.
@@ -293,6 +323,10 @@ mod tests {
             r#"{"ctxt":{"request_id":"gAAAA"},"_context_request_id":"gAAAA","x":{"token":{"request_id":"req-1"}}}"#,
             r#"{"ctxt":"[redacted]","_context_request_id":"[redacted]","x":{"token":"[redacted]"}}"#,
         );
+        check(
+            r#"{"user_data":"IyEv","x":{"api_key":"1","Passphrase":"p","signature":"s"}}"#,
+            r#"{"user_data":"[redacted]","x":{"api_key":"[redacted]","Passphrase":"[redacted]","signature":"[redacted]"}}"#,
+        );
         check(r#"[{"X-Auth-Token": "abc"}, 2]"#, r#"[{"X-Auth-Token": "[redacted]"}, 2]"#);
         check(
             r#"{"m":{"adminPass":"x","token":null}}"#,
@@ -317,6 +351,12 @@ mod tests {
         check(r#"{\"password\": \"x\", \"b"#, r#"{\"password\": \[redacted], \"b"#);
         check(r#"{"_context": {"a": "cut"#, r#"{"_context": [redacted]"#);
         check("password=hunter2&x=1", "password=[redacted]&x=1");
+        check(
+            "a \"GET /b?X-Amz-Signature=0f1e&x=1 HTTP/1.1\" 200 - \"https://h/?Signature=a%3D\" z",
+            "a \"GET /b?X-Amz-Signature=[redacted]&x=1 HTTP/1.1\" 200 - \
+             \"https://h/?Signature=[redacted]\" z",
+        );
+        check("api_key=1f2e\nuser_data: c2g=", "api_key=[redacted]\nuser_data: [redacted]");
         check("Authorization: Bearer abc def", "Authorization: [redacted]");
         check("the token is", "the token is");
         check(r#"{"secret": "é"#, r#"{"secret": [redacted]"#);

@@ -24,11 +24,14 @@ use turnpike_schemas::arrow::{status, usage_events};
 
 use crate::batch::Batcher;
 use crate::block::Prepared;
-use crate::decode::{self, DEAD_BYTES_MAX, Decoded, Record};
-use crate::{IngestError, IngestReport, IngestSettings, reason};
+use crate::decode::{self, DEAD_BYTES_MAX, DecodeContext, Decoded, Outcome, Record};
+use crate::http::Producer;
+use crate::{IngestError, IngestReport, IngestSettings, file, reason};
 
 /// Dead letters of one commit: each adds a `txn` to it.
 const LETTERS_MAX: usize = 1_000;
+/// Why a letter stays one though it can be read: who sent it may not send this.
+const NOT_ALLOWED: &str = "not_allowed";
 const APP_PREFIX: &str = "dead-letter:";
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -47,6 +50,8 @@ pub struct DeadLetter {
     pub payload: Vec<u8>,
     /// Given by an operator in place of what is stored.
     pub is_fixed: bool,
+    /// The column `attributes` of its row: who sent it, if that has a say in how it is read.
+    pub route: Option<String>,
 }
 
 /// What became of a dead letter.
@@ -220,7 +225,9 @@ fn decode_all<'a>(
     let (mut read, mut still_dead) = (Vec::new(), Vec::new());
     let mut opened = BTreeSet::new();
     for letter in letters {
-        let outcome = decode::read(&record(letter), &batcher.context);
+        let mut way = way(letter, &batcher.context);
+        let mut outcome = decode::read(&record(letter), &way.context);
+        let refused = way.refuse(&mut outcome);
         let why = match outcome.decoded.iter().find_map(|decoded| match decoded {
             Decoded::Dead(reject) => Some(reject),
             Decoded::Event(_) | Decoded::Unmetered(_) => None,
@@ -230,7 +237,7 @@ fn decode_all<'a>(
                 "only the start of the payload was kept; give all of it with --payload".to_owned(),
             )),
             Some(reject) => Some((reject.code.to_owned(), reject.message.clone())),
-            None => None,
+            None => refused.map(|message| (NOT_ALLOWED.to_owned(), message)),
         };
         if let Some((reason, message)) = why {
             let (origin, position, part) = place(letter);
@@ -254,6 +261,34 @@ fn decode_all<'a>(
     let rows = rows.map_err(IngestError::Batch)?;
     let report = Some(batch.counts.report());
     Ok(DecodedLetters { batch: Some((rows, read)), report, still_dead })
+}
+
+/// The rules by which a letter was read the first time.
+struct Way {
+    context: DecodeContext,
+    producer: Producer,
+}
+
+impl Way {
+    /// Puts the producer's site on the events. Why the producer may not send one of them.
+    fn refuse(&mut self, outcome: &mut Outcome) -> Option<String> {
+        let mut decoded = outcome.decoded.iter_mut();
+        decoded.find_map(|decoded| self.producer.allow(0, decoded).err()).map(|e| e.to_string())
+    }
+}
+
+fn way(letter: &DeadLetter, context: &DecodeContext) -> Way {
+    let mut context = context.clone();
+    let producer = letter.route.as_deref().and_then(Producer::from_column).unwrap_or_default();
+    producer.pin(&mut context);
+    if letter.origin.starts_with("file:") {
+        let (at, installation) = file::said_of(&letter.origin);
+        context.at = at.or(context.at);
+        if installation.is_some() {
+            Producer { installation, ..Producer::default() }.pin(&mut context);
+        }
+    }
+    Way { context, producer }
 }
 
 /// The payload as a record of the topic that it came from, whose adapter may be pinned. Its headers

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use turnpike_schemas::Instant;
 use turnpike_schemas::meter::MeterCatalogue;
 
+use crate::installation::Installation;
+
 /// How records are decoded and batched.
 #[derive(Debug, Clone)]
 pub struct IngestSettings {
@@ -24,19 +26,28 @@ pub struct IngestSettings {
     pub at: Option<Instant>,
 }
 
-/// Where the operator, not the content, says which adapter reads. Names are those of
-/// [`crate::adapters::find`].
+/// Where the operator, not the content, says which adapter reads (names are those of
+/// [`crate::adapters::find`]) and which of several installations a record comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pins {
     /// For every record without a pinned topic.
     pub all: Option<String>,
     /// By Kafka topic.
     pub topics: BTreeMap<String, String>,
+    /// The installation of every record without a topic that has one of its own.
+    pub installation: Option<Installation>,
+    /// By Kafka topic.
+    pub installations: BTreeMap<String, Installation>,
 }
 
 impl Pins {
     pub fn of(&self, topic: Option<&str>) -> Option<&str> {
         topic.and_then(|topic| self.topics.get(topic)).or(self.all.as_ref()).map(String::as_str)
+    }
+
+    /// Which installation a record comes from, where the operator says so.
+    pub fn installation_of(&self, topic: Option<&str>) -> Option<&Installation> {
+        topic.and_then(|topic| self.installations.get(topic)).or(self.installation.as_ref())
     }
 }
 

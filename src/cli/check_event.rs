@@ -22,6 +22,9 @@ pub struct CheckEvent {
     /// The adapter that shall read it; else the content decides [ingest.adapter]
     #[arg(long, value_name = "NAME")]
     pub system: Option<String>,
+    /// Which of several systems of one kind it comes from [ingest.installation]
+    #[arg(long, value_name = "NAME")]
+    pub installation: Option<String>,
     /// When an event that carries no time was true
     #[arg(long, value_name = "INSTANT", value_parser = Instant::parse)]
     at: Option<Instant>,

@@ -88,8 +88,8 @@ impl Which {
     }
 }
 
-const LISTED: [&str; 8] =
-    ["ingested_at", "origin", "position", "part", "reason", "error", "system", "raw"];
+const LISTED: [&str; 9] =
+    ["ingested_at", "origin", "position", "part", "reason", "error", "system", "attributes", "raw"];
 /// Characters of a payload in a list.
 const EXCERPT_CHARS: usize = 60;
 /// Characters of a file's hash that tell it from others in a list.
@@ -282,6 +282,7 @@ fn letter(row: &Row<'_>) -> DeadLetter {
         system: row.text("system").map(str::to_owned),
         payload: row.bytes("raw").unwrap_or_default().to_vec(),
         is_fixed: false,
+        route: row.text("attributes").map(str::to_owned),
     }
 }
 

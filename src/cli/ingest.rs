@@ -42,6 +42,9 @@ pub struct Ingest {
     /// The adapter that reads every record [ingest.adapter]; else the content decides
     #[arg(long, value_name = "NAME")]
     pub system: Option<String>,
+    /// Which of several systems of one kind the records come from [ingest.installation]
+    #[arg(long, value_name = "NAME")]
+    pub installation: Option<String>,
     /// When the records of a file that carry no time were true
     #[arg(long, value_name = "INSTANT", value_parser = Instant::parse)]
     pub at: Option<Instant>,

@@ -211,9 +211,13 @@ fn flags(cli: &Cli) -> Vec<(&'static str, &'static str, String)> {
             add("kafka.group", "--group", ingest.group.clone());
             add("kafka.start", "--start", ingest.start.clone());
             add("ingest.adapter", "--system", ingest.system.clone());
+            add("ingest.installation", "--installation", ingest.installation.clone());
         }
         Command::Produce(produce) => add("kafka.bootstrap", "--brokers", produce.brokers.clone()),
-        Command::CheckEvent(check) => add("ingest.adapter", "--system", check.system.clone()),
+        Command::CheckEvent(check) => {
+            add("ingest.adapter", "--system", check.system.clone());
+            add("ingest.installation", "--installation", check.installation.clone());
+        }
         Command::Simulate(simulate) => {
             add("kafka.bootstrap", "--brokers", simulate.brokers.clone());
         }
@@ -298,6 +302,8 @@ mod tests {
         check("turnpike quote --account a --events events.jsonl --period 2026-10", true);
         check("turnpike quote --use vcpu=4", false);
         check("turnpike quote --tariff t --events a.jsonl --use vcpu=4", false);
+        check("turnpike ingest --from file:a.xml --installation zone-a", true);
+        check("turnpike produce a.xml --to http --system opennebula --installation zone-a", true);
         check("turnpike check-event", true);
         check("turnpike check-event - --system native", true);
         check("turnpike frobnicate", false);

@@ -61,6 +61,12 @@ pub const KEYS: &[Key] = &[
         "",
         "topic=adapter,...: the adapter of a Kafka topic; the content decides of all others",
     ),
+    key(
+        "ingest.installation",
+        "",
+        "names the system that messages come from where their format does not (docs/mappings.md)",
+    ),
+    key("ingest.installations_by_topic", "", "topic=name,...: the installation of a Kafka topic"),
     key("http.node", "local", "names this machine among others that write the same tables"),
     key("http.body_bytes_max", "16777216", "a larger body is refused; of a packed one, unpacked"),
     key("http.items_max", "10000", "a body with more items is refused"),

@@ -333,10 +333,17 @@ impl Reader<'_> {
 
     fn pins(&mut self) -> Pins {
         let by_topic = self.text("ingest.adapters_by_topic").unwrap_or_default();
-        pins::parse(self.text("ingest.adapter"), &by_topic).unwrap_or_else(|(key, problem)| {
+        let parsed = pins::parse(self.text("ingest.adapter"), &by_topic);
+        let mut pins = parsed.unwrap_or_else(|(key, problem)| {
             self.problem(key, &problem);
             Pins::default()
-        })
+        });
+        let by_topic = self.text("ingest.installations_by_topic").unwrap_or_default();
+        let installation = self.text("ingest.installation");
+        if let Err((key, problem)) = pins::add_installations(&mut pins, installation, &by_topic) {
+            self.problem(key, &problem);
+        }
+        pins
     }
 
     fn kafka(&mut self) -> KafkaSettings {

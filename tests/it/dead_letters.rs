@@ -103,3 +103,33 @@ fn one_record_of_a_list_is_shown_replayed_and_given_up_alone() {
         turnpike.fails(4, &["dead-letters", "show", &other]);
     }
 }
+
+#[test]
+fn what_was_said_of_a_file_is_said_again_as_it_is_replayed() {
+    let turnpike = Turnpike::new();
+    let report = |memory: &str| {
+        format!(
+            r#"{{"VMId": "3a2f", "MeteringDuration": "01:00:00", "AverageProcessorUsage": 1, "AverageMemoryUsage": {memory}}}"#
+        )
+    };
+    turnpike.file("report.json", report("\"many\""));
+    turnpike.file("fixed.json", report("2048"));
+    for host in ["hv-a", "hv-b"] {
+        let from = ["--from", "file:report.json", "--at", AFTER, "--installation", host];
+        turnpike.ok(&[&["--now", AFTER, "ingest"], &from[..]].concat());
+    }
+    assert_eq!(found(&turnpike), [2, 0, 0, 0, 2, 0]);
+    let listed = turnpike.json(&["dead-letters", "list"]);
+    assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
+    let bytes = std::fs::read(turnpike.folder().join("report.json")).unwrap();
+    let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&bytes));
+    for host in ["hv-a", "hv-b"] {
+        let id = format!("file:{hash}@{AFTER}+{host}:1");
+        turnpike.ok(&["--now", AFTER, "dead-letters", "replay", &id, "--payload", "fixed.json"]);
+    }
+    // One machine of each host, neither a duplicate nor a conflict of the other.
+    assert_eq!(found(&turnpike), [2, 2, 0, 0, 0, 0]);
+    let other =
+        turnpike.fails(3, &["ingest", "--from", "file:report.json", "--installation", "a/b"]);
+    assert!(other.stderr.contains("ingest.installation"), "{other}");
+}

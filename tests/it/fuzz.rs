@@ -1,6 +1,7 @@
 //! Damaged input for the decoder and every adapter: none of it may panic, and all of it ends as an
 //! event or as a dead letter with a known reason.
 
+mod grow;
 mod mutate;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +18,11 @@ use mutate::Mutator;
 const SECONDS: &str = "FUZZ_SECONDS";
 /// Where its random numbers begin.
 const SEED: &str = "FUZZ_SEED";
+/// No input may take longer. It is generous: most take a hundredth of it.
+const SECONDS_MAX: Duration = Duration::from_secs(2);
+/// What the events of one input may take in all, besides a multiple of the input.
+const EVENTS_BYTES_MAX: usize = 80 << 20;
+const EVENTS_MULTIPLE_MAX: usize = 128;
 /// Inputs between two looks at the clock.
 const ROUND: u32 = 64;
 
@@ -68,11 +74,41 @@ fn seeds_of(adapter: &str) -> Vec<Vec<u8>> {
     all
 }
 
+/// What something decoded takes, about.
+fn bytes_of(decoded: &Decoded) -> usize {
+    match decoded {
+        Decoded::Dead(reject) => {
+            reject.message.len() + reject.payload.as_ref().map_or(0, Vec::len) + 128
+        }
+        Decoded::Event(event) | Decoded::Unmetered(event) => {
+            let labels = event.attributes.iter().chain(event.tags.iter().flatten());
+            let labels: usize = labels.map(|(name, value)| name.len() + value.len() + 48).sum();
+            let ids = event.resource.iter().chain(&event.parent).map(|id| id.as_str().len());
+            let measured = event.measurements.len() * 48;
+            event.source.len() + event.id.len() + ids.sum::<usize>() + labels + measured + 512
+        }
+    }
+}
+
 /// Decodes one input and checks what came of it.
 fn decode(input: &[u8], headers: &[(String, Vec<u8>)], context: &DecodeContext) {
     let record = Record { headers, ..Record::of(input) };
-    let decoded = turnpike_ingest::decode(&record, context);
+    let mut decoded = Vec::new();
+    let mut took = Duration::MAX;
+    // Another process may have had the processor: what is slow is slow again.
+    for _ in 0..3 {
+        let began = Instant::now();
+        decoded = turnpike_ingest::decode(&record, context);
+        took = took.min(began.elapsed());
+        if took < SECONDS_MAX {
+            break;
+        }
+    }
+    assert!(took < SECONDS_MAX, "it took {took:?}");
     assert!(!decoded.is_empty(), "nothing came of it");
+    let bytes: usize = decoded.iter().map(bytes_of).sum();
+    let bytes_max = EVENTS_BYTES_MAX + EVENTS_MULTIPLE_MAX * input.len();
+    assert!(bytes <= bytes_max, "{} bytes became {bytes}", input.len());
     for one in decoded {
         match one {
             Decoded::Dead(reject) => {

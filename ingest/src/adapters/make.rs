@@ -25,6 +25,54 @@ pub struct Origin {
     pub id: String,
 }
 
+/// What the events of one record may take in all. Names that stand once in a record stand in each
+/// of its events, so a megabyte might become hundreds.
+const EVENTS_BYTES_MAX: usize = 64 << 20;
+
+/// The events of a record that makes several, within bounds.
+#[derive(Debug, Default)]
+pub struct Events {
+    made: Vec<UsageEvent>,
+    bytes: usize,
+}
+
+impl Events {
+    pub fn push(&mut self, event: UsageEvent) -> Result<(), Reject> {
+        self.bytes += bytes_of(&event);
+        if self.bytes > EVENTS_BYTES_MAX {
+            let text = format!("the events of the record take more than {EVENTS_BYTES_MAX} bytes");
+            return Err(Reject::new(reason::TOO_LARGE, text));
+        }
+        self.made.push(event);
+        Ok(())
+    }
+
+    pub fn extend(&mut self, events: impl IntoIterator<Item = UsageEvent>) -> Result<(), Reject> {
+        events.into_iter().try_for_each(|event| self.push(event))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.made.is_empty()
+    }
+
+    pub fn into_vec(self) -> Vec<UsageEvent> {
+        self.made
+    }
+}
+
+/// What an event takes, about.
+fn bytes_of(event: &UsageEvent) -> usize {
+    let texts = [&event.project, &event.site, &event.region, &event.incarnation];
+    let texts = texts.into_iter().flatten().map(String::len);
+    let labels = event.attributes.iter().chain(event.tags.iter().flatten());
+    let labels = labels.map(|(name, value)| name.len() + value.len() + size_of::<String>() * 2);
+    let ids = event.resource.iter().chain(&event.parent).map(|id| id.as_str().len());
+    let owner = event.owner.as_ref().map_or(0, |owner| owner.as_str().len());
+    let measured = event.measurements.len() * size_of::<Measurement>();
+    let rest = event.source.len() + event.id.len() + owner + measured + size_of::<UsageEvent>();
+    texts.sum::<usize>() + labels.sum::<usize>() + ids.sum::<usize>() + rest
+}
+
 /// An event about nothing yet.
 pub fn event(origin: Origin, kind: EventKind, time: Instant) -> UsageEvent {
     bare(origin.system, origin.source, origin.id, kind, time)

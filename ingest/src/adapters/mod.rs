@@ -13,6 +13,7 @@ pub mod vsphere;
 mod correction;
 mod make;
 mod row;
+pub(crate) mod xml;
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -21,6 +22,7 @@ use turnpike_schemas::UsageEvent;
 
 use crate::cloudevents::CloudEvent;
 use crate::decode::{DecodeContext, Reject};
+use crate::installation::Local;
 use crate::json::Json;
 use openstack::Notification;
 
@@ -36,6 +38,9 @@ pub enum Message<'a> {
     Text(&'a str),
 }
 
+/// What may stand around the records of a list in all, once for each of them.
+pub(crate) const AROUND_BYTES_MAX: usize = 16 << 20;
+
 /// Turns what one system reports into usage events.
 pub trait Adapter: Sync {
     /// The word in `usage_events.system`.
@@ -47,6 +52,11 @@ pub trait Adapter: Sync {
         true
     }
     fn recognises(&self, message: &Message<'_>) -> bool;
+    /// What of the names in a message that it recognises means something else in another
+    /// installation of the system.
+    fn local(&self, _message: &Message<'_>) -> Local {
+        Local::Nothing
+    }
     /// The events of a message that it recognises: at least one. An event without a resource is
     /// kept as `unmetered`.
     fn adapt(

@@ -45,10 +45,8 @@ impl<'a> Row<'a> {
         for child in node.children().filter(Node::is_element) {
             let name = child.tag_name().name();
             if name == "tags" {
-                let inner = Row::from_xml(child);
-                let tag = inner.text("key").map(|key| {
-                    (key.to_owned(), inner.text("value").unwrap_or_default().to_owned())
-                });
+                // A tag holds no tags: whoever nests them, however deeply, is not followed.
+                let tag = xml_tag(child);
                 row.tags.get_or_insert_default().extend(tag);
             } else if let Some(text) = child.text() {
                 row.cells.push((Cow::Owned(name.to_owned()), Cow::Owned(text.to_owned())));
@@ -83,6 +81,14 @@ impl<'a> Row<'a> {
     pub fn written<'r>(&'r self, name: &'r str) -> Option<Written<'r>> {
         self.text(name).map(|digits| Written { digits, field: name })
     }
+}
+
+fn xml_tag(node: Node<'_, '_>) -> Option<(String, String)> {
+    let text = |name: &str| {
+        let mut named = node.children().filter(|child| child.tag_name().name() == name);
+        named.find_map(|child| child.text()).map(str::trim_ascii).filter(|text| !text.is_empty())
+    };
+    Some((text("key")?.to_owned(), text("value").unwrap_or_default().to_owned()))
 }
 
 fn json_tag(item: &Json<'_>) -> Option<(String, String)> {

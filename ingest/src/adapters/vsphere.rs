@@ -24,6 +24,7 @@ use turnpike_schemas::{EventKind, Flow, UsageEvent};
 use super::{Adapter, Message, make, time};
 use crate::cloudevents::CloudEvent;
 use crate::decode::{DecodeContext, Reject};
+use crate::installation::Local;
 use crate::json::{Json, Value};
 use crate::quantity::Written;
 use crate::reason;
@@ -79,6 +80,17 @@ impl Adapter for Vsphere {
                 .iter()
                 .all(|name| json.get(name).is_some()),
             _ => false,
+        }
+    }
+
+    fn local(&self, message: &Message<'_>) -> Local {
+        // A router names the vCenter; a bare event does not, unless by the machine's own UUID.
+        match message {
+            Message::Object(json) if text(json, &["InstanceUuid"]).ok().flatten().is_none() => {
+                Local::Ids
+            }
+            Message::Object(_) => Local::Source,
+            _ => Local::Nothing,
         }
     }
 

@@ -11,6 +11,7 @@ use super::table::{Csv, Tables};
 use super::xml;
 use crate::decode::TOO_LARGE_BYTES_KEPT;
 use crate::json::{Json, Value};
+use crate::long::LIST_FACTOR;
 
 /// As much is looked at to see whether the first line is a record.
 const PEEK_BYTES: u64 = 64 << 10;
@@ -69,7 +70,9 @@ impl Records {
                 return Ok(Self { form: Form::Items { items, next: 0 } });
             }
         }
-        let lines = Lines::new(rest_of(head, input, broken), line_bytes_max);
+        // A line may list records, each of which has the length of one.
+        let list_bytes_max = line_bytes_max.saturating_mul(LIST_FACTOR);
+        let lines = Lines::new(rest_of(head, input, broken), list_bytes_max);
         Ok(Self { form: Form::Tables(Tables::new(lines, at)) })
     }
 
@@ -304,10 +307,9 @@ mod tests {
         check("broken\n{\"b\":2}\n", &[(1, "broken"), (2, "{\"b\":2}")]);
         check("[1\n{\"b\":2}\n", &[(1, "[1"), (2, "{\"b\":2}")]);
         check("\u{feff}{\"a\":1}\n2\n", &[(1, "\u{feff}{\"a\":1}"), (2, "2")]);
-        check(
-            "{\"b\":2}\n{\"a\":\"0123456789012345\"}\n3",
-            &[(1, "{\"b\":2}"), (2, "<24>"), (3, "3")],
-        );
+        let list = format!("{{\"a\":\"{}\"}}", "0".repeat(16 * 20 - 8));
+        check(&format!("{list}\n3"), &[(1, &list), (2, "3")]);
+        check(&format!("{{\"b\":2}}\n{list} \n3"), &[(1, "{\"b\":2}"), (2, "<321>"), (3, "3")]);
     }
 
     #[test]

@@ -24,11 +24,12 @@ use turnpike_lake::{AppId, Append, Lake};
 use turnpike_schemas::Instant;
 
 use crate::batch::{Batch, Batcher};
-use crate::{IngestError, IngestProgress, IngestReport, IngestSettings, kill};
+use crate::{IngestError, IngestProgress, IngestReport, IngestSettings, Installation, kill};
 use open::Opened;
 use reader::Reader;
 
 pub use records::{FileRecord, FileRecords, records};
+pub(crate) use xml::items as elements;
 
 /// How often another writer of the same file may be faster before giving up.
 const ATTEMPTS_MAX: u32 = 5;
@@ -61,7 +62,9 @@ pub async fn ingest(
             let bytes = bytes_before + read.load(Ordering::Relaxed).min(bytes);
             progress(IngestProgress { bytes, rows, ..told });
         };
-        let job = Job { lake, now, at: settings.at, read: Arc::clone(&read), tell: &tell };
+        let installation = settings.pins.installation.as_ref();
+        let read = Arc::clone(&read);
+        let job = Job { lake, now, at: settings.at, installation, read, tell: &tell };
         batcher = Box::pin(job.file(file.path, batcher, &mut report)).await?;
         bytes_before += bytes;
         told.files += 1;
@@ -76,6 +79,8 @@ struct Job<'a> {
     now: Instant,
     /// The time of records that carry none.
     at: Option<Instant>,
+    /// Which of several systems of one kind the files are of.
+    installation: Option<&'a Installation>,
     /// Bytes of the file read so far.
     read: Arc<AtomicU64>,
     tell: &'a (dyn Fn(u64) + Send + Sync),
@@ -97,11 +102,7 @@ impl Job<'_> {
         let hashed = path.clone();
         let opened = blocking("hashes a file", move || Opened::open(&hashed)).await??;
         let opened = Arc::new(opened);
-        // The same bytes say something else where they are said to be of another time.
-        let origin: Arc<str> = match self.at {
-            Some(at) => format!("{}@{at}", opened.id).into(),
-            None => Arc::clone(&opened.id),
-        };
+        let origin: Arc<str> = origin(&opened.id, self.at, self.installation).into();
         let app = AppId::new(origin.as_ref());
         for _ in 0..ATTEMPTS_MAX {
             let known = self.lake.offsets(std::slice::from_ref(&app)).await.map_err(|source| {
@@ -184,6 +185,24 @@ impl Job<'_> {
         }
         result.map(|records| (batcher, End::Done { records }))
     }
+}
+
+/// The app id of a file. The same bytes say something else where they are said to be of another time
+/// or of another installation.
+fn origin(id: &str, at: Option<Instant>, installation: Option<&Installation>) -> String {
+    let at = at.map(|at| format!("@{at}")).unwrap_or_default();
+    let installation = installation.map(|name| format!("+{}", name.as_str()));
+    format!("{id}{at}{}", installation.unwrap_or_default())
+}
+
+/// What the app id of a file says of all of its records.
+pub(crate) fn said_of(origin: &str) -> (Option<Instant>, Option<Installation>) {
+    let (front, installation) = match origin.split_once('+') {
+        Some((front, name)) => (front, Installation::new(name).ok()),
+        None => (origin, None),
+    };
+    let at = front.split_once('@').and_then(|(_, at)| Instant::parse(at).ok());
+    (at, installation)
 }
 
 /// Whether a batch was committed; if not, it was fenced.

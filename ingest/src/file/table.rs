@@ -31,12 +31,22 @@ impl Csv {
                 return Ok(Some((position, Line::TooLong { head, bytes, sha256 })));
             }
             let Some(heading) = &self.heading else {
+                if self.row.len() > HEADING_BYTES_MAX {
+                    // Its rows cannot be read without it, and are told one by one.
+                    self.heading = Some(Vec::new());
+                    let sha256 = hex::encode(Sha256::digest(&self.row));
+                    let head = &self.row[..TOO_LARGE_BYTES_KEPT];
+                    let bytes = self.row.len();
+                    return Ok(Some((position, Line::TooLong { head, bytes, sha256 })));
+                }
                 let heading = self.row.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.row);
                 self.heading = Some(heading.to_vec());
                 continue;
             };
             let mut record = heading.clone();
-            record.push(b'\n');
+            if !record.is_empty() {
+                record.push(b'\n');
+            }
             record.extend_from_slice(&self.row);
             self.row = record;
             return Ok(Some((position, Line::Whole(&self.row))));
@@ -88,6 +98,9 @@ pub struct Tables {
     record: Vec<u8>,
 }
 
+/// A heading stands with each of its rows, so one that is as long as a row may be would be read as
+/// often as there are rows.
+const HEADING_BYTES_MAX: usize = 64 << 10;
 /// Columns by which a heading is known.
 const XENTOP: [&str; 3] = ["NAME", "STATE", "CPU(sec)"];
 /// No time is longer.
@@ -170,7 +183,8 @@ impl Tables {
 }
 
 fn is_heading(text: &str) -> bool {
-    XENTOP.iter().all(|column| text.split_whitespace().any(|word| word == *column))
+    text.len() <= HEADING_BYTES_MAX
+        && XENTOP.iter().all(|column| text.split_whitespace().any(|word| word == *column))
 }
 
 fn is_time(text: &str) -> bool {

@@ -2,6 +2,8 @@
 
 use roxmltree::Document;
 
+use crate::adapters::xml::outermost;
+
 /// Elements that are one record each.
 const RECORDS: [&str; 2] = ["usagerecord", "HISTORY"];
 
@@ -12,11 +14,10 @@ pub fn items(bytes: &[u8]) -> Vec<String> {
     let whole = || vec![text.to_owned()];
     // A document type is refused, so no entity grows.
     let Ok(document) = Document::parse(text) else { return whole() };
-    let elements = document.descendants().filter(|node| {
-        node.is_element()
-            && RECORDS.contains(&node.tag_name().name())
-            && node.parent_element().is_some()
-    });
+    if RECORDS.contains(&document.root_element().tag_name().name()) {
+        return whole();
+    }
+    let elements = outermost(&document, |node| RECORDS.contains(&node.tag_name().name()));
     let items: Vec<String> = elements.map(|element| text[element.range()].to_owned()).collect();
     // An element that needs a name space declared above it cannot stand alone.
     let alone = items.iter().all(|item| Document::parse(item).is_ok());

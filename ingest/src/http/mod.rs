@@ -14,6 +14,7 @@
 
 mod body;
 mod inflate;
+mod producer;
 mod refusal;
 mod result;
 mod slot;
@@ -29,10 +30,11 @@ use turnpike_schemas::Instant;
 
 use crate::block::Prepared;
 use crate::decode::{self, DecodeContext, Record};
-use crate::{Decoded, IngestMetrics, IngestSettings, Pins};
+use crate::{IngestMetrics, IngestSettings};
 
 pub use body::{Body, BodyError, Item, MediaType};
 pub use inflate::{Encoding, Inflate, InflateError};
+pub use producer::{NotAllowed, Producer};
 pub use refusal::Refusal;
 pub use result::{EventResult, Verdict};
 pub use slot::{Slot, SlotError};
@@ -63,26 +65,6 @@ impl SubmitSettings {
             flush_interval: Self::FLUSH_INTERVAL,
         }
     }
-}
-
-/// On whose behalf items are read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Producer {
-    /// The adapter that reads every item; `None`: the content decides.
-    pub system: Option<String>,
-    /// Where events are that name no site; one that names another is refused.
-    pub site: Option<String>,
-    /// What the source of every event starts with.
-    pub source_prefix: Option<String>,
-}
-
-/// An event that the producer may not send.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotAllowed {
-    #[error("item {index} has the source `{source_given}`; this key is for `{prefix}` only")]
-    Source { index: usize, source_given: String, prefix: String },
-    #[error("item {index} is of the site `{given}`; this key is for `{site}` only")]
-    Site { index: usize, given: String, site: String },
 }
 
 /// Items that were read and can be submitted.
@@ -214,14 +196,13 @@ impl Submitter {
         &self.shared.origin
     }
 
-    /// Decodes items. What cannot be decoded will be a dead letter; what the producer may not send
-    /// refuses all.
+    /// Decodes items. What cannot be decoded will be a dead letter; what the producer may not send,
+    /// and what is too long to be read, refuses all.
     pub fn read(&self, items: &[Item<'_>], producer: &Producer) -> Result<Submission, NotAllowed> {
         let shared = &self.shared;
         let mut context = DecodeContext::new(&shared.ingest, (shared.clock)());
-        if let Some(system) = &producer.system {
-            context.pins = Arc::new(Pins { all: Some(system.clone()), ..Pins::default() });
-        }
+        producer.pin(&mut context);
+        let route: Option<Arc<str>> = producer.to_column().map(Arc::from);
         let mut submission =
             Submission { items: Vec::with_capacity(items.len()), bytes: 0, events: 0 };
         for (index, item) in items.iter().enumerate() {
@@ -232,12 +213,18 @@ impl Submitter {
                 topic: None,
             };
             let mut outcome = decode::read(&record, &context);
+            // Whoever sends it can send less at a time; nobody could replay its start.
+            if outcome.is_too_large() {
+                let (bytes, bytes_max) = (item.value.len(), context.bytes_max);
+                return Err(NotAllowed::TooLarge { index, bytes, bytes_max });
+            }
             for decoded in &mut outcome.decoded {
-                allow(index, decoded, producer)?;
+                producer.allow(index, decoded)?;
             }
             submission.bytes += item.value.len();
             submission.events += outcome.decoded.len();
-            submission.items.push(Prepared::new(outcome, item.value.len()));
+            let prepared = Prepared::new(outcome, item.value.len()).sent_by(route.clone());
+            submission.items.push(prepared);
         }
         Ok(submission)
     }
@@ -267,25 +254,5 @@ impl Submitter {
             }
         })?;
         outcome.await.unwrap_or(Err(Refusal::Stopping))
-    }
-}
-
-/// Puts the producer's site on an event and refuses what is none of the producer's business.
-fn allow(index: usize, decoded: &mut Decoded, producer: &Producer) -> Result<(), NotAllowed> {
-    let (Decoded::Event(event) | Decoded::Unmetered(event)) = decoded else { return Ok(()) };
-    if let Some(prefix) = producer.source_prefix.as_ref().filter(|p| !event.source.starts_with(*p))
-    {
-        let (source_given, prefix) = (event.source.clone(), prefix.clone());
-        return Err(NotAllowed::Source { index, source_given, prefix });
-    }
-    let Some(site) = &producer.site else { return Ok(()) };
-    match &event.site {
-        Some(given) if given != site => {
-            Err(NotAllowed::Site { index, given: given.clone(), site: site.clone() })
-        }
-        _ => {
-            event.site = Some(site.clone());
-            Ok(())
-        }
     }
 }

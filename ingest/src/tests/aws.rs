@@ -209,3 +209,45 @@ fn a_report_that_cannot_be_right_is_refused() {
     check(&row("10/07/26 00:00:00", "10/08/26 00:00:00", ""), reason::MISSING_FIELD);
     check("S3,\"open", reason::INVALID_FIELD);
 }
+
+#[test]
+fn an_instance_of_another_type_is_that_from_then_on() {
+    let call = |parameters: &str| {
+        format!(
+            r#"{{"eventTime":"2026-10-07T09:30:00Z","eventSource":"ec2.amazonaws.com",
+            "eventName":"ModifyInstanceAttribute","awsRegion":"eu-west-3","eventID":"e-1",
+            "recipientAccountId":"444455556666","requestParameters":{parameters},
+            "responseElements":{{"_return":true}}}}"#
+        )
+    };
+    for parameters in [
+        r#"{"instanceId":"i-1","instanceType":{"value":"m5.2xlarge"}}"#,
+        r#"{"instanceId":"i-1","instanceType":"m5.2xlarge"}"#,
+        r#"{"instanceId":"i-1","attribute":"instanceType","value":"m5.2xlarge"}"#,
+    ] {
+        let outcome = read(&call(parameters));
+        assert_eq!(summary(&outcome.decoded), "transition - 2026-10-07T09:30:00Z instance=1");
+        let event = only(&outcome.decoded);
+        assert_eq!(event.attributes["flavor"], "m5.2xlarge");
+        assert_eq!(
+            event.resource.as_ref().map(|id| id.as_str()),
+            Some("ec2/instance/eu-west-3/i-1")
+        );
+    }
+    let other = call(r#"{"instanceId":"i-1","ebsOptimized":true}"#);
+    let expect = "unmetered /cloudtrail/ec2.amazonaws.com/eu-west-3 ModifyInstanceAttribute";
+    assert_eq!(summary(&read(&other).decoded), expect);
+}
+
+#[test]
+fn a_copy_is_one_request() {
+    let line = LOG.lines().next().unwrap_or_default();
+    for (operation, expect) in [
+        ("REST.COPY.OBJECT", "delta - 2026-10-07T08:00:01Z requests=1 egress=52428"),
+        ("REST.COPY.OBJECT_GET", "unmetered /s3/access-log REST.COPY.OBJECT_GET"),
+        ("REST.COPY.PART_GET", "unmetered /s3/access-log REST.COPY.PART_GET"),
+    ] {
+        let line = line.replace("REST.GET.OBJECT", operation);
+        assert_eq!(summary(&read(&line).decoded), expect);
+    }
+}

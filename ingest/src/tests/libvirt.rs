@@ -30,6 +30,12 @@ fn life_cycle_events_are_states_at_the_time_they_were_heard() {
     assert_eq!(numbered, format!("transition stopped {at} instance=1"));
     let moved = [("/event", "Undefined"), ("/migrated", "true")];
     assert_eq!(shown(STARTED, &moved), format!("transition - {at}"));
+    let transient = |event: &'static str, detail| {
+        shown(STARTED, &[("/event", event), ("/detail", detail), ("/persistent", "false")])
+    };
+    assert_eq!(transient("Stopped", "1"), format!("transition deleted {at} terminal"));
+    assert_eq!(transient("Stopped", "3"), format!("transition - {at}"), "it has moved away");
+    assert_eq!(transient("Started", "0"), format!("transition active {at} instance=1"));
     let unknown = shown(STARTED, &[("/event", "Exploded"), ("/event_id", "77")]);
     assert_eq!(unknown, "invalid_field: event: no event of libvirt is called so");
 }

@@ -158,6 +158,7 @@ fn letter(part: i32, payload: &str) -> DeadLetter {
         system: Some("cloudstack-usage".to_owned()),
         payload: payload.as_bytes().to_vec(),
         is_fixed: true,
+        route: None,
     }
 }
 

@@ -34,6 +34,7 @@ fn letter(position: i64, code: &str, payload: &str) -> DeadLetter {
         system: None,
         payload: payload.as_bytes().to_vec(),
         is_fixed: false,
+        route: None,
     }
 }
 

@@ -6,6 +6,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, StatusCode, redirect};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use turnpike_ingest::Installation;
 
 use super::batch::Batch;
 use crate::fault::{Blame as _, Kind, fault};
@@ -79,6 +80,7 @@ impl Target {
     pub fn new(
         url: &str,
         system: Option<&str>,
+        installation: Option<&str>,
         key: &str,
         patience: Duration,
     ) -> anyhow::Result<Self> {
@@ -94,6 +96,11 @@ impl Target {
             None => format!("{base}/v1/events"),
             Some(name) if plain(name) => format!("{base}/v1/events/{name}"),
             Some(name) => return Err(fault(Kind::Usage, format!("`{name}` is no adapter"))),
+        };
+        let url = match installation.map(Installation::new).transpose() {
+            Ok(None) => url,
+            Ok(Some(name)) => format!("{url}?installation={}", name.as_str()),
+            Err(error) => return Err(fault(Kind::Usage, error.to_string())),
         };
         let mut authorization = HeaderValue::from_str(&format!("Bearer {key}"))
             .map_err(|_| fault(Kind::Config, "the API key holds characters that no key has"))?;

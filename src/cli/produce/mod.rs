@@ -41,6 +41,9 @@ pub struct Produce {
     /// Adapter that reads the records, with --to http; else their content decides
     #[arg(long, value_name = "NAME")]
     pub system: Option<String>,
+    /// Which of several systems of one kind the records come from, with --to http
+    #[arg(long, value_name = "NAME")]
+    pub installation: Option<String>,
     /// Seconds to go on trying while the target is busy or down
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub patience: u64,
@@ -109,7 +112,13 @@ impl Produce {
             return Err(fault(Kind::Config, text));
         }
         let patience = Duration::from_secs(self.patience);
-        let target = http::Target::new(&self.url, self.system.as_deref(), key.trim(), patience)?;
+        let target = http::Target::new(
+            &self.url,
+            self.system.as_deref(),
+            self.installation.as_deref(),
+            key.trim(),
+            patience,
+        )?;
         let mut read = self.open(app)?;
         let (sender, mut receiver) = mpsc::channel(RECORDS_WAITING_MAX);
         let reader = tokio::task::spawn_blocking(move || -> anyhow::Result<()> {

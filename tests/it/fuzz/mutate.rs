@@ -73,6 +73,8 @@ const HEADERS: &[&str] =
     &["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type", "CE_ID", "ce_"];
 /// An input is not made longer than this by repeating parts of it.
 const BYTES_MAX: usize = 64 << 10;
+/// One input of so many is grown to the longest that is read: it takes as long as a hundred others.
+const GROWN_OF: usize = 64;
 /// Deepest nest that a mutation makes.
 const DEPTH: usize = 80;
 
@@ -96,7 +98,7 @@ impl Mutator {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.random() % limit.max(1) as u64).unwrap()
     }
 
@@ -115,6 +117,12 @@ impl Mutator {
             };
         }
         bytes.truncate(BYTES_MAX);
+        if self.below(GROWN_OF) == 0 {
+            bytes = self.seed();
+            for _ in 0..=self.below(2) {
+                bytes = self.grown(bytes);
+            }
+        }
         let mut headers = Vec::new();
         if self.below(8) == 0 {
             for _ in 0..=self.below(5) {

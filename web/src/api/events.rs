@@ -7,8 +7,8 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use sha2::{Digest, Sha256};
 use turnpike_books::{ApiKey, Right, StoredAnswer};
-use turnpike_ingest::adapters;
 use turnpike_ingest::http::{Body, Producer, Reservation, Submission, Submitter};
+use turnpike_ingest::{Installation, adapters};
 
 use super::body::{self, Head};
 use super::idempotency::{Guard, Start, key};
@@ -53,6 +53,7 @@ async fn take(
         return Err(ApiFailure::new(StatusCode::NOT_FOUND, "unknown-system", message).into());
     }
     let state = &app.state;
+    let installation = installation(request)?;
     let key = key(body::text(request, "idempotency-key")?)?;
     let head = Head::of(request, system.is_some(), state.settings.body_bytes_max)?;
     let mut reservation = state.submitter.reserve();
@@ -61,7 +62,7 @@ async fn take(
     let hash = key.as_ref().map(|_| request_hash(request, &head, &bytes));
     let work = Work {
         submitter: state.submitter.clone(),
-        producer: producer(api_key, system),
+        producer: producer(api_key, system, installation),
         head,
         bytes,
         items_max: state.settings.items_max,
@@ -91,8 +92,29 @@ async fn take(
     Ok(answer::response(outcome?, false))
 }
 
-fn producer(api_key: ApiKey, system: Option<String>) -> Producer {
-    Producer { system, site: api_key.key.site, source_prefix: api_key.key.source_prefix }
+fn producer(
+    api_key: ApiKey,
+    system: Option<String>,
+    installation: Option<Installation>,
+) -> Producer {
+    let ApiKey { key, .. } = api_key;
+    Producer { system, site: key.site, source_prefix: key.source_prefix, installation }
+}
+
+/// `?installation=NAME`: which of several systems of one kind the items come from. Any other
+/// parameter is refused: one that is misspelt would mix two systems up in silence.
+fn installation(request: &HttpRequest) -> Result<Option<Installation>, ApiFailure> {
+    let refuse = |message: String| ApiFailure::bad_request("query", message);
+    let mut found = None;
+    for pair in request.query_string().split('&').filter(|pair| !pair.is_empty()) {
+        let value = pair.strip_prefix("installation=");
+        let Some(value) = value.filter(|_| found.is_none()) else {
+            let name: String = pair.chars().take(80).collect();
+            return Err(refuse(format!("`{name}`: the only parameter is installation=NAME, once")));
+        };
+        found = Some(Installation::new(value).map_err(|error| refuse(error.to_string()))?);
+    }
+    Ok(found)
 }
 
 /// A submission that waits for nothing more from its producer.
@@ -143,7 +165,10 @@ fn request_hash(request: &HttpRequest, head: &Head, bytes: &[u8]) -> String {
     let mut hash = Sha256::new();
     let mut attributes = head.attributes.clone();
     attributes.sort();
-    let form = format!("{} {:?} {attributes:?}", request.path(), head.media_type);
+    let mut form = format!("{} {:?} {attributes:?}", request.path(), head.media_type);
+    if !request.query_string().is_empty() {
+        form = format!("{form} ?{}", request.query_string());
+    }
     hash.update(u64::try_from(form.len()).unwrap_or(u64::MAX).to_be_bytes());
     hash.update(form);
     hash.update(bytes);

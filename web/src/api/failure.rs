@@ -70,6 +70,10 @@ impl From<BodyError> for ApiFailure {
 
 impl From<NotAllowed> for ApiFailure {
     fn from(error: NotAllowed) -> Self {
+        if matches!(error, NotAllowed::TooLarge { .. }) {
+            let message = format!("{error}; nothing of this request was taken");
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "item-too-large", message);
+        }
         Self::forbidden(format!("{error}; nothing of this request was taken"))
     }
 }

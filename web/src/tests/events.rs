@@ -118,6 +118,65 @@ async fn a_named_system_reads_what_is_sent_to_its_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_a_usage_listing_may_be_long() {
+    let (site, key) = site().await;
+    let record = |number: usize| {
+        format!(
+            r#"{{"accountid":"a-1","usagetype":1,"rawusage":"1","virtualmachineid":"vm-{number}",
+            "description":"{}","startdate":"2026-10-07T00:00:00+0000",
+            "enddate":"2026-10-07T23:59:59+0000"}}"#,
+            "machine ".repeat(400)
+        )
+    };
+    let records: Vec<String> = (0..1_000).map(record).collect();
+    let body =
+        format!(r#"{{"listusagerecordsresponse":{{"usagerecord":[{}]}}}}"#, records.join(","));
+    assert!(body.len() > 3 << 20);
+    let answer = submit(&site, "/v1/events", &key, &[], body).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let value = json(&answer);
+    assert_eq!((value["accepted"].as_u64(), value["dead"].as_u64()), (Some(1_000), Some(0)));
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_installations_of_one_system_are_told_apart() {
+    let (site, key) = site().await;
+    let xml = [("Content-Type", "application/xml"), ("Idempotency-Key", "poll-1")];
+    let history = "<HISTORY><OID>13</OID><SEQ>0</SEQ><STIME>1767225600</STIME><ETIME>0</ETIME>\
+        <RSTIME>0</RSTIME><RETIME>0</RETIME><VM><TEMPLATE><MEMORY>1024</MEMORY></TEMPLATE></VM></HISTORY>";
+    let check = async |query: &str, body: &str, status: u16, part: &str| {
+        let path = format!("/v1/events/opennebula{query}");
+        let headers = if status == 202 { &xml[..1] } else { &xml };
+        let answer = submit(&site, &path, &key, headers, body).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert!(answer.body.contains(part), "{part} in {}", answer.body);
+    };
+    check("?installation=zone-a", history, 202, "\"source\":\"/opennebula/zone-a\"").await;
+    // Its machine 13 is another one.
+    let other = history.replace("1024", "2048");
+    check("?installation=zone-b", &other, 202, "\"source\":\"/opennebula/zone-b\"").await;
+    check("", history, 202, "\"source\":\"/opennebula\"").await;
+    for query in [
+        "?instalation=zone-a",
+        "?installation=",
+        "?installation=a%2Fb",
+        "?installation=a&installation=b",
+    ] {
+        check(query, history, 400, "\"error\":\"query\"").await;
+    }
+    let counts = site.counts().await;
+    assert_eq!((counts.accepted, counts.conflict), (3, 0));
+    // The same key for another installation is another request.
+    for (zone, status) in [("zone-a", 202), ("zone-a", 202), ("zone-b", 422)] {
+        let path = format!("/v1/events/opennebula?installation={zone}");
+        let answer = submit(&site, &path, &key, &xml, history).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_at_all_is_refused_whole() {
     let (site, key) = site().await;
     let check = async |headers: &[(&str, &str)], body: &[u8], status: u16, code: &str| {
@@ -142,6 +201,9 @@ async fn what_cannot_be_read_at_all_is_refused_whole() {
     check(&[("Content-Type", "image/png")], b"{}", 415, "content-type").await;
     let many = format!("[{}]", vec!["1"; 10_001].join(","));
     check(&[], many.as_bytes(), 413, "too-many-items").await;
+    // One record that is too long takes the others with it: its sender has them all.
+    let long = format!("[{},{{\"pad\":\"{}\"}}]", event("a"), "x".repeat(1 << 20));
+    check(&[], long.as_bytes(), 413, "item-too-large").await;
     check(&[("Idempotency-Key", "")], b"{}", 400, "idempotency-key").await;
     let long = "k".repeat(256);
     check(&[("Idempotency-Key", &long)], b"{}", 400, "idempotency-key").await;

@@ -62,6 +62,16 @@ async fn a_key_sends_what_it_was_made_for() {
     let both = format!("[{},{elsewhere}]", event("a"));
     check(&lyon, both, 403, "item 1 is of the site `madrid-1`").await;
     check(&rack, event("a"), 403, "item 0 has the source `/test`").await;
+    // What is taken back must be as much the key's as what takes it back.
+    let taking = |source: &str| {
+        format!(
+            r#"{{"specversion":"1.0","id":"r","source":"{source}","time":"2026-10-02T00:00:00Z",
+            "type":"dev.turnpike.usage.correction.v1","data":{{"correction":{{"action":"retract",
+            "target":{{"source":"/test","id":"a"}}}}}}}}"#
+        )
+    };
+    check(&rack, taking("/test/7"), 403, "item 0 corrects an event of the source `/test`").await;
+    check(&lyon, taking("/test"), 403, "item 0 corrects another event").await;
     assert_eq!(site.counts().await.read, 0, "a request is refused whole");
     check(&lyon, event("a"), 202, "accepted").await;
     check(&rack, event("b").replace("\"/test\"", "\"/test/7\""), 202, "accepted").await;

@@ -4,7 +4,8 @@
 //! - A call starts or stops what it names at its time. An event bus tells the same some seconds
 //!   later and more exactly; both may be read, since each only says what holds from then on.
 //! - A call that failed (`errorCode`) has changed nothing and meters nothing.
-//! - The type of an instance is the attribute `flavor`, that of a volume `tier`. Volumes are GiB.
+//! - The type of an instance is the attribute `flavor`, that of a volume `tier`; a call that changes
+//!   either says what holds from then on. Volumes are GiB.
 
 use std::borrow::Cow;
 
@@ -77,11 +78,11 @@ impl Adapter for CloudTrail {
         let Some(records) = json.get("Records").and_then(Json::items) else {
             return Call::read(json)?.events(context);
         };
-        let mut events = Vec::new();
+        let mut events = make::Events::default();
         for record in records {
-            events.extend(Call::read(record)?.events(context)?);
+            events.extend(Call::read(record)?.events(context)?)?;
         }
-        Ok(events)
+        Ok(events.into_vec())
     }
 
     fn records<'m>(&self, message: &Message<'m>) -> Vec<Cow<'m, str>> {
@@ -128,6 +129,7 @@ impl<'j, 'a> Call<'j, 'a> {
             "RunInstances" | "StartInstances" => self.instances(S::Active, context)?,
             "StopInstances" => self.instances(S::Stopped, context)?,
             "TerminateInstances" => self.instances(S::Deleted, context)?,
+            "ModifyInstanceAttribute" => self.resized(context)?,
             "CreateVolume" => vec![self.volume(&CREATE_VOLUME, true, context)?],
             "ModifyVolume" => vec![self.volume(&MODIFY_VOLUME, false, context)?],
             "DeleteVolume" => {
@@ -183,11 +185,11 @@ impl<'j, 'a> Call<'j, 'a> {
     ) -> Result<Vec<UsageEvent>, Reject> {
         let listed = |side: &str| at(self.json, &[side, "instancesSet", "items"])?.items();
         let items = listed("responseElements").or_else(|| listed("requestParameters"));
-        let mut events = Vec::new();
+        let mut events = make::Events::default();
         for item in items.unwrap_or_default() {
             let id = required(item, &["instanceId"])?;
             if state == ResourceState::Deleted {
-                events.push(self.gone("instance", id)?);
+                events.push(self.gone("instance", id)?)?;
                 continue;
             }
             let mut event = self.about("instance", id)?;
@@ -196,9 +198,28 @@ impl<'j, 'a> Call<'j, 'a> {
             let flavor = text(item, &["instanceType"])
                 .or_else(|| text(self.json, &["requestParameters", "instanceType"]));
             make::label(&mut event, "flavor", flavor);
-            events.push(event);
+            events.push(event)?;
         }
-        Ok(events)
+        Ok(events.into_vec())
+    }
+
+    /// An instance of another type, which it is from then on. Of the other attributes that a call
+    /// may change, none is billed.
+    fn resized(&self, context: &DecodeContext) -> Result<Vec<UsageEvent>, Reject> {
+        let of = |path: &[&str]| {
+            let path: Vec<&str> = ["requestParameters"].iter().chain(path).copied().collect();
+            text(self.json, &path)
+        };
+        let is_named = of(&["attribute"]) == Some("instanceType");
+        let flavor = of(&["instanceType", "value"])
+            .or_else(|| of(&["instanceType"]))
+            .or_else(|| of(&["value"]).filter(|_| is_named));
+        let Some(flavor) = flavor else { return Ok(Vec::new()) };
+        let id = of(&["instanceId"]).ok_or_else(|| make::missing("instanceId"))?;
+        let mut event = self.about("instance", id)?;
+        make::hold_one(&mut event, context, "instance")?;
+        make::label(&mut event, "flavor", Some(flavor));
+        Ok(vec![event])
     }
 
     fn volume(

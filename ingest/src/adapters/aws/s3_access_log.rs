@@ -4,6 +4,9 @@
 //! - A line is one request of a class (`op_class`): `tier1` writes and lists, `tier2` reads, `delete`
 //!   removes, `lifecycle` is the store's own. It meters one of `requests`, and as `egress` the bytes
 //!   that it sent.
+//! - A copy within the store has two lines: of the request, in the log of the bucket that it writes,
+//!   and of what the store read for it (`REST.COPY.OBJECT_GET`), in that of the other. The second is
+//!   no request and nothing that was sent, and meters nothing.
 //! - A request that the store itself failed (status 5xx) meters nothing.
 //! - The id is the request id with a hash of what tells lines of one request apart: a request that
 //!   removes many objects has a line for each. Logs are delivered on a best effort, and at times
@@ -16,6 +19,7 @@ use turnpike_schemas::{EventKind, Flow, UsageEvent};
 use super::S3;
 use crate::adapters::{Adapter, Message, make, time};
 use crate::decode::{DecodeContext, Reject};
+use crate::installation::Local;
 use crate::quantity::Written;
 use crate::reason;
 
@@ -43,6 +47,11 @@ impl Adapter for S3AccessLog {
         let mut head = line.splitn(3, ' ');
         let third = head.nth(2).unwrap_or_default();
         !line.contains('\n') && third.starts_with('[') && Line::read(line).is_some()
+    }
+
+    fn local(&self, _: &Message<'_>) -> Local {
+        // Buckets of two stores may have one name.
+        Local::Ids
     }
 
     fn adapt(
@@ -123,6 +132,9 @@ fn request(line: &Line<'_>, context: &DecodeContext) -> Result<UsageEvent, Rejec
     if line.at(9).is_some_and(|status| status.starts_with('5')) {
         return Ok(make::unmetered(origin, at, &format!("{operation} failed")));
     }
+    if operation.starts_with("REST.COPY.") && operation.ends_with("_GET") {
+        return Ok(make::unmetered(origin, at, operation));
+    }
     let mut event = make::event(origin, EventKind::Delta, at);
     match line.at(1) {
         Some(bucket) => make::about(&mut event, S3, "bucket", bucket)?,
@@ -179,7 +191,7 @@ mod tests {
         for (operation, expect) in [
             ("REST.PUT.OBJECT", "tier1"),
             ("REST.POST.UPLOAD", "tier1"),
-            ("REST.COPY.OBJECT_GET", "tier1"),
+            ("REST.COPY.OBJECT", "tier1"),
             ("REST.GET.BUCKET", "tier1"),
             ("REST.GET.OBJECT", "tier2"),
             ("REST.HEAD.OBJECT", "tier2"),

@@ -12,6 +12,7 @@ use turnpike_schemas::UsageEvent;
 use super::{S3, required, text};
 use crate::adapters::{Adapter, Message, make, time};
 use crate::decode::{DecodeContext, Reject};
+use crate::installation::Local;
 use crate::json::Json;
 
 /// Accepts notifications of buckets.
@@ -32,6 +33,11 @@ impl Adapter for S3Event {
             Some(records) => records.iter().any(is_record),
             None => is_record(json),
         }
+    }
+
+    fn local(&self, _: &Message<'_>) -> Local {
+        // Buckets of two stores may have one name.
+        Local::Ids
     }
 
     fn adapt(&self, message: &Message<'_>, _: &DecodeContext) -> Result<Vec<UsageEvent>, Reject> {

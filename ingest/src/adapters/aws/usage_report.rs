@@ -21,8 +21,9 @@ use turnpike_schemas::{EventKind, Flow, UsageEvent};
 
 use super::S3;
 use crate::adapters::row::Row;
-use crate::adapters::{Adapter, Message, make};
+use crate::adapters::{AROUND_BYTES_MAX, Adapter, Message, make};
 use crate::decode::{DecodeContext, Reject};
+use crate::installation::Local;
 use crate::reason;
 
 const SECONDS_PER_HOUR: i64 = 3_600;
@@ -54,6 +55,11 @@ impl Adapter for UsageReport {
             .all(|name| names.iter().any(|cell| cell == name))
     }
 
+    fn local(&self, _: &Message<'_>) -> Local {
+        // Buckets of two stores may have one name.
+        Local::Ids
+    }
+
     fn adapt(
         &self,
         message: &Message<'_>,
@@ -76,12 +82,16 @@ impl Adapter for UsageReport {
         Ok(events)
     }
 
-    /// Each row under the heading.
+    /// Each row under the heading. None: the heading is so long that it would be stored many times
+    /// over.
     fn records<'m>(&self, message: &Message<'m>) -> Vec<Cow<'m, str>> {
         let Message::Text(text) = message else { return Vec::new() };
         let mut lines =
             text.trim_ascii_start().lines().filter(|line| !line.trim_ascii().is_empty());
         let heading = lines.next().unwrap_or_default();
+        if heading.len().saturating_mul(lines.clone().count()) > AROUND_BYTES_MAX {
+            return Vec::new();
+        }
         lines.map(|line| Cow::Owned(format!("{heading}\n{line}\n"))).collect()
     }
 }

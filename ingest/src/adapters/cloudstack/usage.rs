@@ -31,7 +31,7 @@ use turnpike_schemas::{EventKind, Flow, UsageEvent};
 use super::NAMESPACE;
 use super::types::{Shape, UsageType};
 use crate::adapters::row::Row;
-use crate::adapters::{Adapter, Message, make};
+use crate::adapters::{Adapter, Message, make, xml};
 use crate::decode::{DecodeContext, Reject};
 use crate::json::Json;
 use crate::reason;
@@ -107,7 +107,7 @@ impl Adapter for Usage {
                 let document = document(text).map_err(|error| {
                     Reject::new(reason::INVALID_FIELD, format!("not XML: {error}"))
                 })?;
-                let records = document.descendants().filter(|node| node.has_tag_name(RECORD));
+                let records = xml::outermost(&document, |node| node.has_tag_name(RECORD));
                 all(records.map(Row::from_xml), text, context)
             }
             _ => Ok(Vec::new()),
@@ -124,7 +124,7 @@ impl Adapter for Usage {
             Message::Text(text) => {
                 let text = text.trim_ascii();
                 let Ok(document) = document(text) else { return Vec::new() };
-                let elements = document.descendants().filter(|node| node.has_tag_name(RECORD));
+                let elements = xml::outermost(&document, |node| node.has_tag_name(RECORD));
                 elements.map(|element| Cow::Borrowed(&text[element.range()])).collect()
             }
             _ => Vec::new(),

@@ -22,7 +22,12 @@ pub(super) fn event(
     context: &DecodeContext,
 ) -> Result<UsageEvent, Reject> {
     let mut made = report.event(EventKind::Transition, None)?;
-    match change(event, detail, report.has_migrated) {
+    let change = match change(event, detail, report.has_migrated) {
+        // Nothing will say that it was undefined.
+        Change::Become(ResourceState::Stopped) if report.is_transient => Change::Gone,
+        change => change,
+    };
+    match change {
         Change::Become(state) => {
             made.state = Some(state);
             make::hold_one(&mut made, context, "instance")?;

@@ -8,6 +8,8 @@
 //!   `migrated` changes no state, and neither does what the old host still says of the domain.
 //! - `Defined` changes nothing: a domain is also defined while it runs. `Undefined` is the end,
 //!   unless it was renamed or, which the agent knows, has moved away.
+//! - A transient domain is never undefined: where the agent says `persistent: false`, its stop is the
+//!   end.
 //! - Counters start again at each boot and on each host: the incarnation is the host with the
 //!   domain's id there. Each disk and each interface is a resource of its own, with counters of its
 //!   own: in a sum, one that is taken out would look like a restart and be billed again.

@@ -43,6 +43,8 @@ pub(super) struct Report {
     incarnation: Option<String>,
     /// The agent has seen the domain move to another host.
     pub has_migrated: bool,
+    /// The domain has no definition: when it stops, it is gone.
+    pub is_transient: bool,
     id: String,
     pub said: Said,
 }
@@ -86,6 +88,7 @@ impl Report {
             owner: get("owner"),
             incarnation: get("domain_id").map(|id| format!("{host}#{id}")),
             has_migrated: get("migrated").is_some_and(|text| text == "true"),
+            is_transient: get("persistent").is_some_and(|text| text == "false"),
             id: String::new(),
             host,
             said,

@@ -20,14 +20,15 @@ pub(super) fn events(
     values: &Values,
     context: &DecodeContext,
 ) -> Result<Vec<UsageEvent>, Reject> {
-    let mut events = vec![domain(report, values, context)?];
+    let mut events = make::Events::default();
+    events.push(domain(report, values, context)?)?;
     for index in indices(values, "block")? {
         let name = |what: &str| format!("block.{index}.{what}");
         let counters = [
             ("disk-ops", sum(values, &name("rd.reqs"), &name("wr.reqs"))?),
             ("disk-io", sum(values, &name("rd.bytes"), &name("wr.bytes"))?),
         ];
-        events.extend(part(report, "disk", values.get(&name("name")), &counters, context)?);
+        events.extend(part(report, "disk", values.get(&name("name")), &counters, context)?)?;
     }
     for index in indices(values, "net")? {
         let name = |what: &str| format!("net.{index}.{what}");
@@ -35,9 +36,9 @@ pub(super) fn events(
             ("egress", whole(values, &name("tx.bytes"))?),
             ("ingress", whole(values, &name("rx.bytes"))?),
         ];
-        events.extend(part(report, "nic", values.get(&name("name")), &counters, context)?);
+        events.extend(part(report, "nic", values.get(&name("name")), &counters, context)?)?;
     }
-    Ok(events)
+    Ok(events.into_vec())
 }
 
 /// The domain itself, with the sums of its disks.

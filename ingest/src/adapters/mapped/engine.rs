@@ -35,23 +35,23 @@ pub fn events(
 ) -> Result<Vec<UsageEvent>, Reject> {
     let scope = Scope { record, named: Vec::new(), here: record };
     let items = items(recognise, &scope).unwrap_or_default();
-    let mut events = Vec::new();
+    let mut events = make::Events::default();
     for item in &items {
         let mut any = false;
         for rule in mapping.event.iter().filter(|rule| value::all_hold(&rule.when, item)) {
             any = true;
-            events.push(Making { mapping, rule, scope: item, context }.event()?);
+            events.push(Making { mapping, rule, scope: item, context }.event()?)?;
         }
         if !any && let Some(rule) = mapping.event.first() {
             let making = Making { mapping, rule, scope: item, context };
-            events.push(making.unmetered(NO_RULE, None)?);
+            events.push(making.unmetered(NO_RULE, None)?)?;
         }
     }
     if events.is_empty() {
         let text = format!("the {} record holds no item", mapping.name);
         return Err(Reject::new(reason::MISSING_FIELD, text));
     }
-    Ok(events)
+    Ok(events.into_vec())
 }
 
 /// The items of the record's lists; `None`: one of them is not what it should be.
@@ -90,6 +90,7 @@ impl Making<'_, '_> {
         if let Some(skip) = skip {
             return self.unmetered(&skip.because, None);
         }
+        rule.expect.iter().try_for_each(|expect| value::expected(expect, self.scope))?;
         let window = rule.window.as_ref();
         let window = window.map(|spec| value::window(spec, self.scope, self.context));
         let window = window.transpose()?;

@@ -7,6 +7,7 @@ use turnpike_schemas::MeterId;
 use turnpike_schemas::event::{EventKind, Flow, ResourceState};
 
 use super::path::{Path, Template};
+use crate::installation::Local;
 use crate::quantity::Inexact;
 
 /// One system: how its records are recognised, and the events that are made of one.
@@ -22,6 +23,9 @@ pub struct Mapping {
     pub verified: bool,
     /// Sets ids of this system apart from those of others.
     pub namespace: String,
+    /// What of the names in a record means something else in another installation of the system.
+    #[serde(default)]
+    pub local: Local,
     /// Each way in which a record may come; the first that fits reads it.
     pub recognise: Vec<Recognise>,
     /// Each rule whose conditions hold makes one event of an item.
@@ -130,6 +134,10 @@ pub struct Rule {
     #[serde(default)]
     pub attributes: BTreeMap<String, Template>,
     pub tags: Option<Path>,
+    /// Words that items of lists must have one of, so that one that is spelt in a new way is not
+    /// left out of a sum in silence.
+    #[serde(default)]
+    pub expect: Vec<Expect>,
     /// A window that goes on growing: it must have been over for some time at this instant.
     pub settled: Option<Settled>,
 }
@@ -139,6 +147,16 @@ pub struct Rule {
 pub struct Skip {
     pub when: Vec<Condition>,
     pub because: String,
+}
+
+/// The field of every item of a list is one of these.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    pub list: Path,
+    pub field: String,
+    #[serde(rename = "in")]
+    pub one_of: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

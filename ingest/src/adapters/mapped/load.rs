@@ -238,6 +238,7 @@ fn of_measure(kind: EventKind, measure: &Measure, catalogue: &MeterCatalogue) ->
 fn paths(rule: &Rule) -> Vec<&Path> {
     let mut paths: Vec<&Path> = Vec::new();
     paths.extend(rule.when.iter().map(|condition| &condition.field));
+    paths.extend(rule.expect.iter().map(|expect| &expect.list));
     paths.extend(rule.skip.iter().flat_map(|skip| skip.when.iter().map(|when| &when.field)));
     let templates = [Some(&rule.source), Some(&rule.resource_kind), Some(&rule.resource)];
     let optional = [&rule.owner, &rule.project, &rule.site, &rule.region, &rule.incarnation];

@@ -26,6 +26,7 @@ use turnpike_schemas::UsageEvent;
 
 use super::{Adapter, Message};
 use crate::decode::{DecodeContext, Reject};
+use crate::installation::Local;
 use crate::json::Json;
 use crate::reason;
 use format::{Mapping, Recognise};
@@ -119,6 +120,18 @@ impl Mapped {
     }
 }
 
+impl Mapped {
+    fn elements<'m>(&self, text: &'m str) -> Vec<Cow<'m, str>> {
+        if !text.trim_ascii_start().starts_with('<') {
+            return Vec::new();
+        }
+        let items = crate::file::elements(text.as_bytes());
+        let are_ours =
+            items.len() > 1 && items.iter().all(|it| self.recognises(&Message::Text(it)));
+        if are_ours { items.into_iter().map(Cow::Owned).collect() } else { Vec::new() }
+    }
+}
+
 impl Adapter for Mapped {
     fn name(&self) -> &'static str {
         &self.mapping.name
@@ -136,6 +149,10 @@ impl Adapter for Mapped {
         self.read(message, |_, _| ()).is_some()
     }
 
+    fn local(&self, _: &Message<'_>) -> Local {
+        self.mapping.local
+    }
+
     fn adapt(
         &self,
         message: &Message<'_>,
@@ -150,9 +167,14 @@ impl Adapter for Mapped {
         })
     }
 
-    /// JSON: the record with the outermost list cut down to each of its items.
+    /// JSON: the record with the outermost list cut down to each of its items. XML: the elements of
+    /// a document that are records alone.
     fn records<'m>(&self, message: &Message<'m>) -> Vec<Cow<'m, str>> {
-        let Message::Object(json) = message else { return Vec::new() };
+        let json = match message {
+            Message::Object(json) => json,
+            Message::Text(text) => return self.elements(text),
+            _ => return Vec::new(),
+        };
         let is_json = |it: &&Recognise| it.form == format::Form::Json && engine::fits(it, json);
         let recognise = self.mapping.recognise.iter().find(is_json);
         recognise.map_or_else(Vec::new, |recognise| records::records(recognise, json))

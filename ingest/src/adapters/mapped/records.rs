@@ -4,10 +4,8 @@ use std::borrow::Cow;
 
 use super::format::Recognise;
 use super::path::Scope;
+use crate::adapters::AROUND_BYTES_MAX;
 use crate::json::{Json, Value};
-
-/// What stands around a list, once for each of its items.
-const AROUND_BYTES_MAX: usize = 16 << 20;
 
 /// The record once for each item of its outermost list, without the others. None: it has no such
 /// list, or so much stands around it that it would be stored many times over.

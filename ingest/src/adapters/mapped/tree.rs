@@ -5,6 +5,7 @@
 //! the names of its heading, and `time` where a line above the heading is one.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use roxmltree::{Document, Node};
 
@@ -84,23 +85,26 @@ fn element_json(node: Node<'_, '_>, depth: usize, json: &mut String) -> Option<(
         json.push_str(&quoted(text.trim()));
         return Some(());
     }
-    let mut names: Vec<&str> = Vec::new();
-    for child in &children {
+    // By name, in the order in which the names first stand.
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut groups: Vec<(&str, Vec<Node<'_, '_>>)> = Vec::new();
+    for child in children {
         let name = child.tag_name().name();
-        if !names.contains(&name) {
-            names.push(name);
+        let place = *places.entry(name).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push((name, Vec::new()));
         }
+        groups[place].1.push(child);
     }
     json.push('{');
-    for (index, name) in names.iter().enumerate() {
+    for (index, (name, same)) in groups.iter().enumerate() {
         if index > 0 {
             json.push(',');
         }
         json.push_str(&quoted(name));
         json.push(':');
-        let same: Vec<_> = children.iter().filter(|c| c.tag_name().name() == *name).collect();
         if let [only] = same[..] {
-            element_json(*only, depth + 1, json)?;
+            element_json(only, depth + 1, json)?;
             continue;
         }
         json.push('[');
@@ -108,7 +112,7 @@ fn element_json(node: Node<'_, '_>, depth: usize, json: &mut String) -> Option<(
             if index > 0 {
                 json.push(',');
             }
-            element_json(**child, depth + 2, json)?;
+            element_json(*child, depth + 2, json)?;
         }
         json.push(']');
     }
@@ -183,15 +187,14 @@ fn object<'v>(
     absent: &[String],
 ) -> String {
     let mut json = String::from("{");
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (name, value) in values {
         let is_absent = absent.iter().any(|word| word == value);
-        if !is_absent && !seen.contains(&name) {
-            seen.push(name);
+        if !is_absent && seen.insert(name) {
             json.push_str(&format!("{}:{},", quoted(name), quoted(value)));
         }
     }
-    if let Some(time) = time.filter(|_| !seen.contains(&"time")) {
+    if let Some(time) = time.filter(|_| !seen.contains("time")) {
         json.push_str(&format!("\"time\":{},", quoted(time)));
     }
     if json.ends_with(',') {

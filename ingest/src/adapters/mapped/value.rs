@@ -8,7 +8,7 @@ use turnpike_schemas::meter::SCALE_UNDECLARED;
 use turnpike_schemas::time::InstantError;
 
 use super::format::{
-    Condition, Duration, DurationForm, Measure, State, StateMap, Time, TimeForm, WindowOf,
+    Condition, Duration, DurationForm, Expect, Measure, State, StateMap, Time, TimeForm, WindowOf,
 };
 use super::path::{Path, Scope, scalar};
 use crate::adapters::openstack::time;
@@ -32,6 +32,20 @@ pub fn holds(condition: &Condition, scope: &Scope<'_>) -> bool {
 
 pub fn all_hold(conditions: &[Condition], scope: &Scope<'_>) -> bool {
     conditions.iter().all(|condition| holds(condition, scope))
+}
+
+/// Refuses an item of a list that has none of the words that are known.
+pub fn expected(expect: &Expect, scope: &Scope<'_>) -> Result<(), Reject> {
+    for item in expect.list.find(scope) {
+        let text = item.get(&expect.field).and_then(scalar);
+        if !text.is_some_and(|text| expect.one_of.iter().any(|word| word == text)) {
+            let (list, field) = (&expect.list.text, &expect.field);
+            let shown: String = text.unwrap_or("nothing").chars().take(48).collect();
+            let text = format!("{list}.{field}: `{shown}` is none of {}", expect.one_of.join(", "));
+            return Err(Reject::new(reason::INVALID_FIELD, text));
+        }
+    }
+    Ok(())
 }
 
 /// `None`: the field is absent, and no instant was given for the whole file.

@@ -32,6 +32,19 @@ fn a_report_is_cumulative_over_its_window() {
 }
 
 #[test]
+fn directions_are_words_or_their_numbers() {
+    let text = report("2026-10-02T00:00:00Z", r#""1.00:00:00""#, 2048, 2048);
+    let numbered = text.replace("\"Inbound\"", "1").replace("\"Outbound\"", "2");
+    assert_eq!(decoded(&numbered, None), decoded(&text, None));
+    for odd in ["\"Both\"", "3", "0", "null", "\"\u{e5}t\""] {
+        let odd = text.replacen("\"Outbound\"", odd, 1);
+        let told = shown(&decoded(&odd, None)).join("\n");
+        let expect = "invalid_field: NetworkMeteredTrafficReport[].Direction: ";
+        assert!(told.starts_with(expect), "{told}");
+    }
+}
+
+#[test]
 fn the_time_comes_from_the_report_or_for_the_whole_file() {
     let text = report("2026-10-02T00:00:00Z", r#""01:00:00""#, 2048, 2048);
     let bare = text.replace(r#""time":"2026-10-02T00:00:00Z","#, "");
@@ -49,7 +62,10 @@ fn unmetered_traffic_and_odd_durations() {
     let text = report("2026-10-02T00:00:00Z", r#""00:59:58.9""#, 2048, 2048);
     let window = events(&text)[0].window.expect("window");
     assert_eq!(window.end.floor_seconds() - window.start.floor_seconds(), 3_598);
-    let quiet = text.replace("Outbound", "Both");
+    let report =
+        text.find("\"NetworkMetered").expect("a report")..text.find("\"time\"").expect("a time");
+    let mut quiet = text.clone();
+    quiet.replace_range(report, "\"NetworkMeteredTrafficReport\":[],");
     assert!(events(&quiet)[0].measurements.iter().all(|m| m.meter.as_str() != "egress"));
     let odd = text.replace("00:59:58.9", "an hour");
     assert_eq!(
