@@ -3,6 +3,7 @@
 mod book;
 mod compare;
 mod explain;
+mod hashmap;
 mod live;
 mod quote;
 mod revision;
