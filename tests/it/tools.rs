@@ -5,6 +5,7 @@ mod compare;
 mod explain;
 mod hashmap;
 mod live;
+mod peers;
 mod quote;
 mod revision;
 mod sums;
