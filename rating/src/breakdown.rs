@@ -1,22 +1,27 @@
 //! The sums of rated lines, step by step in the order in which the tariff lists what it does.
 
 use turnpike_schemas::amount::AmountError;
-use turnpike_schemas::{Amount, Currency, LineKind, PriceBook, RatedLine, Tariff};
+use turnpike_schemas::{Currency, LineKind, PriceBook, RatedLine, Tariff, Total, WideSum};
 
 /// One step: what it adds (or takes off), and what stands there after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakdownStep {
     pub name: String,
-    pub amount: Amount,
-    pub subtotal: Amount,
+    pub amount: Total,
+    pub subtotal: Total,
 }
 
-/// Usage, fees, then each adjustment in the tariff's order. Lines are of one currency.
+/// Usage, fees, then each adjustment in the tariff's order. Fails where lines are of several
+/// currencies, and never for what they come to.
 pub fn breakdown(
     book: &PriceBook,
     lines: &[RatedLine],
     currency: Currency,
 ) -> Result<Vec<BreakdownStep>, AmountError> {
+    if let Some(line) = lines.iter().find(|line| line.amount.currency() != currency) {
+        let right = line.amount.currency();
+        return Err(AmountError::Currencies { left: currency, right });
+    }
     let mut named: Vec<(String, Vec<&RatedLine>)> =
         vec![("usage".to_owned(), Vec::new()), ("fees".to_owned(), Vec::new())];
     for name in adjustment_names(book, lines) {
@@ -40,11 +45,12 @@ pub fn breakdown(
         };
         named[place].1.push(line);
     }
-    let mut subtotal = Amount::zero(currency);
+    let mut subtotal = WideSum::default();
     let mut steps = Vec::new();
     for (name, lines) in named.into_iter().filter(|(_, lines)| !lines.is_empty()) {
-        let amount = Amount::sum(lines.iter().map(|line| &line.amount), currency)?;
-        subtotal = subtotal.checked_add(&amount)?;
+        let sum = WideSum::of(lines.iter().map(|line| &line.amount));
+        subtotal.add_sum(&sum);
+        let (amount, subtotal) = (sum.total(currency), subtotal.total(currency));
         steps.push(BreakdownStep { name, amount, subtotal });
     }
     Ok(steps)

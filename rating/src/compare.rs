@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use turnpike_lake::LakeSnapshot;
-use turnpike_schemas::{AccountId, Amount, PriceBook, SiteId, TariffId};
+use turnpike_schemas::{AccountId, PriceBook, SiteId, TariffId, WideSum};
 
 use crate::difference::{Side, SideKey, SideSums, sides};
 use crate::engine::View;
@@ -31,8 +31,8 @@ pub struct Terms {
 /// Both sides.
 #[derive(Debug)]
 pub struct Comparison {
-    pub old: BTreeMap<SideKey, Amount>,
-    pub new: BTreeMap<SideKey, Amount>,
+    pub old: BTreeMap<SideKey, WideSum>,
+    pub new: BTreeMap<SideKey, WideSum>,
     /// Accounts left out, with the reason of the side that cannot price them.
     pub parked_old: Vec<Parked>,
     pub parked_new: Vec<Parked>,

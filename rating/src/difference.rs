@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use ethnum::I256;
-use turnpike_schemas::amount::AmountError;
-use turnpike_schemas::{AccountId, Amount, Currency, MeterId, RatedLine};
+use turnpike_schemas::{AccountId, Currency, MeterId, RatedLine, Total, WideSum};
 
 use crate::error::RatingError;
 use crate::line_view::{LineTerms, LineView};
@@ -22,7 +21,7 @@ pub struct LineDifference<'a> {
     /// `None`: it was removed.
     pub new: Option<&'a RatedLine>,
     /// New less old.
-    pub amount: Amount,
+    pub amount: Total,
 }
 
 /// What changed for an account in one currency.
@@ -30,12 +29,25 @@ pub struct LineDifference<'a> {
 pub struct AccountDifference<'a> {
     pub account: AccountId,
     pub currency: Currency,
-    pub old: Amount,
-    pub new: Amount,
-    pub difference: Amount,
+    pub old: WideSum,
+    pub new: WideSum,
     /// Those that are not the same, in the order of their ids.
     pub lines: Vec<LineDifference<'a>>,
     pub unchanged: usize,
+}
+
+impl AccountDifference<'_> {
+    pub fn old_total(&self) -> Total {
+        self.old.total(self.currency)
+    }
+
+    pub fn new_total(&self) -> Total {
+        self.new.total(self.currency)
+    }
+
+    pub fn difference(&self) -> Total {
+        self.new.less(&self.old).total(self.currency)
+    }
 }
 
 impl<'a> LineDifference<'a> {
@@ -64,10 +76,7 @@ fn same(old: &RatedLine, new: &RatedLine) -> bool {
 }
 
 /// The differences, per account and currency, line by line.
-pub fn difference<'a>(
-    old: &'a [RatedLine],
-    new: &'a [RatedLine],
-) -> Result<Vec<AccountDifference<'a>>, AmountError> {
+pub fn difference<'a>(old: &'a [RatedLine], new: &'a [RatedLine]) -> Vec<AccountDifference<'a>> {
     let sorted = |lines: &'a [RatedLine]| {
         let mut sorted: Vec<&RatedLine> = lines.iter().collect();
         sorted.sort_by(|a, b| key(a).cmp(&key(b)));
@@ -77,7 +86,7 @@ pub fn difference<'a>(
     let mut found: Vec<AccountDifference<'a>> = Vec::new();
     loop {
         let order = match (old.peek(), new.peek()) {
-            (None, None) => return Ok(found),
+            (None, None) => return found,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (Some(a), Some(b)) => key(a).cmp(&key(b)),
@@ -95,58 +104,48 @@ pub fn difference<'a>(
             found.push(AccountDifference::none(line));
         }
         if let Some(last) = found.last_mut() {
-            last.add(old, new)?;
+            last.add(old, new);
         }
     }
 }
 
 impl<'a> AccountDifference<'a> {
     fn none(line: &RatedLine) -> Self {
-        let zero = Amount::zero(line.currency);
         Self {
             account: line.account.clone(),
             currency: line.currency,
-            old: zero,
-            new: zero,
-            difference: zero,
+            old: WideSum::default(),
+            new: WideSum::default(),
             lines: Vec::new(),
             unchanged: 0,
         }
     }
 
-    fn add(
-        &mut self,
-        old: Option<&'a RatedLine>,
-        new: Option<&'a RatedLine>,
-    ) -> Result<(), AmountError> {
-        let amount = |line: Option<&RatedLine>| {
-            line.map_or_else(|| Amount::zero(self.currency), |line| line.amount)
-        };
-        let (before, after) = (amount(old), amount(new));
-        self.old = self.old.checked_add(&before)?;
-        self.new = self.new.checked_add(&after)?;
+    fn add(&mut self, old: Option<&'a RatedLine>, new: Option<&'a RatedLine>) {
+        let sum = |line: Option<&RatedLine>| WideSum::of(line.map(|line| &line.amount));
+        let (before, after) = (sum(old), sum(new));
+        self.old.add_sum(&before);
+        self.new.add_sum(&after);
         match (old, new) {
             (Some(old), Some(new)) if same(old, new) => self.unchanged += 1,
             _ => {
-                let amount = after.checked_sub(&before)?;
-                self.difference = self.difference.checked_add(&amount)?;
+                let amount = after.less(&before).total(self.currency);
                 self.lines.push(LineDifference { old, new, amount });
             }
         }
-        Ok(())
     }
 }
 
 /// Two sums side by side.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Side {
-    pub old: Amount,
-    pub new: Amount,
+    pub old: WideSum,
+    pub new: WideSum,
 }
 
 impl Side {
-    pub fn difference(&self) -> Result<Amount, AmountError> {
-        self.new.checked_sub(&self.old)
+    pub fn difference(&self) -> WideSum {
+        self.new.less(&self.old)
     }
 }
 
@@ -161,10 +160,10 @@ pub struct SideKey {
 
 /// Keeps of a run's lines what they come to.
 #[derive(Debug, Default)]
-pub(crate) struct SideSums(Mutex<BTreeMap<SideKey, Amount>>);
+pub(crate) struct SideSums(Mutex<BTreeMap<SideKey, WideSum>>);
 
 impl SideSums {
-    pub(crate) fn into_sums(self) -> BTreeMap<SideKey, Amount> {
+    pub(crate) fn into_sums(self) -> BTreeMap<SideKey, WideSum> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -175,7 +174,7 @@ impl LineSink for SideSums {
     }
 
     fn take(&self, _: usize, mut lines: PartLines) -> Result<(), RatingError> {
-        let sums = lines.take_sums()?;
+        let sums = lines.take_sums();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // All lines of an account are in one part.
         all.extend(sums);
@@ -186,17 +185,17 @@ impl LineSink for SideSums {
 /// What the lines of a part come to; they come in order of their accounts.
 #[derive(Debug, Default)]
 pub(crate) struct SideParts {
-    done: Vec<(SideKey, Amount)>,
+    done: Vec<(SideKey, WideSum)>,
     /// Of the account at hand. Adding fractions costs a common divisor each: those of one denominator
     /// are added first.
     own: Vec<(SideKey, Vec<(I256, I256)>)>,
 }
 
 impl SideParts {
-    pub(crate) fn put(&mut self, line: &LineView<'_>) -> Result<(), AmountError> {
+    pub(crate) fn put(&mut self, line: &LineView<'_>) {
         let LineTerms { meter, site, currency, .. } = *line.terms;
         let worth = (line.amount.numerator(), line.amount.denominator());
-        self.add(line.account, (meter, site, currency), worth)
+        self.add(line.account, (meter, site, currency), worth);
     }
 
     /// Adds a fraction, in lowest terms or not.
@@ -205,9 +204,9 @@ impl SideParts {
         account: &AccountId,
         (meter, site, currency): (&MeterId, Option<&str>, Currency),
         (numerator, denominator): (I256, I256),
-    ) -> Result<(), AmountError> {
+    ) {
         if self.own.first().is_some_and(|(key, _)| key.account != *account) {
-            self.end_account()?;
+            self.end_account();
         }
         let own = self.own.iter().position(|(key, _)| {
             key.meter == *meter && key.site.as_deref() == site && key.currency == currency
@@ -219,41 +218,41 @@ impl SideParts {
             self.own.len() - 1
         });
         let parts = &mut self.own[at].1;
-        match parts.iter_mut().find(|(_, known)| *known == denominator) {
-            Some((sum, _)) => *sum = sum.checked_add(numerator).ok_or(AmountError::Overflow)?,
-            None => parts.push((numerator, denominator)),
+        // Of a sum that is full, a new one is begun.
+        let fits = parts.iter_mut().find_map(|(sum, known)| {
+            let more = (*known == denominator).then(|| sum.checked_add(numerator)).flatten()?;
+            *sum = more;
+            Some(())
+        });
+        if fits.is_none() {
+            parts.push((numerator, denominator));
         }
-        Ok(())
     }
 
-    fn end_account(&mut self) -> Result<(), AmountError> {
+    fn end_account(&mut self) {
         for (key, parts) in self.own.drain(..) {
-            let amounts = parts
-                .into_iter()
-                .map(|(numerator, denominator)| Amount::new(numerator, denominator, key.currency));
-            let amounts = amounts.collect::<Result<Vec<_>, _>>()?;
-            let sum = Amount::sum(&amounts, key.currency)?;
+            let mut sum = WideSum::default();
+            for (numerator, denominator) in parts {
+                sum.add_parts(numerator, denominator);
+            }
             self.done.push((key, sum));
         }
-        Ok(())
     }
 
-    pub(crate) fn into_sums(mut self) -> Result<Vec<(SideKey, Amount)>, AmountError> {
-        self.end_account()?;
-        Ok(self.done)
+    pub(crate) fn into_sums(mut self) -> Vec<(SideKey, WideSum)> {
+        self.end_account();
+        self.done
     }
 }
 
 /// Both sides by account, meter, site and currency.
 pub fn sides(
-    old: &BTreeMap<SideKey, Amount>,
-    new: &BTreeMap<SideKey, Amount>,
+    old: &BTreeMap<SideKey, WideSum>,
+    new: &BTreeMap<SideKey, WideSum>,
 ) -> BTreeMap<SideKey, Side> {
     let side = |key: &SideKey| {
-        let amount = |sums: &BTreeMap<SideKey, Amount>| {
-            sums.get(key).copied().unwrap_or_else(|| Amount::zero(key.currency))
-        };
-        Side { old: amount(old), new: amount(new) }
+        let sum = |sums: &BTreeMap<SideKey, WideSum>| sums.get(key).cloned().unwrap_or_default();
+        Side { old: sum(old), new: sum(new) }
     };
     old.keys().chain(new.keys()).map(|key| (key.clone(), side(key))).collect()
 }
@@ -262,20 +261,19 @@ pub fn sides(
 pub fn grouped<K: Ord>(
     sides: &BTreeMap<SideKey, Side>,
     by: impl Fn(&SideKey) -> K,
-) -> Result<BTreeMap<(K, Currency), Side>, AmountError> {
+) -> BTreeMap<(K, Currency), Side> {
     let mut sums: BTreeMap<(K, Currency), Side> = BTreeMap::new();
     for (key, side) in sides {
-        let zero = Amount::zero(key.currency);
-        let sum = sums.entry((by(key), key.currency)).or_insert(Side { old: zero, new: zero });
-        sum.old = sum.old.checked_add(&side.old)?;
-        sum.new = sum.new.checked_add(&side.new)?;
+        let sum = sums.entry((by(key), key.currency)).or_default();
+        sum.old.add_sum(&side.old);
+        sum.new.add_sum(&side.new);
     }
-    Ok(sums)
+    sums
 }
 
 #[cfg(test)]
 mod tests {
-    use turnpike_schemas::{Period, RunId};
+    use turnpike_schemas::{Amount, Period, RunId};
 
     use super::*;
     use crate::gather::tests::book;
@@ -304,13 +302,13 @@ mod tests {
     }
 
     fn sides_of(old: &[RatedLine], new: &[RatedLine]) -> BTreeMap<SideKey, Side> {
-        let sums = |lines: &[RatedLine]| -> BTreeMap<SideKey, Amount> {
+        let sums = |lines: &[RatedLine]| -> BTreeMap<SideKey, WideSum> {
             let mut parts = SideParts::default();
             for line in lines {
                 let terms = LineTerms::of(line);
-                parts.put(&LineView::of(line, &terms)).expect("fits");
+                parts.put(&LineView::of(line, &terms));
             }
-            parts.into_sums().expect("sums").into_iter().collect()
+            parts.into_sums().into_iter().collect()
         };
         sides(&sums(old), &sums(new))
     }
@@ -319,9 +317,11 @@ mod tests {
     fn old_and_difference_make_new() {
         let old = lines(&[("a", "1"), ("b", "2"), ("c", "0.333333")]);
         let new = lines(&[("b", "2"), ("c", "3"), ("d", "0.000001")]);
-        let found = difference(&old, &new).expect("a difference");
+        let found = difference(&old, &new);
         let [account] = &found[..] else { panic!("one account: {found:?}") };
-        assert_eq!(account.old.checked_add(&account.difference), Ok(account.new));
+        let exact = |total: Total| total.is_exact.then_some(total.amount).expect("is exact");
+        let sum = exact(account.old_total()).checked_add(&exact(account.difference()));
+        assert_eq!(sum, Ok(exact(account.new_total())));
         assert_eq!(account.unchanged, 1);
         let mut words: Vec<(&str, &str)> = account
             .lines
@@ -331,9 +331,9 @@ mod tests {
         words.sort_unstable();
         assert_eq!(words, [("a", "removed"), ("c", "changed"), ("d", "added")]);
         let eur = account.currency;
-        let parts = Amount::sum(account.lines.iter().map(|line| &line.amount), eur);
-        assert_eq!(parts, Ok(account.difference));
-        assert!(difference(&[], &[]).expect("nothing").is_empty());
+        let parts = Amount::sum(account.lines.iter().map(|line| &line.amount.amount), eur);
+        assert_eq!(parts, Ok(exact(account.difference())));
+        assert!(difference(&[], &[]).is_empty());
     }
 
     #[test]
@@ -343,12 +343,12 @@ mod tests {
         let yen = Currency::new("JPY").expect("JPY");
         new[0].currency = yen;
         new[0].amount = Amount::zero(yen);
-        let found = difference(&old, &new).expect("a difference");
+        let found = difference(&old, &new);
         let words: Vec<&str> = found.iter().map(|account| account.lines[0].word()).collect();
         assert_eq!(words, ["removed", "added"]);
         let sides = sides_of(&old, &new);
         assert_eq!(sides.len(), 2);
-        let by_account = grouped(&sides, |key| key.account.clone()).expect("sums");
+        let by_account = grouped(&sides, |key| key.account.clone());
         assert_eq!(by_account.len(), 2);
     }
 
@@ -356,11 +356,11 @@ mod tests {
     fn sides_add_up_whatever_they_are_grouped_by() {
         let (old, new) = (lines(&[("a", "1"), ("b", "2")]), lines(&[("b", "5")]));
         let sides = sides_of(&old, &new);
-        let total = grouped(&sides, |_| ()).expect("a total");
+        let total = grouped(&sides, |_| ());
         let total = total.values().next().expect("one currency");
-        let account = &difference(&old, &new).expect("a difference")[0];
-        assert_eq!(total.difference(), Ok(account.difference));
-        assert_eq!((total.old, total.new), (account.old, account.new));
+        let account = &difference(&old, &new)[0];
+        assert_eq!(total.difference().total(account.currency), account.difference());
+        assert_eq!((&total.old, &total.new), (&account.old, &account.new));
         let period = old[0].service_period;
         assert_eq!(Period::new(period.start(), period.end()), Ok(period));
     }

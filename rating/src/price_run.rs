@@ -12,7 +12,7 @@ use arrow::array::RecordBatch;
 use ethnum::I256;
 use foldhash::HashMap;
 use sha2::{Digest, Sha256};
-use turnpike_schemas::{Account, AccountId, Amount, Currency, RatedLine, RunId};
+use turnpike_schemas::{Account, AccountId, Currency, RatedLine, RunId, Total, WideSum};
 
 use crate::account::price_account;
 use crate::convert::LineColumns;
@@ -98,9 +98,8 @@ impl PartLines {
     }
 
     /// What the lines come to.
-    pub(crate) fn take_sums(&mut self) -> Result<Vec<(SideKey, Amount)>, RatingError> {
-        let sums = self.sums.take().map(SideParts::into_sums).transpose()?;
-        Ok(sums.unwrap_or_default())
+    pub(crate) fn take_sums(&mut self) -> Vec<(SideKey, WideSum)> {
+        self.sums.take().map(SideParts::into_sums).unwrap_or_default()
     }
 
     /// The sums, where nothing else is asked for.
@@ -128,7 +127,7 @@ impl PartLines {
 
     fn put_table(&mut self, line: &LineView<'_>) -> Result<(), RatingError> {
         if let Some(sums) = &mut self.sums {
-            sums.put(line)?;
+            sums.put(line);
         }
         match &mut self.table {
             Some(table) => table.put(line),
@@ -173,8 +172,8 @@ pub struct LineTotals {
     pub lines: u64,
     /// Accounts with a line.
     pub accounts: u64,
-    /// The exact sums, one per currency.
-    pub sums: BTreeMap<Currency, Amount>,
+    /// The sums, one per currency: exact, or marked where 256 bits cannot hold them.
+    pub sums: BTreeMap<Currency, Total>,
 }
 
 /// Sums gathered for one part, at which a part ends. Some 100,000 lines of three tiers each take
@@ -199,6 +198,8 @@ struct Part {
     accounts: u64,
     /// By currency and denominator: sums of numerators. Adding fractions costs a common divisor each.
     sums: HashMap<(Currency, I256), I256>,
+    /// Sums that more did not fit into.
+    full: Vec<((Currency, I256), I256)>,
     parked: Vec<(AccountId, ParkReason)>,
 }
 
@@ -222,10 +223,12 @@ impl OpenPart<'_> {
     fn count(&mut self, line: &LineView<'_>, shared: &TermsDigest) -> Result<(), RatingError> {
         line_digest::put(line, shared, &mut self.bytes);
         let (currency, amount) = (line.terms.currency, line.amount);
-        let sum = self.part.sums.entry((currency, amount.denominator())).or_default();
-        *sum = sum
-            .checked_add(amount.numerator())
-            .ok_or(turnpike_schemas::amount::AmountError::Overflow)?;
+        let key = (currency, amount.denominator());
+        let sum = self.part.sums.entry(key).or_default();
+        match sum.checked_add(amount.numerator()) {
+            Some(more) => *sum = more,
+            None => self.part.full.push((key, std::mem::replace(sum, amount.numerator()))),
+        }
         self.part.lines += 1;
         Ok(())
     }
@@ -265,22 +268,27 @@ impl<'p, 'l: 'p> PriceRun<'p, 'l> {
         let short = ShortWay::new(self.lookup, self.run, self.tallies);
         let parts = self.priced_parts(&accounts, &Ready { general, short })?;
         let (mut totals, mut digests) = (LineTotals::default(), Vec::new());
-        let mut sums: BTreeMap<Currency, Vec<Amount>> = BTreeMap::new();
+        // In order, so that what is told of a sum does not depend on threads.
+        let mut sums: BTreeMap<(Currency, I256), WideSum> = BTreeMap::new();
         for part in parts {
             digests.extend(part.digests);
             totals.lines += part.lines;
             totals.accounts += part.accounts;
-            for ((currency, denominator), numerator) in part.sums {
-                let amount = Amount::new(numerator, denominator, currency)?;
-                sums.entry(currency).or_default().push(amount);
+            for (key, numerator) in part.sums.into_iter().chain(part.full) {
+                sums.entry(key).or_default().add_parts(numerator, key.1);
             }
             for (account, reason) in part.parked {
                 harvest.park_id(account, reason);
             }
         }
-        for (currency, amounts) in sums {
-            totals.sums.insert(currency, Amount::sum(&amounts, currency)?);
+        let mut by_currency: BTreeMap<Currency, WideSum> = BTreeMap::new();
+        for ((currency, _), sum) in sums {
+            by_currency.entry(currency).or_default().add_sum(&sum);
         }
+        totals.sums = by_currency
+            .into_iter()
+            .map(|(currency, sum)| (currency, sum.total(currency)))
+            .collect();
         Ok((totals, digests))
     }
 
@@ -369,7 +377,7 @@ impl<'p, 'l: 'p> PriceRun<'p, 'l> {
             if general.is_none() {
                 if let Some(sums) = open.lines.sums_alone() {
                     if ready.short.sum(*at, account, &mut open.short).is_some() {
-                        ready.short.put_sums(account, &open.short, sums)?;
+                        ready.short.put_sums(account, &open.short, sums);
                         continue;
                     }
                 } else if ready.short.price(*at, account, &mut open.short).is_some() {

@@ -80,8 +80,13 @@ impl Fraction {
     }
 
     /// An integer of 10^-9: prices, tier bounds, factors.
-    pub fn nano(value: i64) -> Self {
-        Self::ratio(i128::from(value), 1_000_000_000).unwrap_or(Self::ZERO)
+    pub fn nano(value: impl Into<i128>) -> Self {
+        Self::ratio(value.into(), 1_000_000_000).unwrap_or(Self::ZERO)
+    }
+
+    /// An integer of 10^-decimals; `None` from 10^-38 on.
+    pub fn decimal(value: i128, decimals: u32) -> Option<Self> {
+        Self::ratio(value, 10_i128.checked_pow(decimals)?)
     }
 
     pub fn numerator(&self) -> I256 {

@@ -36,6 +36,7 @@ pub mod rated_line;
 pub mod scope;
 pub mod tariff;
 pub mod time;
+pub mod total;
 pub mod wire;
 
 pub use agreement::FranchiseAgreement;
@@ -59,3 +60,4 @@ pub use tariff::{
     Adjustment, AdjustmentKind, Fee, Per, Pool, PriceModel, Rate, Tariff, TariffVersion,
 };
 pub use time::Instant;
+pub use total::{Total, WideSum};

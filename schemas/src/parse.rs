@@ -33,6 +33,38 @@ pub fn decimal_to_scaled(text: &str, scale: u32) -> Result<i64, DecimalError> {
         .ok_or_else(|| DecimalError::OutOfRange(short()))
 }
 
+/// Digits that a wide decimal may have: they always fit in 128 bits.
+const WIDE_DIGITS_MAX: usize = 38;
+
+/// Reads a decimal of up to 38 digits exactly as (value, decimals), with trailing zeros removed:
+/// for costs of more decimals than a price has. Anything that would need rounding is an error.
+pub fn decimal_wide(text: &str, decimals_max: u32) -> Result<(i128, u32), DecimalError> {
+    let short = || text.chars().take(48).collect::<String>();
+    let error = || DecimalError::Text(short());
+    let (value, decimals) = if text.contains(['e', 'E']) {
+        decimal_parts(text)?
+    } else {
+        let plain = text.strip_prefix('-').unwrap_or(text);
+        let (whole, fraction) = plain.split_once('.').unwrap_or((plain, ""));
+        let fraction = fraction.trim_end_matches('0');
+        let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !is_number(whole) || !is_number(fraction) || plain.ends_with('.') {
+            return Err(error());
+        }
+        let digits = format!("{whole}{fraction}");
+        if digits.trim_start_matches('0').len() > WIDE_DIGITS_MAX {
+            return Err(error());
+        }
+        let value: i128 = digits.parse().map_err(|_| error())?;
+        let value = if plain.len() == text.len() { value } else { value.saturating_neg() };
+        (value, u32::try_from(fraction.len()).map_err(|_| error())?)
+    };
+    if decimals > decimals_max {
+        return Err(DecimalError::TooManyDecimals { text: short(), decimals: decimals_max });
+    }
+    Ok((value, decimals))
+}
+
 /// Reads a decimal exactly as (value, decimals), with trailing zeros removed: `2.50` is (25, 1).
 pub fn decimal_parts(text: &str) -> Result<(i128, u32), DecimalError> {
     let decimal = read_decimal(text)?.normalize();
@@ -56,6 +88,11 @@ fn read_decimal(text: &str) -> Result<Decimal, DecimalError> {
             Err(error())
         };
     }
+    // Zeros at the end are no digits: a column of 28 decimals writes 16 with 30 of them.
+    let text = match text.contains('.') {
+        true if text.ends_with('0') => text.trim_end_matches('0').trim_end_matches('.'),
+        _ => text,
+    };
     Decimal::from_str_exact(text).map_err(|_| error())
 }
 
@@ -107,7 +144,28 @@ mod tests {
         check("NaN", 0, None);
         check("+1", 0, None);
         check(" 1", 0, None);
+        check("16.0000000000000000000000000000", 9, Some(16_000_000_000));
+        check("0.1000000000000000000000000000", 9, Some(100_000_000));
+        check("100", 0, Some(100));
         check("1e400", 0, None);
+    }
+
+    #[test]
+    fn wide_decimals_have_38_digits() {
+        let check = |text: &str, expect: Option<(i128, u32)>| {
+            assert_eq!(decimal_wide(text, 28).ok(), expect, "{text}");
+        };
+        check("16.0000000000000000000000000000", Some((16, 0)));
+        check("-0.0000000000000000000000000001", Some((-1, 28)));
+        let digits = "1234567890.1234567890123456789012345678";
+        check(digits, Some((12_345_678_901_234_567_890_123_456_789_012_345_678, 28)));
+        check("0.00000000000000000000000000001", None);
+        check("12345678901.1234567890123456789012345678", None);
+        check("1e-9", Some((1, 9)));
+        check("0.50", Some((5, 1)));
+        for bad in ["", ".", "-", "1.", ".5", "1.2.3", "+1", "1_0", " 1", "1,5", "--1"] {
+            check(bad, None);
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 use turnpike_schemas::parse::scaled_to_short_decimal;
-use turnpike_schemas::{Amount, Fraction, LineKind, Per, RatedLine};
+use turnpike_schemas::total::CUT_DECIMALS;
+use turnpike_schemas::{Amount, Fraction, LineKind, Per, RatedLine, Total};
 
 use crate::output::Cell;
 
@@ -30,6 +31,28 @@ pub fn amount_json(amount: &Amount) -> Value {
         "denominator": amount.denominator().to_string(),
         "currency": amount.currency().code(),
     })
+}
+
+/// A sum: as an amount, or where it is cut, its decimals and the mark.
+pub fn total_text(total: &Total) -> String {
+    if total.is_exact { amount_text(&total.amount) } else { total.to_decimal_text(CUT_DECIMALS) }
+}
+
+/// [`amount_json`] of a sum. One that is cut says so.
+pub fn total_json(total: &Total) -> Value {
+    let mut object = amount_json(&total.amount);
+    mark_cut(total, &mut object);
+    object
+}
+
+/// Says of a sum that is cut how it is.
+pub fn mark_cut(total: &Total, object: &mut Value) {
+    if !total.is_exact {
+        object["exact"] = json!(false);
+        object["note"] = json!(format!(
+            "not summable exactly; to {CUT_DECIMALS} decimals, rounded towards zero"
+        ));
+    }
 }
 
 /// What the unit price is multiplied by: units, times their `per` where they are held.

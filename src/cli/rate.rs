@@ -5,9 +5,10 @@ use clap::Args;
 use turnpike_books::{Books, RunRecord};
 use turnpike_lake::Lake;
 use turnpike_rating::{RatingProgress, Window, difference};
-use turnpike_schemas::{Amount, Instant, Period, Rounding};
+use turnpike_schemas::{Amount, Instant, Period, Rounding, Total};
 
 use crate::app::App;
+use crate::cli::amounts::mark_cut;
 use crate::cli::compare::{difference_json, difference_text};
 use crate::fault::{Blame as _, Kind, fault};
 use crate::jobs::{self, Against, Earlier, RateReport};
@@ -136,8 +137,8 @@ impl Rate {
 }
 
 /// An exact amount for people: its decimals, and what it rounds to.
-pub fn exact_text(amount: &Amount) -> String {
-    amount.to_decimal_text(12)
+pub fn exact_text(total: &Total) -> String {
+    total.to_decimal_text(12)
 }
 
 pub fn rounded_text(amount: &Amount) -> String {
@@ -154,7 +155,7 @@ fn revision(
 ) -> anyhow::Result<String> {
     let plain = text(report, format);
     let Some(against) = against else { return Ok(plain) };
-    let found = difference(&against.lines, &report.lines).context("comparing with the run")?;
+    let found = difference(&against.lines, &report.lines);
     let (run, label) = (&report.record.run, report.record.label.as_str());
     Ok(match format {
         Format::Csv => plain,
@@ -193,7 +194,7 @@ fn text(report: &RateReport, format: Format) -> String {
                 totals.push(vec![
                     Cell::text(total.currency()),
                     Cell::Decimal(exact_text(total)),
-                    Cell::Decimal(rounded_text(total)),
+                    Cell::Decimal(rounded_text(&total.amount)),
                 ]);
             }
             let summary = fields(report).text(format);
@@ -225,12 +226,14 @@ fn json(report: &RateReport) -> String {
         return fields;
     };
     let totals = report.record.totals.iter().map(|total| {
-        serde_json::json!({
+        let mut object = serde_json::json!({
             "currency": total.currency().code(),
             "amount": exact_text(total),
-            "numerator": total.numerator().to_string(),
-            "denominator": total.denominator().to_string(),
-        })
+            "numerator": total.amount.numerator().to_string(),
+            "denominator": total.amount.denominator().to_string(),
+        });
+        mark_cut(total, &mut object);
+        object
     });
     object.insert("totals".to_owned(), totals.collect());
     let parked = report.parked.iter().map(|parked| {

@@ -211,9 +211,8 @@ fn account(text: &mut String, customer: &Customer, changed_at: &str) {
         "\n[[account]]\nid = \"{}\"\nname = \"{}\"\nseller = \"{}\"\ntime_zone = \"{}\"\n",
         customer.id, identity.name, site.party, site.time_zone
     );
-    if customer.oddity != Oddity::Parked {
-        let _ = writeln!(text, "currency = \"{}\"", site.currency);
-    }
+    let currency = if customer.oddity == Oddity::Parked { "none" } else { site.currency };
+    let _ = writeln!(text, "currency = \"{currency}\"");
     if customer.oddity == Oddity::Abroad {
         text.push_str("tax_category = \"reverse-charge\"\n");
     }

@@ -124,8 +124,7 @@ fn a_book_is_warned_of_what_will_be_parked() {
         let found = ran.stderr.lines().any(|said| names(said) && said.contains(words));
         assert!(found, "no warning of {words:?} on line {line}: {ran}");
     };
-    // The header of the account's table stands a line above its id.
-    warned(line("id = \"penniless\"") - 1, "without a currency");
+    warned(line("currency = \"none\""), "bills of the account will be parked");
     let last = std::fs::read_to_string(path("book.toml")).unwrap().lines().count() - 1;
     warned(last, "owner `native/torn`");
 }

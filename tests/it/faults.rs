@@ -21,6 +21,7 @@ mod poison;
 mod rated;
 mod row;
 mod soak;
+mod sums;
 mod sweep;
 mod time;
 mod tools;

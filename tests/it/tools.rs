@@ -3,7 +3,9 @@
 mod book;
 mod compare;
 mod explain;
+mod hashmap;
 mod live;
+mod peers;
 mod quote;
 mod revision;
 mod sums;

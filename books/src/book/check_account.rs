@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 use turnpike_schemas::party::TariffAssignment;
-use turnpike_schemas::{Account, AccountId, Currency, OwnerRef, OwnerRule, Tariff, TariffId};
+use turnpike_schemas::{Account, AccountId, OwnerRef, OwnerRule, Tariff, TariffId};
 
 use super::check_party::{address, email};
 use super::known::{Ids, Known};
@@ -31,7 +31,7 @@ pub(super) fn accounts(
         }
         let account = account(&mut table, log, known, id, &mut claims);
         if let Some(account) = &account {
-            warn_currency(&table, log, account, tariffs);
+            check_currency(&table, log, account, tariffs);
         }
         table.finish(log);
         accounts.extend(account);
@@ -50,10 +50,7 @@ fn account(
 ) -> Option<Account> {
     let name = table.text(log, "name");
     let seller = known.parties.named(table, log, "seller");
-    let currency = table.parsed_opt::<Currency>(log, "currency");
-    if !table.has("currency") {
-        log.warn(&table.place, "account without a currency: it will be parked");
-    }
+    let currency = value::currency(table, log, "bills of the account");
     let time_zone = time_zone(table, log);
     // Days are local to the account; where its zone is wrong, UTC serves to read on.
     let zone = time_zone.unwrap_or(Tz::UTC);
@@ -68,7 +65,7 @@ fn account(
         id: id?.value,
         name: name?.value,
         seller: seller?.value,
-        currency: currency.map(|at| at.value),
+        currency,
         time_zone: time_zone?,
         address,
         tax_id,
@@ -113,28 +110,34 @@ fn assignments(
         let tariff = tariff.value.clone();
         return vec![TariffAssignment { tariff, valid_from: None, valid_to: None }];
     }
-    let mut assigned: Vec<(TariffId, Span, Place)> = Vec::new();
+    let mut assigned: Vec<(TariffId, Span, Place, bool)> = Vec::new();
     for mut inner in tables {
         let tariff = known.tariffs.named(&mut inner, log, "tariff");
         let span = span::read(&mut inner, log, zone);
+        let after_gap = inner.flag(log, "gap");
         let place = inner.place.clone();
         inner.finish(log);
         if let Some(tariff) = tariff {
-            assigned.push((tariff.value, span, place));
+            assigned.push((tariff.value, span, place, after_gap));
         }
     }
     let dated = || {
         assigned
             .iter()
-            .map(|(tariff, span, place)| Dated { name: tariff.as_str(), span: *span, place })
+            .map(|(tariff, span, place, after_gap)| Dated {
+                name: tariff.as_str(),
+                span: *span,
+                place,
+                after_gap: *after_gap,
+            })
             .collect::<Vec<_>>()
     };
-    span::check_overlaps(log, "the assignment of tariff", dated(), Overlap::Warning);
-    span::warn_gaps(log, "account", dated());
+    span::check_overlaps(log, "the assignment of tariff", dated(), Overlap::Mistake);
+    span::check_gaps(log, "account", dated(), false);
     assigned.sort_by(|a, b| (a.1.from, &a.0).cmp(&(b.1.from, &b.0)));
     assigned
         .into_iter()
-        .map(|(tariff, span, _)| TariffAssignment {
+        .map(|(tariff, span, ..)| TariffAssignment {
             tariff,
             valid_from: span.from,
             valid_to: span.to,
@@ -170,14 +173,19 @@ fn warn_shared_owners(log: &mut Log, claims: Claims) {
     for (owner, claims) in claims {
         let dated = claims
             .iter()
-            .map(|(account, span, place)| Dated { name: account.as_str(), span: *span, place })
+            .map(|(account, span, place)| Dated {
+                name: account.as_str(),
+                span: *span,
+                place,
+                after_gap: false,
+            })
             .collect();
         let what = format!("owner `{owner}`: its usage would be billed twice; account");
         span::check_overlaps(log, &what, dated, Overlap::Warning);
     }
 }
 
-fn warn_currency(table: &Table<'_, '_>, log: &mut Log, account: &Account, tariffs: &[Tariff]) {
+fn check_currency(table: &Table<'_, '_>, log: &mut Log, account: &Account, tariffs: &[Tariff]) {
     let Some(currency) = account.currency else { return };
     for assigned in &account.tariffs {
         let tariff = tariffs.iter().find(|tariff| tariff.id == assigned.tariff);
@@ -185,11 +193,10 @@ fn warn_currency(table: &Table<'_, '_>, log: &mut Log, account: &Account, tariff
             && priced != currency
         {
             let message = format!(
-                "account `{}` is billed in {currency} and its tariff `{}` is priced in {priced}: it \
-                 will be parked",
+                "account `{}` is billed in {currency} and its tariff `{}` is priced in {priced}",
                 account.id, assigned.tariff
             );
-            log.warn(&table.place, message);
+            log.mistake(&table.place_of(log, "currency"), message);
         }
     }
 }

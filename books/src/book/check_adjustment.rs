@@ -102,6 +102,8 @@ fn adjustment(
         let services = table.texts(log, "services");
         scope.services = services.iter().map(|service| service.value.clone()).collect();
         scope.fees = table.flag(log, "fees");
+        scope.usage_only =
+            table.has("fees") && !scope.fees && scope.is_open() && services.is_empty();
         later.extend(services.into_iter().map(Later::Service));
     }
     let pool = match kind {
@@ -115,7 +117,10 @@ fn adjustment(
         later.push(Later::Windows { scope: scope.clone(), place });
     }
     let kind = match kind {
-        Kind::Allowance => allowance(table, log, context, (&meters, &scope, rates), later),
+        Kind::Allowance => {
+            let of = (name.as_ref(), meters.as_slice(), &scope);
+            allowance(table, log, context, of, rates, later)
+        }
         kind => amount_kind(table, log, kind),
     };
     later.extend(named.into_iter().map(Later::Rate));
@@ -133,10 +138,11 @@ fn allowance(
     table: &mut Table<'_, '_>,
     log: &mut Log,
     context: &Context<'_>,
-    (meters, scope, rates): (&[At<MeterId>], &AdjustmentScope, &Rates),
+    (name, meters, scope): (Option<&At<String>>, &[At<MeterId>], &AdjustmentScope),
+    rates: &Rates,
     later: &mut Vec<Later>,
 ) -> Option<AdjustmentKind> {
-    let quantity_nano = number::needed(table, log, "quantity", &number::SIZE);
+    let quantity_nano = number::large_needed(table, log, "quantity", &number::SIZE);
     let unit = table.text(log, "unit");
     let own: Vec<&Rate> = rates.all.iter().map(|(rate, _)| rate).collect();
     let ids: Vec<MeterId> = if meters.is_empty() {
@@ -164,7 +170,8 @@ fn allowance(
     let found = found?;
     let place = unit.place;
     let (meters, rates) = (ids.into_iter().collect(), scope.rates.clone());
-    later.push(Later::Allowance { meters, rates, unit: found.clone(), place });
+    let name = name?.value.clone();
+    later.push(Later::Allowance { name, meters, rates, unit: found.clone(), place });
     Some(AdjustmentKind::Allowance { quantity_nano: quantity_nano?, unit: found })
 }
 
@@ -173,7 +180,7 @@ fn amount_kind(table: &mut Table<'_, '_>, log: &mut Log, kind: Kind) -> Option<A
         let rate_nano = number::percent(table, log, "percent", Some(number::WHOLE_NANO))?;
         return Some(AdjustmentKind::Discount { rate_nano });
     }
-    let amount = number::needed(table, log, "amount", &number::AMOUNT);
+    let amount = number::large_needed(table, log, "amount", &number::AMOUNT);
     if kind == Kind::Credit {
         return Some(AdjustmentKind::Credit { amount_nano: amount? });
     }

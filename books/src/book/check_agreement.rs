@@ -37,7 +37,12 @@ pub(super) fn agreements(
     for agreements in of_franchisee.into_values() {
         let dated = agreements
             .iter()
-            .map(|(id, span, place)| Dated { name: id.as_str(), span: *span, place })
+            .map(|(id, span, place)| Dated {
+                name: id.as_str(),
+                span: *span,
+                place,
+                after_gap: false,
+            })
             .collect();
         span::check_overlaps(log, "agreement", dated, Overlap::Mistake);
     }

@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 
 use turnpike_schemas::tariff::{
-    CapacityLimit, CapacityTier, DayCount, FeeAmount, FeeEvery, Proration,
+    CapacityLimit, CapacityTier, DayCount, FeeAmount, FeeEvery, Proration, ZeroUsage,
 };
 use turnpike_schemas::{Fee, RoundTo};
 
 use super::check_rate::{ROUND_TO, price_unit};
+use super::check_scope::Later;
 use super::check_tariff::Context;
 use super::check_tiers;
 use super::reader::{At, Log, Place, Table, text_of, wrong_type};
 use super::{number, value};
 
 const EVERY: [(&str, FeeEvery); 2] = [("month", FeeEvery::Month), ("once", FeeEvery::Once)];
+/// What a capacity fee comes to without usage: nothing, or its first tier.
+const ZERO_USAGES: [(&str, ZeroUsage); 2] =
+    [("free", ZeroUsage::Free), ("first-tier", ZeroUsage::FirstFlat)];
 /// Most decimals of a ratio of days: with 9 of the price, far within what is exact.
 const RATIO_DECIMALS_MAX: i64 = 18;
 
@@ -26,7 +30,13 @@ enum By {
 
 const BYS: [(&str, By); 3] = [("none", By::None), ("second", By::Second), ("day", By::Day)];
 
-pub(super) fn fees(table: &mut Table<'_, '_>, log: &mut Log, context: &Context<'_>) -> Vec<Fee> {
+/// The fees. What can only be checked against all tariffs is put into `later`.
+pub(super) fn fees(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    context: &Context<'_>,
+    later: &mut Vec<Later>,
+) -> Vec<Fee> {
     let mut fees = Vec::new();
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
     for mut inner in table.tables(log, "fee") {
@@ -37,7 +47,7 @@ pub(super) fn fees(table: &mut Table<'_, '_>, log: &mut Log, context: &Context<'
             let message = format!("a fee on line {first} is named `{}` already", name.value);
             log.mistake(&name.place, message);
         }
-        fees.extend(fee(&mut inner, log, context, name));
+        fees.extend(fee(&mut inner, log, context, name, later));
         inner.finish(log);
     }
     fees
@@ -48,6 +58,7 @@ fn fee(
     log: &mut Log,
     context: &Context<'_>,
     name: Option<At<String>>,
+    later: &mut Vec<Later>,
 ) -> Option<Fee> {
     let service = table.text(log, "service");
     let tax = context.known.taxes.named(table, log, "tax");
@@ -60,7 +71,7 @@ fn fee(
         }
         proration = Proration::None;
     }
-    let amount = amount(table, log, context);
+    let amount = amount(table, log, context, later);
     Some(Fee {
         name: name?.value,
         service: service?.value,
@@ -71,34 +82,46 @@ fn fee(
     })
 }
 
-fn amount(table: &mut Table<'_, '_>, log: &mut Log, context: &Context<'_>) -> Option<FeeAmount> {
+fn amount(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    context: &Context<'_>,
+    later: &mut Vec<Later>,
+) -> Option<FeeAmount> {
     match (table.has("amount"), table.has("tiers")) {
         (true, true) => {
-            table.pass_over(&["amount", "tiers", "limited"]);
+            table.pass_over(&["amount", "tiers", "limited", "zero_usage"]);
             let place = table.place_of(log, "tiers");
             log.mistake(&place, "write either an `amount` or `tiers`");
             None
         }
         (_, false) => {
             table.pass_over(&["tiers"]);
-            let amount_nano = number::needed(table, log, "amount", &number::AMOUNT)?;
+            let amount_nano = number::large_needed(table, log, "amount", &number::AMOUNT)?;
             Some(FeeAmount::Flat { amount_nano })
         }
-        (false, true) => capacity(table, log, context),
+        (false, true) => capacity(table, log, context, later),
     }
 }
 
 /// `tiers = [{ up_to = { vcpu = "10", memory = "64 GiB" }, amount = "10" }, { amount = "30" }]`.
-fn capacity(table: &mut Table<'_, '_>, log: &mut Log, context: &Context<'_>) -> Option<FeeAmount> {
+fn capacity(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    context: &Context<'_>,
+    later: &mut Vec<Later>,
+) -> Option<FeeAmount> {
     table.pass_over(&["amount"]);
     let limited = table.flag(log, "limited");
+    let zero_usage = value::word(table, log, "zero_usage", &ZERO_USAGES);
+    let zero_usage = zero_usage.unwrap_or(ZeroUsage::FirstFlat);
     let tables = check_tiers::tables(table, log)?;
     let count = tables.len();
     let mut tiers: Vec<(CapacityTier, Place)> = Vec::new();
     for mut inner in tables {
         let place = inner.place.clone();
-        let up_to = limits(&mut inner, log, context);
-        let amount_nano = number::needed(&mut inner, log, "amount", &number::PRICE);
+        let up_to = limits(&mut inner, log, context, later);
+        let amount_nano = number::large_needed(&mut inner, log, "amount", &number::PRICE);
         inner.finish(log);
         let (Some(up_to), Some(amount_nano)) = (up_to, amount_nano) else { continue };
         let tier = CapacityTier { up_to, amount_nano };
@@ -122,13 +145,14 @@ fn capacity(table: &mut Table<'_, '_>, log: &mut Log, context: &Context<'_>) -> 
     }
     let complete = tiers.len() == count;
     let tiers = tiers.into_iter().map(|(tier, _)| tier).collect();
-    complete.then_some(FeeAmount::Capacity { tiers })
+    complete.then_some(FeeAmount::Capacity { tiers, zero_usage })
 }
 
 fn limits(
     table: &mut Table<'_, '_>,
     log: &mut Log,
     context: &Context<'_>,
+    later: &mut Vec<Later>,
 ) -> Option<Vec<CapacityLimit>> {
     let Some(inner) = table.table_opt(log, "up_to") else {
         return (!table.has("up_to")).then(Vec::new);
@@ -136,8 +160,11 @@ fn limits(
     let mut limits = Vec::new();
     let mut complete = true;
     for (key, raw) in inner.entries(log) {
+        let place = raw.place.clone();
         let limit = limit(log, context, &key, raw);
         complete &= limit.is_some();
+        let meter = limit.as_ref().map(|limit| limit.meter.clone());
+        later.extend(meter.map(|meter| Later::Capacity(At { value: meter, place })));
         limits.extend(limit);
     }
     complete.then_some(limits)
@@ -158,7 +185,7 @@ fn limit(
         Some((quantity, unit)) => (quantity.to_owned(), Some(unit.trim_start().to_owned())),
         None => (text.value.clone(), None),
     };
-    let quantity_nano = match number::from_text(&quantity, &number::SIZE) {
+    let quantity_nano = match number::large_from_text(&quantity, &number::SIZE) {
         Ok(quantity) => Some(quantity),
         Err(problem) => {
             log.mistake(&text.place, format!("`{key}` is {problem}"));
@@ -176,7 +203,7 @@ fn limit(
 /// Whether whatever fits in `tier` fits in `other` too.
 fn takes_all_of(other: &CapacityTier, tier: &CapacityTier) -> bool {
     let size =
-        |limit: &CapacityLimit| i128::from(limit.quantity_nano) * i128::from(limit.unit.base_units);
+        |limit: &CapacityLimit| limit.quantity_nano.saturating_mul(limit.unit.base_units.into());
     other.up_to.iter().all(|limit| {
         tier.up_to.iter().any(|own| own.meter == limit.meter && size(own) <= size(limit))
     })

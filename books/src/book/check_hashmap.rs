@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
-use turnpike_schemas::tariff::{HashMapCost, HashMapGroup, HashMapKind, HashMapRule};
+use turnpike_schemas::tariff::{HashMapCost, HashMapGroup, HashMapKind, HashMapRule, WideNumber};
 
 use super::number;
 use super::reader::{Log, Place, Table};
@@ -49,12 +49,12 @@ fn cost(table: &mut Table<'_, '_>, log: &mut Log) -> Option<HashMapCost> {
     let field = table.text_opt(log, "field").map(|field| field.value);
     let value = table.text_opt(log, "value").map(|value| value.value);
     let level = number::optional(table, log, "at_least", &number::LEVEL);
-    let flat = number::optional(table, log, "cost", &number::COST);
-    let factor = number::optional(table, log, "factor", &number::FACTOR);
+    let flat = number::wide_optional(table, log, "cost", &number::COST);
+    let factor = number::wide_optional(table, log, "factor", &number::COST_FACTOR);
     let project = table.text_opt(log, "project").map(|project| project.value);
     let Span { from: valid_from, to: valid_to } = span::read(table, log, Tz::UTC);
     let rule = rule(table, log, value, level);
-    let (cost, nano) = match (table.has("cost"), table.has("factor")) {
+    let (cost, number) = match (table.has("cost"), table.has("factor")) {
         (true, false) => (HashMapKind::Flat, flat),
         (false, true) => (HashMapKind::Rate, factor),
         _ => {
@@ -62,7 +62,17 @@ fn cost(table: &mut Table<'_, '_>, log: &mut Log) -> Option<HashMapCost> {
             return None;
         }
     };
-    Some(HashMapCost { field, rule: rule?, cost, nano: nano?, project, valid_from, valid_to })
+    let number = number?;
+    let nano = nano_of(&number);
+    let (nano, wide) = (nano.unwrap_or(0), nano.is_none().then_some(number));
+    Some(HashMapCost { field, rule: rule?, cost, nano, wide, project, valid_from, valid_to })
+}
+
+/// An integer of 10^-9, where the number is one that fits.
+fn nano_of(number: &WideNumber) -> Option<i64> {
+    let more = 9_u32.checked_sub(number.decimals)?;
+    let nano = number.value.checked_mul(10_i128.checked_pow(more)?)?;
+    i64::try_from(nano).ok()
 }
 
 fn rule(

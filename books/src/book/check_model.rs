@@ -55,7 +55,7 @@ const KINDS: [(&str, Kind); 11] = [
     ("hashmap", Kind::HashMap),
 ];
 /// Every key of every model.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "price",
     "tiers",
     "by",
@@ -70,6 +70,7 @@ const KEYS: [&str; 20] = [
     "minimum",
     "maximum",
     "policy",
+    "limited",
     "series",
     "attribute",
     "basis",
@@ -206,10 +207,12 @@ fn percentage(table: &mut Table<'_, '_>, log: &mut Log) -> Option<Percentage> {
     })
 }
 
-/// The last tier may be limited: then what exceeds all blocks parks the account.
+/// The last tier may be limited, where the rate says so: then what exceeds all blocks parks the
+/// account.
 fn blocks(table: &mut Table<'_, '_>, log: &mut Log) -> Option<PriceModel> {
     let policies = [("all-tiers", BlockPolicy::AllTiers), ("top-tier", BlockPolicy::TopTier)];
     let policy = value::word_needed(table, log, "policy", &policies);
+    let limited_is_meant = table.flag(log, "limited");
     let mut tiers: Vec<BlockTier> = Vec::new();
     let mut last = None;
     let tables = check_tiers::tables(table, log)?;
@@ -229,8 +232,12 @@ fn blocks(table: &mut Table<'_, '_>, log: &mut Log) -> Option<PriceModel> {
             tiers.push(BlockTier { size_nano, price_nano, blocks_max });
         }
     }
-    if let Some((true, place)) = last {
-        log.warn(&place, "the last tier has a `blocks_max`: usage above it parks the account");
+    if let Some((true, place)) = last
+        && !limited_is_meant
+    {
+        let message = "a gap: what exceeds the `blocks_max` of the last tier has no price; leave \
+                       it out, or write `limited = true` to park such accounts";
+        log.mistake(&place, message);
     }
     (tiers.len() == count).then_some(PriceModel::Blocks { policy: policy?, tiers })
 }

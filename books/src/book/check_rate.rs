@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use toml::de::DeValue;
-use turnpike_schemas::tariff::{Place as Where, UnitRounding};
-use turnpike_schemas::{Aggregation, Meter, Per, Pool, PriceUnit, Rate, RoundTo};
+use turnpike_schemas::tariff::{Place as Where, UnitRounding, ZeroUsage};
+use turnpike_schemas::{Aggregation, Meter, Per, Pool, PriceModel, PriceUnit, Rate, RoundTo};
 
 use super::check_model::{self, Cell, Priced};
 use super::check_tariff::Context;
@@ -84,6 +84,14 @@ fn rate(
     let bad_window = table.has("window") && window_seconds.is_none();
     let tax = context.known.taxes.named(table, log, "tax").filter(|_| !bad_window);
     let priced = check_model::read(table, log, context, meter);
+    if let Some(Priced::One(model, _)) = &priced {
+        if round_units.is_some() {
+            check_rounded(table, log, model, meter);
+        }
+        if pool != Pool::Account || window_seconds.is_some() {
+            check_zero_usage(table, log, model);
+        }
+    }
     let (Some(meter), Some(per), Some(unit), Some(tax), Some(priced)) =
         (meter, per, unit, tax, priced)
     else {
@@ -106,6 +114,33 @@ fn rate(
         Priced::Matrix(cells) => {
             cells.into_iter().map(|cell| (of_cell(log, &rate, &cell), cell.place)).collect()
         }
+    }
+}
+
+/// Rounding units says what they come to only where a unit has one price: units of several prices,
+/// by time, event or level, would be rounded at none of them.
+fn check_rounded(table: &Table<'_, '_>, log: &mut Log, model: &PriceModel, meter: Option<&Meter>) {
+    // Of a sum nothing is held: that is told already.
+    let no_level = table.has("by") && meter.is_none_or(|m| m.aggregation == Aggregation::Sum);
+    if model.is_pieced() || model.wants_steps() && !no_level {
+        let message = "the units of this model are priced piece by piece, so that there is no one \
+                       price at which their sum could be rounded: leave `round_units` out";
+        log.mistake(&table.place_of(log, "round_units"), message);
+    }
+}
+
+/// Nobody knows the members of a smaller pool than the account, nor its windows, before they use
+/// anything.
+fn check_zero_usage(table: &Table<'_, '_>, log: &mut Log, model: &PriceModel) {
+    let zero_usage = match model {
+        PriceModel::Graduated(tiers) | PriceModel::Volume(tiers) => tiers.zero_usage,
+        PriceModel::GraduatedPercentage { zero_usage, .. } => *zero_usage,
+        _ => ZeroUsage::Free,
+    };
+    if zero_usage == ZeroUsage::FirstFlat {
+        let message = "without usage nobody knows which projects, sites, resources or windows would \
+                       owe the fee: leave `pool` and `window` out, or `zero_usage`";
+        log.mistake(&table.place_of(log, "zero_usage"), message);
     }
 }
 

@@ -5,8 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use turnpike_schemas::meter::MeterCatalogue;
 use turnpike_schemas::tariff::AdjustmentScope;
-use turnpike_schemas::{MeterId, PriceModel, PriceUnit, Rate, Tariff, TariffId, TariffVersionId};
+use turnpike_schemas::{
+    Instant, MeterId, Per, PriceModel, PriceUnit, Rate, Tariff, TariffId, TariffVersion,
+    TariffVersionId,
+};
 
+use super::check_capacity;
 use super::reader::{At, Log, Place, listed};
 
 /// The rates that a name stands for: those of this name, or all of a matrix.
@@ -26,8 +30,17 @@ pub(super) enum Later {
     Rate(At<String>),
     /// A meter or a fee has to belong to this service.
     Service(At<String>),
-    /// Each meter has to be priced in this unit.
-    Allowance { meters: BTreeSet<MeterId>, rates: BTreeSet<String>, unit: PriceUnit, place: Place },
+    /// Each meter has to be priced in this unit, and all by the same `per`: also in other versions
+    /// of the tariff, where the allowance of the same name goes on.
+    Allowance {
+        name: String,
+        meters: BTreeSet<MeterId>,
+        rates: BTreeSet<String>,
+        unit: PriceUnit,
+        place: Place,
+    },
+    /// Of a capacity fee: the meter has to be counted.
+    Capacity(At<MeterId>),
     /// One of the rates has to have a window.
     Windows { scope: AdjustmentScope, place: Place },
 }
@@ -38,6 +51,8 @@ pub(super) struct Waiting {
     pub bases: BTreeMap<TariffId, At<TariffId>>,
     /// Tariffs of which some rate could not be read: nothing can be said to be missing of them.
     pub incomplete: BTreeSet<TariffId>,
+    /// Versions that say that nothing may be in force before them, or in their base.
+    pub after_gap: BTreeSet<TariffVersionId>,
     pub later: Vec<(TariffId, TariffVersionId, Vec<Later>)>,
 }
 
@@ -65,9 +80,10 @@ pub(super) fn check(
 ) {
     for (id, base) in &waiting.bases {
         if known.check(log, base.clone()).is_some() {
-            check_base(log, tariffs, id, base);
+            check_base(log, tariffs, id, base, waiting);
         }
     }
+    let mut allowed: BTreeMap<(&TariffId, &str), Per> = BTreeMap::new();
     for (id, version, later) in &waiting.later {
         let chain = chain(tariffs, id);
         if chain.last().is_some_and(|tariff| tariff.base.is_some())
@@ -92,9 +108,23 @@ pub(super) fn check(
                         of_meters.chain(fees.map(|fee| fee.service.as_str())).collect();
                     check_service(log, &services, service);
                 }
-                Later::Allowance { meters, rates: named, unit, place } => {
+                Later::Allowance { name, meters, rates: named, unit, place } => {
                     let rates = narrowed(&rates, named);
                     meters.iter().for_each(|meter| check_unit(log, &rates, meter, unit, place));
+                    let mut rates = rates.iter().filter(|rate| meters.contains(&rate.meter));
+                    let first = rates.next().map_or(Per::Unit, |rate| rate.per);
+                    let known = *allowed.entry((id, name)).or_insert(first);
+                    let other = std::iter::once(first).chain(rates.map(|rate| rate.per));
+                    check_per(log, known, other, place);
+                }
+                Later::Capacity(meter) => {
+                    // The fee of a base may be about what those on top of it price.
+                    let family = tariffs.iter().filter(|tariff| {
+                        self::chain(tariffs, &tariff.id).iter().any(|link| &link.id == id)
+                    });
+                    let above = family.flat_map(|tariff| &tariff.versions);
+                    let versions: Vec<_> = versions.iter().copied().chain(above).collect();
+                    check_capacity::check(log, &versions, meter);
                 }
                 Later::Windows { scope, place } => check_windows(log, &rates, meters, scope, place),
             }
@@ -102,7 +132,13 @@ pub(super) fn check(
     }
 }
 
-fn check_base(log: &mut Log, tariffs: &[Tariff], id: &TariffId, base: &At<TariffId>) {
+fn check_base(
+    log: &mut Log,
+    tariffs: &[Tariff],
+    id: &TariffId,
+    base: &At<TariffId>,
+    waiting: &Waiting,
+) {
     let chain = chain(tariffs, id);
     let last = chain.last().and_then(|tariff| tariff.base.as_ref());
     if last == Some(id) {
@@ -118,16 +154,39 @@ fn check_base(log: &mut Log, tariffs: &[Tariff], id: &TariffId, base: &At<Tariff
         let message = format!("tariff `{}` is priced in {other}, and this one in {own}", under.id);
         log.mistake(&base.place, message);
     }
-    let covered = |version: &turnpike_schemas::TariffVersion| {
-        under.versions.iter().any(|base| base.in_force(version.valid_from))
-    };
-    if let Some(version) = tariff.versions.iter().find(|version| !covered(version)) {
-        let message = format!(
-            "no version of the base is in force on {}, when `{}` starts",
-            version.valid_from, version.id
-        );
-        log.warn(&base.place, message);
+    if waiting.incomplete.contains(&under.id) {
+        // A version that could not be read may be the one that is missing.
+        return;
     }
+    for version in &tariff.versions {
+        if waiting.after_gap.contains(&version.id) {
+            continue;
+        }
+        if let Some(gap) = gap_below(version, under) {
+            let message = format!(
+                "no version of the base is in force from {gap} on, in the time of `{}`; write \
+                 `gap = true` in that version where usage then is to park the account",
+                version.id
+            );
+            log.mistake(&base.place, message);
+        }
+    }
+}
+
+/// The first instant of a version at which its base says nothing.
+fn gap_below(version: &TariffVersion, under: &Tariff) -> Option<Instant> {
+    // In order of `valid_from`; overlaps are reported already.
+    let mut at = version.valid_from;
+    for below in &under.versions {
+        if below.valid_from > at {
+            break;
+        }
+        at = match below.valid_to {
+            None => return None,
+            Some(end) => at.max(end),
+        };
+    }
+    version.valid_to.is_none_or(|end| at < end).then_some(at)
 }
 
 /// Those among the names; without names, all.
@@ -176,6 +235,19 @@ fn check_unit(log: &mut Log, rates: &[&Rate], meter: &MeterId, unit: &PriceUnit,
             "no rate counts meter `{meter}` in `{}`; its rates count in {}",
             unit.name,
             listed(units.iter())
+        );
+        log.mistake(place, message);
+    }
+}
+
+/// Units of a month and of an hour do not add up.
+fn check_per(log: &mut Log, known: Per, mut others: impl Iterator<Item = Per>, place: &Place) {
+    if let Some(other) = others.find(|other| *other != known) {
+        let message = format!(
+            "its units are counted per {} and per {}, which do not add up: give the rates that it \
+             bears on the same `per`, in all versions, or write an allowance for each",
+            known.as_str(),
+            other.as_str()
         );
         log.mistake(place, message);
     }

@@ -73,7 +73,7 @@ fn point(log: &mut Log, row: &Raw<'_, '_>, allowed: &str) -> Option<(At<Instant>
 /// `[[host_class]]`: what hosts of a class are rated at, from one day to another.
 pub(super) fn host_classes(root: &mut Table<'_, '_>, log: &mut Log) -> Vec<HostClass> {
     let mut classes = Vec::new();
-    let mut dated: BTreeMap<String, Vec<(Span, Place)>> = BTreeMap::new();
+    let mut dated: BTreeMap<String, Vec<(Span, Place, bool)>> = BTreeMap::new();
     for mut table in root.tables(log, "host_class") {
         let class = table.text(log, "class");
         let per_vcpu = number::optional(&mut table, log, "mips_per_vcpu", &number::MIPS);
@@ -82,10 +82,11 @@ pub(super) fn host_classes(root: &mut Table<'_, '_>, log: &mut Log) -> Vec<HostC
             log.mistake(&table.place, "a host class has `mips_per_vcpu`, `mips_per_mhz` or both");
         }
         let span = span::read(&mut table, log, Tz::UTC);
+        let after_gap = table.flag(log, "gap");
         let place = table.place.clone();
         table.finish(log);
         let Some(class) = class else { continue };
-        dated.entry(class.value.clone()).or_default().push((span, place));
+        dated.entry(class.value.clone()).or_default().push((span, place, after_gap));
         classes.push(HostClass {
             class: class.value,
             mips_per_vcpu_micro: per_vcpu,
@@ -96,10 +97,16 @@ pub(super) fn host_classes(root: &mut Table<'_, '_>, log: &mut Log) -> Vec<HostC
     }
     for (class, spans) in &dated {
         let of = || {
-            spans.iter().map(|(span, place)| Dated { name: class, span: *span, place }).collect()
+            let dated = spans.iter().map(|(span, place, after_gap)| Dated {
+                name: class,
+                span: *span,
+                place,
+                after_gap: *after_gap,
+            });
+            dated.collect()
         };
         span::check_overlaps(log, "host class", of(), Overlap::Mistake);
-        span::warn_gaps(log, &format!("host class `{class}`"), of());
+        span::check_gaps(log, &format!("host class `{class}`"), of(), false);
     }
     classes.sort_by(|a, b| (&a.class, a.valid_from).cmp(&(&b.class, b.valid_from)));
     classes

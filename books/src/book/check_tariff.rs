@@ -15,7 +15,7 @@ use super::check_scope::{self, Waiting};
 use super::known::{Ids, Known};
 use super::reader::{At, Log, Place, Table, listed, parse_at, table_of, texts_of};
 use super::span::{self, Dated, Overlap, Span};
-use super::{Places, check_adjustment, check_fee, check_rate, check_reach, value};
+use super::{Places, check_adjustment, check_capacity, check_fee, check_rate, check_reach, value};
 
 const ROUNDINGS: [(&str, Rounding); 2] =
     [("half-away-from-zero", Rounding::HalfAwayFromZero), ("half-even", Rounding::HalfEven)];
@@ -46,10 +46,7 @@ pub(super) fn tariffs(
             known.tariffs.declare(log, id);
         }
         let name = table.text(log, "name");
-        let currency = table.parsed_opt(log, "currency");
-        if !table.has("currency") {
-            log.warn(&table.place, "tariff without a currency: accounts on it will be parked");
-        }
+        let currency = value::currency(&mut table, log, "accounts on the tariff");
         let rounding = value::word(&mut table, log, "rounding", &ROUNDINGS).unwrap_or_default();
         let base = table.parsed_opt::<TariffId>(log, "base");
         let context = Context { known, meters, has_base: base.is_some() };
@@ -60,7 +57,6 @@ pub(super) fn tariffs(
             waiting.bases.insert(id.value.clone(), base.clone());
         }
         if let (Some(id), Some(name)) = (id, name) {
-            let currency = currency.map(|at| at.value);
             let base = base.map(|base| base.value);
             let (id, name) = (id.value, name.value);
             tariffs.push(Tariff { id, name, currency, rounding, base, versions });
@@ -69,6 +65,7 @@ pub(super) fn tariffs(
     tariffs.sort_by(|a, b| a.id.cmp(&b.id));
     check_scope::check(log, &tariffs, meters, &known.tariffs, &waiting);
     check_scope::expand(&mut tariffs);
+    check_capacity::count_included(&mut tariffs, meters);
     tariffs
 }
 
@@ -80,13 +77,14 @@ fn versions(
     (ids, waiting): (&mut Ids<TariffVersionId>, &mut Waiting),
     places: &mut Places,
 ) -> Vec<TariffVersion> {
-    let mut versions: Vec<(TariffVersion, Place)> = Vec::new();
+    let mut versions: Vec<(TariffVersion, Place, bool)> = Vec::new();
     let tables = table.tables(log, "version");
     if tables.is_empty() {
         log.warn(&table.place, "tariff without a version: it prices nothing");
     }
     for mut inner in tables {
         let place = inner.place.clone();
+        let after_gap = inner.flag(log, "gap");
         let version = version(&mut inner, log, context, tariff, waiting);
         inner.finish(log);
         let Some(version) = version else { continue };
@@ -95,22 +93,27 @@ fn versions(
             (super::TARIFF_VERSION, version.id.to_string()),
             (place.line, place.path.clone()),
         );
-        versions.push((version, place));
+        if after_gap {
+            waiting.after_gap.insert(version.id.clone());
+        }
+        versions.push((version, place, after_gap));
     }
     let dated = || {
         versions
             .iter()
-            .map(|(version, place)| Dated {
+            .map(|(version, place, after_gap)| Dated {
                 name: version.id.as_str(),
                 span: Span { from: Some(version.valid_from), to: version.valid_to },
                 place,
+                after_gap: *after_gap,
             })
             .collect::<Vec<_>>()
     };
     span::check_overlaps(log, "tariff version", dated(), Overlap::Mistake);
-    span::warn_gaps(log, "tariff", dated());
-    versions.sort_by_key(|(version, _)| version.valid_from);
-    versions.into_iter().map(|(version, _)| version).collect()
+    // With a base, it may mean one of that.
+    span::check_gaps(log, "tariff", dated(), context.has_base);
+    versions.sort_by_key(|(version, ..)| version.valid_from);
+    versions.into_iter().map(|(version, ..)| version).collect()
 }
 
 fn version(
@@ -130,8 +133,8 @@ fn version(
     }
     let hold = hold(table, log, context);
     let holding = holding(table, log, context);
-    let fees = check_fee::fees(table, log, context);
     let mut later = Vec::new();
+    let fees = check_fee::fees(table, log, context, &mut later);
     let adjustments = check_adjustment::adjustments(table, log, context, &rates, &mut later);
     let detail = value::word(table, log, "detail", &DETAILS).unwrap_or_default();
     check_detail(log, detail, &rates.all, &adjustments);

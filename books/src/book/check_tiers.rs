@@ -78,12 +78,12 @@ pub(super) fn tables<'a, 'i>(
 /// Follows the bounds of tiers from the lowest up.
 #[derive(Default)]
 struct Bounds {
-    last: Option<(Option<i64>, Place)>,
+    last: Option<(Option<i128>, Place)>,
 }
 
 impl Bounds {
-    fn next(&mut self, table: &mut Table<'_, '_>, log: &mut Log) -> Option<i64> {
-        let up_to = number::optional(table, log, "up_to", &number::SIZE);
+    fn next(&mut self, table: &mut Table<'_, '_>, log: &mut Log) -> Option<i128> {
+        let up_to = number::large_optional(table, log, "up_to", &number::SIZE);
         let bad = up_to.is_none() && table.has("up_to");
         match &self.last {
             Some((None, before)) => {
@@ -101,7 +101,7 @@ impl Bounds {
             _ => {}
         }
         // A bound that could not be read is no open end.
-        let known = if bad { Some(i64::MIN) } else { up_to };
+        let known = if bad { Some(i128::MIN) } else { up_to };
         self.last = Some((known, table.place.clone()));
         up_to
     }

@@ -9,6 +9,7 @@
 mod check_account;
 mod check_adjustment;
 mod check_agreement;
+mod check_capacity;
 mod check_fee;
 mod check_hashmap;
 mod check_meter;

@@ -4,7 +4,8 @@
 //! meant could only be guessed.
 
 use toml::de::DeValue;
-use turnpike_schemas::parse::{DecimalError, decimal_to_scaled};
+use turnpike_schemas::parse::{DecimalError, decimal_to_scaled, decimal_wide};
+use turnpike_schemas::tariff::{COST_DECIMALS, WideNumber};
 
 use super::reader::{Log, Raw, Table, wrong_type};
 use super::value::short;
@@ -34,7 +35,10 @@ pub(super) const PRICE: Form = nano("a price", Sign::ZeroOrMore);
 /// Nano-currency that an adjustment is about; with nothing it would do nothing.
 pub(super) const AMOUNT: Form = nano("an amount", Sign::MoreThanZero);
 /// A HashMap's cost: below zero it lowers what others of its group come to.
-pub(super) const COST: Form = nano("a cost", Sign::Any);
+pub(super) const COST: Form = Form { what: "a cost", decimals: COST_DECIMALS, sign: Sign::Any };
+/// A HashMap's factor.
+pub(super) const COST_FACTOR: Form =
+    Form { what: "a factor", decimals: COST_DECIMALS, sign: Sign::ZeroOrMore };
 pub(super) const FACTOR: Form = nano("a factor", Sign::ZeroOrMore);
 /// Units of something that cannot be empty: a tier, a package, a step.
 pub(super) const SIZE: Form = nano("a size", Sign::MoreThanZero);
@@ -72,6 +76,70 @@ pub(super) fn optional(
 }
 
 pub(super) fn of(log: &mut Log, key: &str, raw: &Raw<'_, '_>, form: &Form) -> Option<i64> {
+    read(log, key, raw, form, |text| from_text(text, form))
+}
+
+/// The most of a bound or an amount in whole units: with nine decimals it fits in 90 bits.
+const WHOLE_MOST: i128 = 1_000_000_000_000_000_000;
+
+/// A bound or an amount: an integer of 10^-9 that may be larger than a price.
+pub(super) fn large_needed(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    key: &'static str,
+    form: &Form,
+) -> Option<i128> {
+    if table.raw(log, key).is_none() {
+        return table.missing(log, key, &form.allowed());
+    }
+    large_optional(table, log, key, form)
+}
+
+pub(super) fn large_optional(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    key: &'static str,
+    form: &Form,
+) -> Option<i128> {
+    let raw = table.raw(log, key)?;
+    read(log, key, &raw, form, |text| large_from_text(text, form))
+}
+
+pub(super) fn large_from_text(text: &str, form: &Form) -> Result<i128, String> {
+    let nano = decimal_wide(text, 9).and_then(|(value, decimals)| {
+        let nano = value.checked_mul(10_i128.pow(9 - decimals));
+        nano.filter(|nano| nano.abs() <= WHOLE_MOST * i128::from(WHOLE_NANO))
+            .ok_or_else(|| DecimalError::OutOfRange(text.to_owned()))
+    });
+    match nano {
+        Err(DecimalError::OutOfRange(_)) => {
+            Err(format!("`{}`; {} is at most {WHOLE_MOST}", short(text), form.what))
+        }
+        nano => checked(text, nano, form, |nano| *nano),
+    }
+}
+
+/// A number of more digits than 64 bits hold.
+pub(super) fn wide_optional(
+    table: &mut Table<'_, '_>,
+    log: &mut Log,
+    key: &'static str,
+    form: &Form,
+) -> Option<WideNumber> {
+    let raw = table.raw(log, key)?;
+    read(log, key, &raw, form, |text| {
+        let (value, decimals) = checked(text, decimal_wide(text, form.decimals), form, |n| n.0)?;
+        Ok(WideNumber { value, decimals })
+    })
+}
+
+fn read<T>(
+    log: &mut Log,
+    key: &str,
+    raw: &Raw<'_, '_>,
+    form: &Form,
+    from_text: impl Fn(&str) -> Result<T, String>,
+) -> Option<T> {
     let text = match raw.value {
         DeValue::String(text) => text.as_ref(),
         DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
@@ -85,7 +153,7 @@ pub(super) fn of(log: &mut Log, key: &str, raw: &Raw<'_, '_>, form: &Form) -> Op
         }
         other => return wrong_type(log, &raw.place, key, other, &form.allowed()),
     };
-    match from_text(text, form) {
+    match from_text(text) {
         Ok(value) => Some(value),
         Err(problem) => {
             log.mistake(&raw.place, format!("`{key}` is {problem}"));
@@ -96,17 +164,30 @@ pub(super) fn of(log: &mut Log, key: &str, raw: &Raw<'_, '_>, form: &Form) -> Op
 
 /// Reads a number, or says what is wrong with it: the end of a sentence that starts with `is`.
 pub(super) fn from_text(text: &str, form: &Form) -> Result<i64, String> {
+    checked(text, decimal_to_scaled(text, form.decimals), form, |value| (*value).into())
+}
+
+fn checked<T>(
+    text: &str,
+    read: Result<T, DecimalError>,
+    form: &Form,
+    of: impl Fn(&T) -> i128,
+) -> Result<T, String> {
     let Form { what, decimals, sign } = form;
-    match decimal_to_scaled(text, *decimals) {
-        Ok(value) if value < 0 && *sign == Sign::ZeroOrMore => {
+    match read {
+        Ok(value) if of(&value) < 0 && *sign == Sign::ZeroOrMore => {
             Err(format!("{text}; {what} is zero or more"))
         }
-        Ok(value) if value <= 0 && *sign == Sign::MoreThanZero => {
+        Ok(value) if of(&value) <= 0 && *sign == Sign::MoreThanZero => {
             Err(format!("{text}; {what} is more than zero"))
         }
         Ok(value) => Ok(value),
         Err(DecimalError::TooManyDecimals { .. }) => {
             Err(format!("`{}`; at most {decimals} decimals are kept", short(text)))
+        }
+        Err(DecimalError::OutOfRange(_)) => {
+            let most = turnpike_schemas::parse::scaled_to_short_decimal(i64::MAX.into(), *decimals);
+            Err(format!("`{}`; {what} is at most {most}", short(text)))
         }
         Err(_) => Err(format!("`{}`; write {}", short(text), form.allowed())),
     }

@@ -58,6 +58,8 @@ pub(super) struct Dated<'a> {
     pub name: &'a str,
     pub span: Span,
     pub place: &'a Place,
+    /// It says with `gap = true` that nothing is in force before it.
+    pub after_gap: bool,
 }
 
 /// What to say of neighbours in time.
@@ -100,16 +102,39 @@ pub(super) fn check_overlaps(
     }
 }
 
-/// Warns of stretches between entries where none is in force.
-pub(super) fn warn_gaps(log: &mut Log, what: &str, mut entries: Vec<Dated<'_>>) {
+/// Reports stretches between entries where none is in force, unless the later entry says that this
+/// is meant; and an entry that says so where there is no gap, unless it may mean another one.
+pub(super) fn check_gaps(
+    log: &mut Log,
+    what: &str,
+    mut entries: Vec<Dated<'_>>,
+    may_mean_another: bool,
+) {
+    // What ends before it starts is told already.
+    let ends_first = |span: &Span| span.from.zip(span.to).is_some_and(|(from, to)| to <= from);
+    if entries.iter().any(|entry| ends_first(&entry.span)) {
+        return;
+    }
     entries.sort_by_key(|entry| (entry.span.from, entry.place.line));
-    for pair in entries.windows(2) {
-        if let (Some(end), Some(start)) = (pair[0].span.to, pair[1].span.from)
-            && end < start
-        {
-            let message = format!("{what}: nothing is in force from {end} to {start}");
-            log.warn(pair[1].place, message);
+    // Until when something is in force; `None` before the first and after an open end.
+    let mut covered: Option<Instant> = None;
+    for (index, entry) in entries.iter().enumerate() {
+        let gap = covered.zip(entry.span.from).filter(|(end, start)| end < start);
+        match gap {
+            Some((end, start)) if !entry.after_gap => {
+                let message = format!(
+                    "{what}: nothing is in force from {end} to {start}; close the gap, or write \
+                     `gap = true` here where usage in it is to park the account"
+                );
+                log.mistake(entry.place, message);
+            }
+            None if entry.after_gap && index > 0 && !may_mean_another => {
+                log.mistake(entry.place, "`gap = true`, but there is no gap before it");
+            }
+            _ => {}
         }
+        let end = entry.span.to;
+        covered = if index == 0 { end } else { covered.zip(end).map(|(a, b)| a.max(b)) };
     }
 }
 

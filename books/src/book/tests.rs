@@ -1,3 +1,4 @@
+mod counted;
 mod kept;
 mod mistakes;
 mod tariffs;
@@ -176,7 +177,12 @@ fn mistakes_of_prices_and_times_are_found_on_their_line() {
     check("price = \"0.0416\"", "price = \"0.0000000001\"", price, "at most 9 decimals");
     check("price = \"0.0416\"", "price = \"-1\"", price, "zero or more");
     check("price = \"0.0416\"", "price = \"4,16\"", price, "a decimal string such as");
-    check("price = \"0.0416\"", "price = \"99999999999\"", price, "a decimal string such as");
+    check(
+        "price = \"0.0416\"",
+        "price = \"99999999999\"",
+        price,
+        "a price is at most 9223372036.85",
+    );
     check("price = \"0.0416\"", "price = true", price, "of type boolean");
     let from = "tariff[0].version[0].valid_from";
     check("valid_from = 2026-01-01", "valid_from = \"soon\"", from, "an instant such as");
@@ -262,8 +268,8 @@ fn what_is_added_is_checked_against_what_is_there() {
                 where = { zone = \"a\" }\ntax = \"standard\"\n";
     let path = "tariff[0].version[0].rate[2]";
     add("[tariff.version.hold]", rate, rate, path, "is never reached: the one on line 51");
-    let account =
-        "[[account]]\nid = \"a1\"\nname = \"B\"\nseller = \"lyon\"\ntime_zone = \"UTC\"\n";
+    let account = "[[account]]\nid = \"a1\"\nname = \"B\"\nseller = \"lyon\"\n\
+         currency = \"EUR\"\ntime_zone = \"UTC\"\n";
     add("[[agreement]]", account, "id = \"a1\"\nname = \"B\"", "account[1].id", "already, on line");
     let agreement = "[[agreement]]\nid = \"more\"\nfranchisor = \"acme\"\nfranchisee = \"lyon\"\n\
                      valid_from = 2026-12-31\nroyalty = \"1%\"\n";
@@ -355,17 +361,86 @@ fn what_rating_will_park_is_a_warning() {
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0].contains(message), "{message:?} is not in {found:#?}");
     };
-    check("currency = \"EUR\"\ntime_zone", "time_zone", "account without a currency");
-    check("currency = \"EUR\"\nrounding", "rounding", "tariff without a currency");
+    let none = "currency = \"none\"";
+    check("currency = \"EUR\"\ntime_zone", &format!("{none}\ntime_zone"), "bills of the account");
+    check("currency = \"EUR\"\nrounding", &format!("{none}\nrounding"), "accounts on the tariff");
     check("tariff = \"basic\"\n", "", "account without a tariff");
-    check("valid_to = 2026-07-01", "valid_to = 2026-06-30", "nothing is in force from 2026-06-30");
-    check("currency = \"EUR\"\ntime_zone", "currency = \"JPY\"\ntime_zone", "priced in EUR");
     let image = "[[meter]]\nid = \"image\"\nname = \"Image\"\nservice = \"Storage\"\nunit = \"byte\"\n\
                  aggregation = \"held\"\nhold = \"existing\"\n[[source]]";
     check("[[source]]", image, "replaces the built-in");
     let owner = "[[account.owner]]\nowner = \"openstack/1\"\n";
     check("[[account.owner]]", &format!("{owner}[[account.owner]]"), "billed twice");
     check("address = { city = \"Lyon\", country = \"FR\" }\n[[account", "[[account", "an address");
+}
+
+#[test]
+fn what_nothing_says_is_refused_on_its_line() {
+    check_on(
+        "currency = \"EUR\"\ntime_zone",
+        "time_zone",
+        "[[account]]",
+        "account[0].currency",
+        "`currency` is missing: a code such as \"EUR\", or \"none\"",
+    );
+    check_on(
+        "currency = \"EUR\"\nrounding",
+        "rounding",
+        "[[tariff]]",
+        "tariff[0].currency",
+        "`currency` is missing",
+    );
+    check_on(
+        "currency = \"EUR\"\ntime_zone",
+        "currency = \"JPY\"\ntime_zone",
+        "currency = \"JPY\"",
+        "account[0].currency",
+        "billed in JPY and its tariff `basic` is priced in EUR",
+    );
+    let later = "[[tariff.version]]\nvalid_from = 2026-07-01";
+    let gap = "nothing is in force from 2026-06-30T00:00:00Z to 2026-07-01T00:00:00Z";
+    let early = "valid_to = 2026-06-30";
+    check_on("valid_to = 2026-07-01", early, later, "tariff[0].version[1]", gap);
+    let assigned = |dates: [&str; 2]| {
+        let one =
+            |dates: &str| format!("[[account.tariff_assignment]]\ntariff = \"basic\"\n{dates}\n");
+        format!("{}{}[[account.owner]]", one(dates[0]), one(dates[1]))
+    };
+    let sound = SOUND.replacen("tariff = \"basic\"\nemail", "email", 1);
+    let check = |dates: [&str; 2], message: Option<&str>| {
+        let text = sound.replacen("[[account.owner]]", &assigned(dates), 1);
+        let found = match read_book(&text) {
+            Ok(parsed) => parsed.warnings,
+            Err(mistakes) => mistakes,
+        };
+        let second = line_of(&text, "[[account.tariff_assignment]]") + 3;
+        match (found.as_slice(), message) {
+            ([], None) => {}
+            ([one], Some(message)) => {
+                assert!(read_book(&text).is_err(), "{one}");
+                assert!(one.message.contains(message), "{message:?} is not in {one}");
+                assert_eq!(one.line, second, "{one}");
+            }
+            _ => panic!("{dates:?} makes {found:#?}"),
+        }
+    };
+    let day = |key: &str, day: u32| format!("{key} = 2026-07-{day:02}");
+    let (to, from) = (day("valid_to", 10), day("valid_from", 10));
+    check([&to, &from], None);
+    check([&to, &day("valid_from", 11)], Some("nothing is in force from 2026-07-09T22:00:00Z"));
+    check([&to, &day("valid_from", 9)], Some("overlaps"));
+    check([&to, &format!("{}\ngap = true", day("valid_from", 11))], None);
+    check([&to, &format!("{from}\ngap = true")], Some("there is no gap before it"));
+}
+
+#[test]
+fn a_gap_that_is_meant_is_said() {
+    let text = SOUND.replacen("valid_to = 2026-07-01", "valid_to = 2026-06-30", 1);
+    let later = "valid_from = 2026-07-01\n";
+    let meant = text.replacen(later, &format!("{later}gap = true\n"), 1);
+    assert_eq!(read_book(&meant).map(|parsed| parsed.warnings), Ok(Vec::new()));
+    let none = SOUND.replacen(later, &format!("{later}gap = true\n"), 1);
+    let mistakes = read_book(&none).expect_err("there is no gap");
+    assert!(mistakes[0].message.contains("there is no gap"), "{mistakes:#?}");
 }
 
 #[test]

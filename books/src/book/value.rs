@@ -6,9 +6,9 @@ use toml::de::DeValue;
 use turnpike_schemas::agreement::PPM;
 use turnpike_schemas::parse::decimal_to_scaled;
 use turnpike_schemas::period::parse_day_or_instant;
-use turnpike_schemas::{Instant, PeriodError};
+use turnpike_schemas::{Currency, Instant, PeriodError};
 
-use super::reader::{At, Log, Raw, Table, listed, wrong_type};
+use super::reader::{At, Log, Raw, Table, listed, parse_at, wrong_type};
 
 /// Decimals of a percentage: parts per million.
 const PERCENT_DECIMALS: u32 = 4;
@@ -31,6 +31,27 @@ pub(super) fn percent(table: &mut Table<'_, '_>, log: &mut Log, key: &'static st
         log.mistake(&raw.place, format!("`{key}` is `{}`; write {allowed}", short(text)));
     }
     ppm
+}
+
+/// The word for a currency that is not decided yet.
+const NO_CURRENCY: &str = "none";
+
+/// `currency`, which is a code, or `"none"` where the book says that `whose` are to be parked.
+pub(super) fn currency(table: &mut Table<'_, '_>, log: &mut Log, whose: &str) -> Option<Currency> {
+    let Some(text) = table.text_opt(log, "currency") else {
+        if !table.has("currency") {
+            let allowed = format!(
+                "a code such as \"EUR\", or \"{NO_CURRENCY}\" where {whose} are to be parked"
+            );
+            return table.missing(log, "currency", &allowed);
+        }
+        return None;
+    };
+    if text.value == NO_CURRENCY {
+        log.warn(&text.place, format!("no currency: {whose} will be parked"));
+        return None;
+    }
+    parse_at(log, text).map(|at| at.value)
 }
 
 /// Seconds, from `"90s"`, `"15m"`, `"1h"`, `"1d"` or a sequence such as `"1h30m"`.

@@ -2,7 +2,7 @@
 
 mod repo;
 
-use turnpike_schemas::{AccountId, Amount, Instant, OwnerRef, ResourceId, RunId, Scope};
+use turnpike_schemas::{AccountId, Instant, OwnerRef, ResourceId, RunId, Scope, Total};
 
 use crate::store::sql;
 use crate::{Books, BooksError};
@@ -43,8 +43,8 @@ pub struct RunRecord {
     pub result_hash: String,
     pub lines: i64,
     pub accounts: i64,
-    /// Exact sums, at most one per currency.
-    pub totals: Vec<Amount>,
+    /// Sums, at most one per currency: exact, or marked.
+    pub totals: Vec<Total>,
     pub created_at: Instant,
     pub status: RunStatus,
 }

@@ -1,7 +1,7 @@
 //! Runs in SQL.
 
 use sqlx::any::AnyRow;
-use turnpike_schemas::{Amount, Currency, PriceBook, RunId, Scope};
+use turnpike_schemas::{Amount, Currency, PriceBook, RunId, Scope, Total};
 
 use super::{ParkedRecord, RunEntry, RunRecord, RunStatus, UnassignedRecord};
 use crate::BooksError;
@@ -37,12 +37,14 @@ pub(super) async fn insert(tx: &mut Tx, record: &RunRecord) -> Result<(), sqlx::
     .await?;
     for total in &record.totals {
         sqlx::query(
-            "INSERT INTO run_total (run, currency, numerator, denominator) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO run_total (run, currency, numerator, denominator, is_exact) \
+             VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(record.run.as_str())
         .bind(total.currency().code())
-        .bind(total.numerator().to_string())
-        .bind(total.denominator().to_string())
+        .bind(total.amount.numerator().to_string())
+        .bind(total.amount.denominator().to_string())
+        .bind(i64::from(total.is_exact))
         .execute(&mut **tx)
         .await?;
     }
@@ -143,7 +145,8 @@ async fn record(tx: &mut Tx, row: &AnyRow) -> Result<RunRecord, BooksError> {
     let what = "reading a run";
     let mut record = plain_record(row).map_err(sql(what))??;
     let totals = sqlx::query(
-        "SELECT currency, numerator, denominator FROM run_total WHERE run = $1 ORDER BY currency",
+        "SELECT currency, numerator, denominator, is_exact FROM run_total \
+         WHERE run = $1 ORDER BY currency",
     )
     .bind(record.run.as_str())
     .fetch_all(&mut **tx)
@@ -153,7 +156,8 @@ async fn record(tx: &mut Tx, row: &AnyRow) -> Result<RunRecord, BooksError> {
         let (numerator, denominator, currency) = total(row).map_err(sql(what))?;
         let amount = Amount::from_text(&numerator, &denominator, currency)
             .map_err(|error| corrupt("the total of run", record.run.as_str(), error))?;
-        record.totals.push(amount);
+        let is_exact = row.int("is_exact").map_err(sql(what))? != 0;
+        record.totals.push(Total { amount, is_exact });
     }
     Ok(record)
 }

@@ -1,4 +1,4 @@
-use turnpike_schemas::{Amount, Currency, PartyId, PriceBook};
+use turnpike_schemas::{Amount, Currency, PartyId, PriceBook, Total};
 
 use super::*;
 use crate::store::testing::TestBooks;
@@ -14,6 +14,7 @@ pub(crate) fn instant(text: &str) -> Instant {
 pub(crate) fn run(id: &str, label: &str, created_at: &str) -> RunRecord {
     let book: PriceBook = parse_book(BOOK).expect("the fixture is sound");
     let euro = Currency::new("EUR").expect("EUR");
+    let yen = Currency::new("JPY").expect("JPY");
     RunRecord {
         run: RunId::new(id).expect(id),
         label: label.to_owned(),
@@ -25,7 +26,10 @@ pub(crate) fn run(id: &str, label: &str, created_at: &str) -> RunRecord {
         result_hash: format!("result of {id}"),
         lines: 2,
         accounts: 1,
-        totals: vec![Amount::from_text("1", "3", euro).expect("amount")],
+        totals: vec![
+            Amount::from_text("1", "3", euro).expect("amount").into(),
+            Total { amount: Amount::from_text("2", "7", yen).expect("amount"), is_exact: false },
+        ],
         created_at: instant(created_at),
         status: RunStatus::Complete,
     }

@@ -26,6 +26,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0002_keys.sql"),
         postgres: include_str!("../../migrations/postgres/0002_keys.sql"),
     },
+    Migration {
+        version: 3,
+        name: "0003_run_totals",
+        sqlite: include_str!("../../migrations/sqlite/0003_run_totals.sql"),
+        postgres: include_str!("../../migrations/postgres/0003_run_totals.sql"),
+    },
 ];
 
 /// Keeps two processes from migrating one PostgreSQL database at once. Any number will do, as long

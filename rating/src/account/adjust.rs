@@ -256,7 +256,7 @@ struct OnePool<'p> {
 }
 
 /// The amount of an adjustment, and how it is prorated.
-fn terms_of(kind: &AdjustmentKind) -> (i64, Proration) {
+fn terms_of(kind: &AdjustmentKind) -> (i128, Proration) {
     match kind {
         AdjustmentKind::Credit { amount_nano } => (*amount_nano, Proration::None),
         AdjustmentKind::Minimum { amount_nano, proration }

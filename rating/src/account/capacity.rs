@@ -1,7 +1,8 @@
 //! Capacity fees: one price for the lowest tier into which the units of every meter named fit.
 //!
 //! Units are those gathered for the account in the month, before allowances. A meter has to have a
-//! rate to be gathered; where its use is in the fee, one at price 0.
+//! rate to be gathered: the book refuses one without, and reads one that is included as a rate at
+//! price 0.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ pub(super) fn price(
     month: &Period,
     fee: &str,
     tiers: &[CapacityTier],
-) -> Result<i64, ParkReason> {
+) -> Result<i128, ParkReason> {
     let mut exceeded = None;
     for tier in tiers {
         let mut fits = true;
@@ -35,6 +36,20 @@ pub(super) fn price(
     let meter = exceeded.map_or("-", |limit| limit.meter.as_str());
     let text = format!("the units of meter `{meter}` fit into no tier of fee `{fee}`");
     Err(ParkReason::new(ParkCode::UnpricedMeter, text))
+}
+
+/// Whether nothing is used of any meter that the tiers name.
+pub(super) fn is_unused(
+    stage: &Stage<'_, '_, '_>,
+    month: &Period,
+    tiers: &[CapacityTier],
+) -> Result<bool, ParkReason> {
+    for limit in tiers.iter().flat_map(|tier| &tier.up_to) {
+        if !units(stage, month, limit)?.is_zero() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The month's units of a meter. What is no sum (a peak, a latest value) does not add up over

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use turnpike_schemas::period::local_midnight;
-use turnpike_schemas::tariff::{FeeAmount, FeeEvery};
+use turnpike_schemas::tariff::{FeeAmount, FeeEvery, ZeroUsage};
 use turnpike_schemas::{Fee, Fraction, Instant, LineKind, Period, TariffVersion};
 
 use super::entry::Entry;
@@ -130,7 +130,14 @@ impl<'a> Due<'a> {
         let fee = self.fee;
         let price_nano = match &fee.amount {
             FeeAmount::Flat { amount_nano } => *amount_nano,
-            FeeAmount::Capacity { tiers } => capacity::price(stage, month, &fee.name, tiers)?,
+            FeeAmount::Capacity { tiers, zero_usage } => {
+                let is_free = *zero_usage == ZeroUsage::Free;
+                if is_free && capacity::is_unused(stage, month, tiers)? {
+                    0
+                } else {
+                    capacity::price(stage, month, &fee.name, tiers)?
+                }
+            }
         };
         let net = Fraction::nano(price_nano).checked_mul(&self.portion.ratio);
         let net = net.ok_or_else(overflow)?;
@@ -154,7 +161,8 @@ impl<'a> Due<'a> {
             detail,
             attributes: BTreeMap::new(),
             tax_category: fee.tax_category.clone(),
-            price: (price_nano, for_what),
+            // A price that 64 bits do not hold stands in the amount alone, as a fee's may.
+            price: (i64::try_from(price_nano).unwrap_or(0), for_what),
             amount: net,
             period: self.period,
             estimated: false,

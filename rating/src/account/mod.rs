@@ -23,6 +23,7 @@ mod place;
 mod pool;
 mod proration;
 mod scope;
+mod shadow;
 mod terms;
 #[cfg(test)]
 mod tests;

@@ -40,7 +40,9 @@ pub(super) fn covers(scope: &AdjustmentScope, origin: &Origin<'_>) -> bool {
     match origin {
         Origin::Usage { meter, service, rate } => covers_usage(scope, meter, service, rate),
         Origin::Fee { service } => {
-            scope.fees && (scope.services.is_empty() || scope.services.contains(*service))
+            scope.fees
+                && !scope.usage_only
+                && (scope.services.is_empty() || scope.services.contains(*service))
         }
         // All that it stands for has to be in the scope.
         Origin::TrueUp { scope: inner } => {
@@ -50,7 +52,9 @@ pub(super) fn covers(scope: &AdjustmentScope, origin: &Origin<'_>) -> bool {
             ) -> bool {
                 outer.is_empty() || !inner.is_empty() && inner.is_subset(outer)
             }
-            within(&inner.meters, &scope.meters)
+            // Such as a minimum of everything, which has fees in it.
+            !(scope.usage_only && (inner.is_everything() || inner.fees))
+                && within(&inner.meters, &scope.meters)
                 && within(&inner.services, &scope.services)
                 && within(&inner.rates, &scope.rates)
         }

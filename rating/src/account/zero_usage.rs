@@ -1,5 +1,6 @@
 //! The flat fee of the first tier where a rate says that it is due without usage: once for each
-//! series of units without usage in a month, under the version in force first.
+//! series of units without usage in a month, under the version in force first. A base that does not
+//! price the meter any more, since the lists above it include or price all of it, is due nothing.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,7 @@ use super::entry::Entry;
 use super::own::{OwnLine, Subject};
 use super::pool::{assigned, series_name};
 use super::scope::Origin;
+use super::shadow::Shadow;
 use super::terms::first_flat;
 use crate::parked::{ParkCode, ParkReason};
 use crate::price::{PricePool, flat_of_nothing_text};
@@ -26,8 +28,9 @@ pub(super) fn add<'a>(
             continue;
         };
         // A tariff's own rate stands before the same one of its base.
+        let mut above = Shadow::default();
         for link in stretch.links.iter().rev() {
-            for rate in &link.version.rates {
+            for rate in link.version.rates.iter().filter(|rate| !above.holds(&rate.meter)) {
                 let assigned = assigned(stage.terms.account, stretch.start).cloned();
                 let series = (month.start(), assigned, rate.meter.clone(), series_name(rate));
                 let (true, Some(flat)) = (known.insert(series.clone()), first_flat(rate)) else {
@@ -67,6 +70,7 @@ pub(super) fn add<'a>(
                     of_account: true,
                 });
             }
+            above.add(link.version);
         }
     }
     Ok(())

@@ -99,7 +99,7 @@ fn group_worth(name: &str, costs: &[Met<'_>], point: &Point<'_>) -> Result<Fract
     let mut rate = Fraction::ONE;
     let mut threshold: Option<(i64, &HashMapCost)> = None;
     for Met { cost, level } in costs {
-        let value = Fraction::nano(cost.nano);
+        let value = cost.number().ok_or_else(|| overflow(name))?;
         match (*level, cost.cost) {
             (None, HashMapKind::Flat) => flat = flat.max(value),
             (None, HashMapKind::Rate) => {
@@ -125,7 +125,7 @@ fn combine(
 ) -> Option<Fraction> {
     let (mut flat, mut rate, mut lump) = (flat, rate, Fraction::ZERO);
     if let Some(cost) = threshold {
-        let value = Fraction::nano(cost.nano);
+        let value = cost.number()?;
         match (cost.cost, &cost.field) {
             (HashMapKind::Rate, _) => rate = rate.checked_mul(&value)?,
             (HashMapKind::Flat, Some(_)) => flat = flat.checked_add(&value)?,

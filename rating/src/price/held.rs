@@ -128,8 +128,7 @@ impl Sweep {
         own: Range<usize>,
     ) -> Result<Self, ParkReason> {
         let divisor = level_divisor(pool)?;
-        let scaled =
-            |nano: i64| i128::from(nano).checked_mul(divisor).ok_or_else(|| pool.too_large("tier"));
+        let scaled = |nano: i128| nano.checked_mul(divisor).ok_or_else(|| pool.too_large("tier"));
         let mut found = Vec::with_capacity(bounds.len());
         let mut start = 0;
         for tier in bounds {

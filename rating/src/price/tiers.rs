@@ -51,7 +51,7 @@ impl Bounds<'_> {
 
     /// `Tier 2: above 10 up to 20`.
     pub fn text(&self) -> String {
-        let decimal = |nano: i64| parse::scaled_to_short_decimal(nano.into(), 9);
+        let decimal = |nano: i128| parse::scaled_to_short_decimal(nano, 9);
         let to = self.tier.up_to_nano.map(decimal);
         let from = (self.number > 1).then(|| units_text(&self.start));
         match (from, to) {

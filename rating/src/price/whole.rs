@@ -116,8 +116,8 @@ impl Whole {
 }
 
 fn tiers(tiers: &[Tier], divisor: i128, more: &str) -> Option<Vec<WholeTier>> {
-    let parts = |nano: i64| {
-        let scaled = i128::from(nano).checked_mul(divisor)?;
+    let parts = |nano: i128| {
+        let scaled = nano.checked_mul(divisor)?;
         (nano >= 0 && scaled % NANO == 0).then_some(scaled / NANO)
     };
     let mut found = Vec::with_capacity(tiers.len());

@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use ethnum::I256;
-use turnpike_schemas::amount::AmountError;
 use turnpike_schemas::{Account, Amount, Currency, Instant, Period, Pool, RunId};
 
 use super::form::{Form, Forms};
@@ -130,13 +129,12 @@ impl<'t, 'l: 't> ShortWay<'t, 'l> {
         account: &Account,
         lines: &ShortLines<'t>,
         sums: &mut SideParts,
-    ) -> Result<(), AmountError> {
+    ) {
         for (form, numerator, denominator) in &lines.worths {
             let Some(form) = &self.forms[*form as usize] else { continue };
             let of = (&form.key.meter, form.key.site.as_deref(), form.currency);
-            sums.add(&account.id, of, (*numerator, *denominator))?;
+            sums.add(&account.id, of, (*numerator, *denominator));
         }
-        Ok(())
     }
 
     /// Arranges the items of an account, and tells its currency where there are some.

@@ -144,8 +144,8 @@ fn tiers(numbers: &mut Numbers) -> Tiers {
     if found.is_empty() || !numbers.one_in(80) {
         found.push(None);
     }
-    let tier = |up_to_nano| Tier {
-        up_to_nano,
+    let tier = |up_to_nano: Option<i64>| Tier {
+        up_to_nano: up_to_nano.map(Into::into),
         price_nano: i64::try_from(numbers.next(1 << 30)).expect("price"),
         flat_nano: if numbers.one_in(300) { 3_000_000_000 } else { 0 },
     };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::ZeroUsage;
 use crate::{MeterId, PriceUnit, RoundTo, TaxCategoryId};
 
 /// One step of the visible list.
@@ -34,13 +35,22 @@ pub struct AdjustmentScope {
     /// Names of rates.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub rates: BTreeSet<String>,
-    /// Whether fees are among them. With meters, services and rates all empty: everything is.
+    /// Whether fees are among them. With meters, services and rates all empty: everything is, unless
+    /// it is of usage alone.
     #[serde(default)]
     pub fees: bool,
+    /// Usage, and no fees.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub usage_only: bool,
 }
 
 impl AdjustmentScope {
     pub fn is_everything(&self) -> bool {
+        self.is_open() && !self.usage_only
+    }
+
+    /// Whether it names no meter, service or rate.
+    pub fn is_open(&self) -> bool {
         self.meters.is_empty() && self.services.is_empty() && self.rates.is_empty()
     }
 }
@@ -49,26 +59,36 @@ impl AdjustmentScope {
 #[serde(rename_all = "kebab-case", tag = "adjust")]
 pub enum AdjustmentKind {
     /// Units of a meter that cost nothing, taken before the price model. In `unit` x the rate's `per`.
-    Allowance { quantity_nano: i64, unit: PriceUnit },
+    Allowance {
+        #[serde(with = "super::wide")]
+        quantity_nano: i128,
+        unit: PriceUnit,
+    },
     /// A share off each line: 10 % is 100,000,000.
     Discount { rate_nano: i64 },
     /// A sum off the pool, at most what the lines come to.
-    Credit { amount_nano: i64 },
+    Credit {
+        #[serde(with = "super::wide")]
+        amount_nano: i128,
+    },
     /// What the pool falls short of is billed as a true-up.
     Minimum {
-        amount_nano: i64,
+        #[serde(with = "super::wide")]
+        amount_nano: i128,
         #[serde(default)]
         proration: Proration,
     },
     /// What the pool exceeds is taken off.
     Maximum {
-        amount_nano: i64,
+        #[serde(with = "super::wide")]
+        amount_nano: i128,
         #[serde(default)]
         proration: Proration,
     },
     /// Usage up to the amount is covered; what is above costs `overage_nano` times its price.
     Commitment {
-        amount_nano: i64,
+        #[serde(with = "super::wide")]
+        amount_nano: i128,
         #[serde(default = "one_nano")]
         overage_nano: i64,
         /// What is not used is billed nevertheless.
@@ -155,24 +175,38 @@ pub enum FeeEvery {
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum FeeAmount {
     Flat {
-        amount_nano: i64,
+        #[serde(with = "super::wide")]
+        amount_nano: i128,
     },
     /// The price of the lowest tier into which the units of every meter named fit.
     Capacity {
         tiers: Vec<CapacityTier>,
+        /// Where nothing of any meter named is used.
+        #[serde(default = "first_tier", skip_serializing_if = "is_first_tier")]
+        zero_usage: ZeroUsage,
     },
+}
+
+fn first_tier() -> ZeroUsage {
+    ZeroUsage::FirstFlat
+}
+
+fn is_first_tier(zero_usage: &ZeroUsage) -> bool {
+    *zero_usage == first_tier()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapacityTier {
     /// The most units of each meter; a meter that is not named is not limited. Empty: no limit.
     pub up_to: Vec<CapacityLimit>,
-    pub amount_nano: i64,
+    #[serde(with = "super::wide")]
+    pub amount_nano: i128,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapacityLimit {
     pub meter: MeterId,
-    pub quantity_nano: i64,
+    #[serde(with = "super::wide")]
+    pub quantity_nano: i128,
     pub unit: PriceUnit,
 }

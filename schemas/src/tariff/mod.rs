@@ -3,6 +3,7 @@
 mod adjustment;
 mod model;
 mod when;
+mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +14,9 @@ pub use adjustment::{
     FeeAmount, FeeEvery, Pool, Proration,
 };
 pub use model::{
-    BlockPolicy, BlockTier, Dynamic, DynamicBasis, HashMapCost, HashMapGroup, HashMapKind,
-    HashMapRule, Package, PercentTier, Percentage, PriceModel, PriceSeries, Tier, TierBasis, Tiers,
-    ZeroUsage,
+    BlockPolicy, BlockTier, COST_DECIMALS, Dynamic, DynamicBasis, HashMapCost, HashMapGroup,
+    HashMapKind, HashMapRule, Package, PercentTier, Percentage, PriceModel, PriceSeries, Tier,
+    TierBasis, Tiers, WideNumber, ZeroUsage,
 };
 pub use when::{EVERY_DAY, TimeOfUse, WEEKEND, WORKING_DAYS};
 

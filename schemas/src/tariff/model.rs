@@ -56,7 +56,8 @@ pub struct Tiers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tier {
     /// The last unit of this tier, inclusive. `None`: all units above the tier before.
-    pub up_to_nano: Option<i64>,
+    #[serde(with = "super::wide::optional", default)]
+    pub up_to_nano: Option<i128>,
     pub price_nano: i64,
     /// Due once when a unit falls in the tier.
     #[serde(default)]
@@ -133,7 +134,8 @@ impl Percentage {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PercentTier {
-    pub up_to_nano: Option<i64>,
+    #[serde(with = "super::wide::optional", default)]
+    pub up_to_nano: Option<i128>,
     pub rate_nano: i64,
     #[serde(default)]
     pub flat_nano: i64,
@@ -195,6 +197,9 @@ pub struct HashMapCost {
     pub cost: HashMapKind,
     /// Nano-currency, or a factor of 10^-9.
     pub nano: i64,
+    /// Where it has more decimals or digits than `nano` holds: the number, of which that is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wide: Option<WideNumber>,
     /// Only for this project.
     #[serde(default)]
     pub project: Option<String>,
@@ -202,6 +207,27 @@ pub struct HashMapCost {
     pub valid_from: Option<Instant>,
     #[serde(default)]
     pub valid_to: Option<Instant>,
+}
+
+/// A decimal number: an integer of 10^-`decimals`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WideNumber {
+    #[serde(with = "crate::charge::text_i128")]
+    pub value: i128,
+    pub decimals: u32,
+}
+
+/// Decimals of a HashMap's cost: those of `CloudKitty`'s own column.
+pub const COST_DECIMALS: u32 = 28;
+
+impl HashMapCost {
+    /// The cost or factor. `None` where the book is not one of ours: too many decimals.
+    pub fn number(&self) -> Option<Fraction> {
+        match &self.wide {
+            None => Some(Fraction::nano(self.nano)),
+            Some(wide) => Fraction::decimal(wide.value, wide.decimals),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -96,7 +96,7 @@ impl Compare {
             .await;
         bar.finish_and_clear();
         let compared = compared.with_context(|| format!("comparing {}", window.label()))?;
-        output::print(&show::comparison(&compared, &window.label(), as_of, app.format)?)?;
+        output::print(&show::comparison(&compared, &window.label(), as_of, app.format))?;
         warn(&compared);
         self.check_parked(&compared)
     }
@@ -171,7 +171,7 @@ impl Compare {
             sides.push(lines);
         }
         let against = jobs::Against { run: Some(old.clone()), lines: sides.swap_remove(0) };
-        let text = show::revision(&against, &records[1].run, &records[1].label, &sides[0], app)?;
+        let text = show::revision(&against, &records[1].run, &records[1].label, &sides[0], app);
         Ok(output::print(&text)?)
     }
 

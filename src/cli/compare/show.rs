@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
 use turnpike_rating::difference::grouped;
 use turnpike_rating::{AccountDifference, Comparison, LineDifference, Side, SideKey, difference};
-use turnpike_schemas::{Amount, Currency, Instant, RatedLine, RunId};
+use turnpike_schemas::{Currency, Instant, RatedLine, RunId, WideSum};
 
 use crate::app::App;
-use crate::cli::amounts::{amount_json, amount_text, fraction_text, unit_text, units};
+use crate::cli::amounts::{amount_text, fraction_text, total_json, total_text, unit_text, units};
 use crate::cli::rate::rounded_text;
 use crate::jobs::Against;
 use crate::output::{self, Cell, Format, Table};
@@ -17,65 +16,64 @@ use crate::output::{self, Cell, Format, Table};
 type Sums = BTreeMap<(String, Currency), Side>;
 
 /// History and the other terms.
-pub fn comparison(
-    compared: &Comparison,
-    label: &str,
-    as_of: Instant,
-    format: Format,
-) -> anyhow::Result<String> {
+pub fn comparison(compared: &Comparison, label: &str, as_of: Instant, format: Format) -> String {
     let sides = compared.sides();
-    let sums = |by: fn(&SideKey) -> String| grouped(&sides, by).context("summing both sides");
+    let sums = |by: fn(&SideKey) -> String| grouped(&sides, by);
     let views = [
-        ("account", sums(|key| key.account.to_string())?),
-        ("meter", sums(|key| key.meter.to_string())?),
-        ("site", sums(|key| key.site.clone().unwrap_or_else(|| "-".to_owned()))?),
-        ("total", sums(|_| "all".to_owned())?),
+        ("account", sums(|key| key.account.to_string())),
+        ("meter", sums(|key| key.meter.to_string())),
+        ("site", sums(|key| key.site.clone().unwrap_or_else(|| "-".to_owned()))),
+        ("total", sums(|_| "all".to_owned())),
     ];
-    Ok(match format {
-        Format::Csv => rows_table(&sides)?.text(format),
+    match format {
+        Format::Csv => rows_table(&sides).text(format),
         Format::Table | Format::Html => {
-            let tables = views.iter().map(|(name, sums)| Ok(table(name, sums)?.text(format)));
-            tables.collect::<anyhow::Result<Vec<_>>>()?.join("\n")
+            let tables = views.iter().map(|(name, sums)| table(name, sums).text(format));
+            tables.collect::<Vec<_>>().join("\n")
         }
         Format::Json => {
             let mut object = json!({ "period": label, "as_of": as_of.to_string() });
             for (name, sums) in &views {
-                object[*name] = sums_json(name, sums)?;
+                object[*name] = sums_json(name, sums);
             }
-            object["rows"] = rows_json(&sides)?;
+            object["rows"] = rows_json(&sides);
             object["parked_old"] = json!(compared.parked_old);
             object["parked_new"] = json!(compared.parked_new);
             object["unassigned"] = json!(compared.unassigned.len());
             output::pretty(&object)
         }
-    })
+    }
 }
 
-fn amount_cells(side: &Side) -> anyhow::Result<Vec<Cell>> {
-    let difference = side.difference().context("the difference of two sums")?;
-    let exact = |amount: &Amount| Cell::Decimal(amount_text(amount));
-    Ok(vec![
+fn rounded(sum: &WideSum, currency: Currency) -> String {
+    rounded_text(&sum.total(currency).amount)
+}
+
+fn amount_cells(side: &Side, currency: Currency) -> Vec<Cell> {
+    let difference = side.difference();
+    let exact = |sum: &WideSum| Cell::Decimal(total_text(&sum.total(currency)));
+    vec![
         exact(&side.old),
         exact(&side.new),
         exact(&difference),
-        Cell::Decimal(rounded_text(&difference)),
-    ])
+        Cell::Decimal(rounded(&difference, currency)),
+    ]
 }
 
-fn table(name: &'static str, sums: &Sums) -> anyhow::Result<Table> {
+fn table(name: &'static str, sums: &Sums) -> Table {
     let mut table = Table::new(&[name, "currency", "old", "new", "difference", "rounded"]);
     for ((key, currency), side) in sums {
         let mut row = vec![Cell::text(key), Cell::text(currency)];
         // People read money; what is exact stands in the difference and in the other formats.
-        row.push(Cell::Decimal(rounded_text(&side.old)));
-        row.push(Cell::Decimal(rounded_text(&side.new)));
-        row.extend(amount_cells(side)?.split_off(2));
+        row.push(Cell::Decimal(rounded(&side.old, *currency)));
+        row.push(Cell::Decimal(rounded(&side.new, *currency)));
+        row.extend(amount_cells(side, *currency).split_off(2));
         table.push(row);
     }
-    Ok(table)
+    table
 }
 
-fn rows_table(sides: &BTreeMap<SideKey, Side>) -> anyhow::Result<Table> {
+fn rows_table(sides: &BTreeMap<SideKey, Side>) -> Table {
     let mut table = Table::new(&[
         "account",
         "meter",
@@ -93,40 +91,40 @@ fn rows_table(sides: &BTreeMap<SideKey, Side>) -> anyhow::Result<Table> {
             Cell::optional(key.site.as_ref()),
             Cell::text(key.currency),
         ];
-        row.extend(amount_cells(side)?);
+        row.extend(amount_cells(side, key.currency));
         table.push(row);
     }
-    Ok(table)
+    table
 }
 
-fn side_json(side: &Side) -> anyhow::Result<Value> {
-    let difference = side.difference().context("the difference of two sums")?;
-    Ok(json!({
-        "old": amount_json(&side.old),
-        "new": amount_json(&side.new),
-        "difference": amount_json(&difference),
-        "difference_rounded": rounded_text(&difference),
-    }))
+fn side_json(side: &Side, currency: Currency) -> Value {
+    let difference = side.difference();
+    json!({
+        "old": total_json(&side.old.total(currency)),
+        "new": total_json(&side.new.total(currency)),
+        "difference": total_json(&difference.total(currency)),
+        "difference_rounded": rounded(&difference, currency),
+    })
 }
 
-fn sums_json(name: &str, sums: &Sums) -> anyhow::Result<Value> {
+fn sums_json(name: &str, sums: &Sums) -> Value {
     let rows = sums.iter().map(|((key, currency), side)| {
-        let mut row = side_json(side)?;
+        let mut row = side_json(side, *currency);
         row[name] = json!(key);
         row["currency"] = json!(currency.code());
-        Ok(row)
+        row
     });
     rows.collect()
 }
 
-fn rows_json(sides: &BTreeMap<SideKey, Side>) -> anyhow::Result<Value> {
+fn rows_json(sides: &BTreeMap<SideKey, Side>) -> Value {
     let rows = sides.iter().map(|(key, side)| {
-        let mut row = side_json(side)?;
+        let mut row = side_json(side, key.currency);
         row["account"] = json!(key.account);
         row["meter"] = json!(key.meter);
         row["site"] = json!(key.site);
         row["currency"] = json!(key.currency.code());
-        Ok(row)
+        row
     });
     rows.collect()
 }
@@ -138,13 +136,13 @@ pub fn revision(
     label: &str,
     new: &[RatedLine],
     app: &App,
-) -> anyhow::Result<String> {
-    let found = difference(&against.lines, new).context("comparing two runs")?;
-    Ok(match app.format {
+) -> String {
+    let found = difference(&against.lines, new);
+    match app.format {
         Format::Json => output::pretty(&difference_json(against, run, label, &found)),
         Format::Csv => lines_table(label, &found).text(Format::Csv),
         Format::Table | Format::Html => difference_text(against, label, &found),
-    })
+    }
 }
 
 /// For people: the sums per account, then each line that is not the same.
@@ -153,10 +151,10 @@ pub fn difference_text(against: &Against, label: &str, found: &[AccountDifferenc
     for one in found {
         sums.push(vec![
             Cell::text(&one.account),
-            Cell::Decimal(rounded_text(&one.old)),
-            Cell::Decimal(rounded_text(&one.new)),
-            Cell::Decimal(amount_text(&one.difference)),
-            Cell::Decimal(rounded_text(&one.difference)),
+            Cell::Decimal(rounded_text(&one.old_total().amount)),
+            Cell::Decimal(rounded_text(&one.new_total().amount)),
+            Cell::Decimal(total_text(&one.difference())),
+            Cell::Decimal(rounded_text(&one.difference().amount)),
             Cell::count(one.lines.len()),
             Cell::count(one.unchanged),
         ]);
@@ -212,7 +210,7 @@ fn lines_table(label: &str, found: &[AccountDifference<'_>]) -> Table {
             units(one.new),
             amount(one.old),
             amount(one.new),
-            Cell::Decimal(amount_text(&one.amount)),
+            Cell::Decimal(total_text(&one.amount)),
             Cell::text(line.currency),
         ]);
     }
@@ -231,17 +229,17 @@ pub fn difference_json(
             "change": one.word(),
             "old": one.old,
             "new": one.new,
-            "difference": amount_json(&one.amount),
+            "difference": total_json(&one.amount),
         })
     };
     let account = |one: &AccountDifference<'_>| {
         json!({
             "account": one.account,
             "currency": one.currency.code(),
-            "old": amount_json(&one.old),
-            "new": amount_json(&one.new),
-            "difference": amount_json(&one.difference),
-            "difference_rounded": rounded_text(&one.difference),
+            "old": total_json(&one.old_total()),
+            "new": total_json(&one.new_total()),
+            "difference": total_json(&one.difference()),
+            "difference_rounded": rounded_text(&one.difference().amount),
             "unchanged": one.unchanged,
             "lines": one.lines.iter().map(line).collect::<Vec<_>>(),
         })

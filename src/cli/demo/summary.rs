@@ -103,7 +103,8 @@ fn events(told: &Told) -> String {
         let _ = writeln!(text, "           {}", reasons.join(", "));
     }
     for (report, state) in [(&told.last, "finalized"), (&told.running, "running")] {
-        let totals: Vec<String> = report.record.totals.iter().map(rounded_text).collect();
+        let totals: Vec<String> =
+            report.record.totals.iter().map(|total| rounded_text(&total.amount)).collect();
         let _ = writeln!(
             text,
             "{}    {} lines of {} accounts ({state}): {} before rounding each charge",

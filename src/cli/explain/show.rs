@@ -8,7 +8,7 @@ use turnpike_schemas::parse::scaled_to_short_decimal;
 use turnpike_schemas::{Aggregation, Amount, Charge, Invoice, LineKind, ResourceId};
 
 use super::{Event, Found};
-use crate::cli::amounts::{amount_json, amount_text, fraction_text};
+use crate::cli::amounts::{fraction_text, total_json, total_text};
 use crate::output::{Cell, Format, Table};
 
 fn shown_key(key: &str) -> String {
@@ -155,8 +155,8 @@ fn steps_table(steps: &[BreakdownStep]) -> Table {
     for step in steps {
         table.push(vec![
             Cell::text(&step.name),
-            Cell::Decimal(amount_text(&step.amount)),
-            Cell::Decimal(amount_text(&step.subtotal)),
+            Cell::Decimal(total_text(&step.amount)),
+            Cell::Decimal(total_text(&step.subtotal)),
         ]);
     }
     table
@@ -291,8 +291,8 @@ pub(super) fn to_json(invoice: &Invoice, charge: &Charge, found: &Found) -> Valu
     let step = |step: &BreakdownStep| {
         json!({
             "name": step.name,
-            "amount": amount_json(&step.amount),
-            "subtotal": amount_json(&step.subtotal),
+            "amount": total_json(&step.amount),
+            "subtotal": total_json(&step.subtotal),
         })
     };
     let steps: Vec<Value> = found.steps.iter().map(step).collect();

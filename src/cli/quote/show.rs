@@ -5,16 +5,16 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use turnpike_invoices::format;
 use turnpike_rating::{BreakdownStep, Quote, QuoteBook, breakdown};
-use turnpike_schemas::{Amount, Currency, Invoice, InvoiceId, RatedLine, Rounding, RunId};
+use turnpike_schemas::{Currency, Invoice, InvoiceId, RatedLine, Rounding, RunId, Total, WideSum};
 
-use crate::cli::amounts::{amount_json, amount_text, price_cell, unit_text, units_cell};
+use crate::cli::amounts::{amount_text, price_cell, total_json, total_text, unit_text, units_cell};
 use crate::output::{self, Cell, Format, Record, Table};
 
 /// What a quote comes to.
 struct Sums {
     currency: Currency,
     steps: Vec<BreakdownStep>,
-    exact: Amount,
+    exact: Total,
     rounding: Rounding,
     /// The invoice of just these lines: each charge rounded, then taxes.
     invoice: Invoice,
@@ -34,8 +34,7 @@ fn sums(of: &QuoteBook, run: &RunId, quote: &Quote) -> anyhow::Result<Option<Sum
     let Some(first) = quote.lines.first() else { return Ok(None) };
     let currency = first.currency;
     let steps = breakdown(&of.book, &quote.lines, currency).context("summing the lines")?;
-    let exact = Amount::sum(quote.lines.iter().map(|line| &line.amount), currency)
-        .context("summing the lines")?;
+    let exact = WideSum::of(quote.lines.iter().map(|line| &line.amount)).total(currency);
     let rounding = of.book.tariff(&first.tariff).map(|tariff| tariff.rounding).unwrap_or_default();
     let id = InvoiceId::new(run.as_str()).context("naming the draft")?;
     let label = of.window.label();
@@ -96,8 +95,8 @@ fn steps_table(steps: &[BreakdownStep]) -> Table {
     for step in steps {
         table.push(vec![
             Cell::text(&step.name),
-            Cell::Decimal(amount_text(&step.amount)),
-            Cell::Decimal(amount_text(&step.subtotal)),
+            Cell::Decimal(total_text(&step.amount)),
+            Cell::Decimal(total_text(&step.subtotal)),
         ]);
     }
     table
@@ -140,10 +139,10 @@ fn to_text(of: &QuoteBook, quote: &Quote, sums: Option<&Sums>) -> String {
 }
 
 fn totals(sums: &Sums) -> Record {
-    let rounded = sums.exact.round(sums.rounding);
+    let rounded = sums.exact.amount.round(sums.rounding);
     let rounded = rounded.map_or_else(|error| error.to_string(), |money| format::money(&money));
     Record::default()
-        .with("exact", Cell::Decimal(format!("{} {}", amount_text(&sums.exact), sums.currency)))
+        .with("exact", Cell::Decimal(format!("{} {}", total_text(&sums.exact), sums.currency)))
         .with("rounded", Cell::Decimal(rounded))
         .with("invoiced_net", Cell::Decimal(format::money(&sums.invoice.net)))
         .with("invoiced_tax", Cell::Decimal(format::money(&sums.invoice.tax)))
@@ -164,16 +163,17 @@ fn to_json(of: &QuoteBook, quote: &Quote, sums: Option<&Sums>) -> Value {
             let step = |step: &BreakdownStep| {
                 json!({
                     "name": step.name,
-                    "amount": amount_json(&step.amount),
-                    "subtotal": amount_json(&step.subtotal),
+                    "amount": total_json(&step.amount),
+                    "subtotal": total_json(&step.subtotal),
                 })
             };
             sums.steps.iter().map(step).collect()
         },
     );
     object["total"] = sums.map_or(Value::Null, |sums| {
-        let mut total = amount_json(&sums.exact);
-        let rounded = sums.exact.round(sums.rounding).ok().map(|money| money.to_decimal_text());
+        let mut total = total_json(&sums.exact);
+        let rounded =
+            sums.exact.amount.round(sums.rounding).ok().map(|money| money.to_decimal_text());
         total["rounded"] = json!(rounded);
         total["rounding"] = json!(sums.rounding.as_str());
         total

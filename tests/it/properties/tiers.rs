@@ -97,7 +97,7 @@ fn tiers() -> impl Strategy<Value = Tiers> {
     (bounds, prop::collection::vec((nano(), nano()), 5)).prop_map(|(bounds, prices)| {
         let bounds = bounds.into_iter().map(Some).chain([None]);
         let tiers = bounds.zip(prices).map(|(up_to_nano, (price_nano, flat_nano))| Tier {
-            up_to_nano,
+            up_to_nano: up_to_nano.map(Into::into),
             price_nano,
             flat_nano,
         });

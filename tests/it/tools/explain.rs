@@ -65,7 +65,7 @@ fn tiers_say_which_units_fall_into_them() {
         .filter(|charge| charge.resource.as_str().ends_with("/web"))
         .collect();
     assert!(web.len() > 2, "{} lines", web.len());
-    assert_eq!(sum(web.iter().map(|charge| exact(charge))), Fraction::nano(9_080_000_000));
+    assert_eq!(sum(web.iter().map(|charge| exact(charge))), Fraction::nano(9_080_000_000_i64));
     for charge in &web {
         let told = explained(&turnpike, &invoice, charge, &[]);
         residue_holds(&told, charge);

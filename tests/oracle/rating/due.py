@@ -84,8 +84,11 @@ class Due:
     def zero_usage(self, pieces):
         used = {(piece["terms"].tariff["id"], piece["rate"].same) for piece in pieces}
         for number, (_, _, terms) in enumerate(self.epochs):
-            for rate in terms.rates:
+            for place, rate in enumerate(terms.rates):
                 key = (terms.tariff["id"], rate.same)
+                if any(above.meter == rate.meter and above.is_open() for above in terms.rates[:place]):
+                    # The first rate that applies is taken: this one never is.
+                    continue
                 # Nobody knows the projects, sites and resources of no usage.
                 if rate.pool == "account" and rate.row.get("zero_usage") == "first-flat" \
                         and key not in used:
@@ -131,6 +134,10 @@ class Due:
     def fee_amount(self, fee, pieces):
         if "tiers" not in fee:
             return Fraction(fee["amount"])
+        named = {meter for tier in fee["tiers"] for meter in tier.get("up_to", {})}
+        if fee.get("zero_usage") == "free" \
+                and not any(self.units_used(meter, pieces, "1") for meter in named):
+            return Fraction(0)
         for tier in fee["tiers"]:
             if all(self.units_used(meter, pieces, most) <= Fraction(most.split()[0])
                    for meter, most in tier.get("up_to", {}).items()):
@@ -189,7 +196,9 @@ class Due:
     def bears_on(self, row, line):
         named = [key for key in ("meters", "services", "rates") if row.get(key)]
         if not named:
-            return True
+            # `fees = false`: usage alone, and no true-up with fees in it.
+            return row.get("fees") is not False or line.kind == "usage" or (
+                line.scope is not None and line.scope["usage_only"])
         if line.kind == "fee":
             return bool(row.get("fees")) and ("services" not in named
                                               or line.service in row["services"])
@@ -264,6 +273,8 @@ class Due:
         if pool == "resource" and lines:
             own = {"resource": lines[0].resource, "project": lines[0].project, "site": lines[0].site}
         scope = {name: lead.get(name, []) for name in ("meters", "services", "rates")}
+        scope["usage_only"] = not lead.get("fees") and (
+            any(scope.values()) or lead.get("fees") is False)
         self.lines.append(Line(missing, self.epoch(series.spells[0][0]), window=key[1],
                                kind="adjustment", scope=scope,
                                of_account=pool == "account" or key[0] is None, **own))

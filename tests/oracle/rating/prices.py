@@ -74,6 +74,10 @@ class Rate:
         self.same = (self.meter, self.name or repr((sorted(self.where.items()),
                                                     sorted(self.place.items()), self.times)))
 
+    def is_open(self):
+        """Whether it takes any usage of its meter at any time."""
+        return not (self.where or self.place or self.times)
+
     def applies(self, piece):
         told = {"site": piece["site"], "region": piece["region"], "kind": piece["kind"]}
         return (all(piece["attributes"].get(key) == value for key, value in self.where.items())

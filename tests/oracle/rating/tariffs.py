@@ -93,6 +93,7 @@ class Maker:
         self.projects = self.random.choice([["p1"], ["p1", "p2"], ["p1", "p2", "p3"]])
         self.attributes = {}
         self.moves = False  # to another tariff within the month
+        self.hidden = None  # a meter of the base that the tariff on top of it does not charge for
         self.levels = False  # what is held at each instant matters, so that all has to be known
         held = [meter for meter in self.meters if meter in HELD]
         # Its holdings have a minimum or a step in some version of some tariff.
@@ -251,7 +252,7 @@ class Maker:
         position = row.get("model", "per-unit") in {"per-unit", "graduated", "volume", "package",
                                                     "blocks", "graduated-percentage"}
         position &= "by" not in row
-        if self.may("pools", 0.4):
+        if self.may("pools", 0.4) and "zero_usage" not in row:
             row["pool"] = self.pick("account", "project", "site", "resource")
         if position and "zero_usage" not in row:
             if self.may("windows", 0.12) and meter != self.timed:
@@ -321,6 +322,8 @@ class Maker:
             row["valid_to"] = iso(end)
         if self.detail != "resource" and whole:
             row["detail"] = self.detail
+        if whole and self.hidden:
+            row["included"] = [self.hidden]
         if self.timed and self.random.random() < 0.7:
             step = self.pick(1, 60, 3600)
             time = {"minimum": f"{step * self.pick(2, 10)}s"} if self.random.random() < 0.6 else {}
@@ -344,7 +347,7 @@ class Maker:
             elif row["every"] == "month" and self.random.random() < 0.2:
                 row["proration"] = "none"
             found.append(row)
-        if self.may("capacity", 0.2):
+        if self.may("capacity", 0.2) and set(self.meters) != {self.hidden}:
             found.append(self.capacity())
         return found
 
@@ -352,7 +355,8 @@ class Maker:
         """One price for the first tier into which the units of some meters fit."""
         row = {"name": "Capacity", "service": "Base", "tax": "none",
                "every": self.pick("month", "month", "once")}
-        meters = self.random.sample(self.meters, self.random.randint(1, len(self.meters)))
+        meters = [meter for meter in self.meters if meter != self.hidden]
+        meters = self.random.sample(meters, self.random.randint(1, len(meters)))
         bounds, tiers = dict.fromkeys(meters, Fraction(0)), []
         units = {meter: self.pick("", *({**HELD, **SUMS}[meter])) for meter in meters}
         for _ in range(self.random.randint(1, 3)):
@@ -365,6 +369,8 @@ class Maker:
             tiers.append({"amount": self.pick("99", "1000")})
         else:
             row["limited"] = True
+        if self.may("zero", 0.4):
+            row["zero_usage"] = self.pick("free", "first-tier")
         return {**row, "tiers": tiers}
 
     # --- Adjustments
@@ -380,7 +386,7 @@ class Maker:
         return found
 
     def allowance(self, rates, name):
-        """On one meter, or on several that count in the same unit."""
+        """On one meter, or on several that count in the same unit and by the same time."""
         plain = ("per-unit", "graduated", "volume", "package", "blocks", "matrix")
         units = {}
         for row in rates:
@@ -388,7 +394,11 @@ class Maker:
             known.add(row["unit"])
             if row.get("model", "per-unit") not in plain or "by" in row or "zero_usage" in row:
                 known.add("none")
-        units = {meter: known for meter, known in units.items() if "none" not in known}
+        pers = {}
+        for row in rates:
+            pers.setdefault(row["meter"], set()).add(row["per"])
+        units = {meter: known for meter, known in units.items()
+                 if "none" not in known and len(pers[meter]) == 1}
         measured = [meter for meter in units if meter in MEASURED]
         if not units:
             return []
@@ -397,7 +407,8 @@ class Maker:
         meters = [meter]
         if meter not in measured:
             meters += [other for other in sorted(units) if other not in [meter, *measured]
-                       and unit in units[other] and self.random.random() < 0.7]
+                       and unit in units[other] and pers[other] == pers[meter]
+                       and self.random.random() < 0.7]
         if meter in measured and self.levels and self.detail != "resource":
             return []
         self.allowed |= set(meters)
@@ -432,6 +443,8 @@ class Maker:
             row["proration"] = self.pick("day", "none", "second")
         # What is held at a level stands on lines in shares that no definition states.
         if self.levels or name.startswith("Base") or not self.may("scopes", 0.6):
+            if self.may("scopes", 0.2):
+                row["fees"] = False
             return row
         scoped = self.scoped(row, rates)
         if kind != "discount":
@@ -491,6 +504,8 @@ class Maker:
         if self.may("base", 0.3):
             inherited = self.random.sample(own, self.random.randint(1, len(own)))
             own = [meter for meter in own if meter not in inherited]
+            if self.may("zero", 0.25):
+                self.hidden = self.random.choice(inherited)
             base = {**names, "id": f"b-{self.name}"}
             below, over = self.dated(inherited, 0.3, "base")
             text += table("tariff", base) + below
@@ -507,10 +522,13 @@ class Maker:
         found = []
         for row in over:
             simple = row.get("model", "per-unit") in ("per-unit", "graduated", "package")
-            if not simple or "by" in row or "times" in row or "zero_usage" in row \
-                    or self.random.random() < 0.5:
+            if not simple or "by" in row or "times" in row or self.random.random() < 0.5 \
+                    or row["meter"] == self.hidden:
                 continue
             row = {**self.changed(row), "unit": row["unit"]}
+            if row.pop("zero_usage", None) and self.random.random() < 0.7:
+                # Another rate than the base's, of which the flat fee is not due any more.
+                row["name"] = f"{row['meter']} above"
             if self.random.random() < 0.6 and "where" not in row:
                 self.attributes["flavor"] = ["small", "large", "huge"]
                 row["where"] = {"flavor": self.pick("small", "large")}

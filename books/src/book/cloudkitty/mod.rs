@@ -7,12 +7,14 @@
 //! that would price one meter, are refused, so that nothing of the HashMap is lost silently.
 
 mod export;
+mod last;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use turnpike_schemas::meter::MeterCatalogue;
-use turnpike_schemas::parse::{decimal_to_scaled, scaled_to_short_decimal};
+use turnpike_schemas::parse::{decimal_wide, scaled_to_short_decimal};
+use turnpike_schemas::tariff::COST_DECIMALS;
 use turnpike_schemas::{
     Aggregation, Currency, Meter, MeterId, Per, PriceBook, PriceModel, Rate, TariffId,
     TariffVersion, TaxCategoryId,
@@ -106,7 +108,7 @@ pub fn tariff_of(
                 meter.id
             ));
         }
-        rate(&mut text, service, entries, (meter, &unit), import)?;
+        rate(&mut text, service, &last::kept(entries)?, (meter, &unit), import)?;
     }
     Ok(MadeTariff { head, version: text })
 }
@@ -179,6 +181,9 @@ pub fn again(
     let changed = super::edit::with_version(text, id.as_str(), &made.version, &import.valid_from);
     changed.map(Again::Version).map_err(|error| CloudKittyError(error.to_string()))
 }
+
+/// Decimals of the level of a threshold.
+const LEVEL_DECIMALS: u32 = 9;
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, CloudKittyError> {
     Err(CloudKittyError(message.into()))
@@ -267,12 +272,13 @@ fn cost(
         key("value", value);
     }
     if let Some(level) = &entry.level {
-        key("at_least", &exact(entry, "level", level)?.1);
+        let (level, decimals) = exact(entry, "level", level, LEVEL_DECIMALS)?;
+        key("at_least", &scaled_to_short_decimal(level, decimals));
     }
-    let (nano, number) = exact(entry, "cost", &entry.cost)?;
+    let (cost, decimals) = exact(entry, "cost", &entry.cost, COST_DECIMALS)?;
     match entry.kind.as_str() {
-        "flat" => key("cost", &per_period(entry, nano, per, import.period_seconds)?),
-        "rate" => key("factor", &number),
+        "flat" => key("cost", &per_period(entry, (cost, decimals), per, import.period_seconds)?),
+        "rate" => key("factor", &scaled_to_short_decimal(cost, decimals)),
         other => {
             return refuse(format!(
                 "service `{}`: a cost of type `{other}`; known are flat and rate",
@@ -290,10 +296,15 @@ fn cost(
     Ok(keys)
 }
 
-/// A number in 10^-9 and as text, or why it is none.
-fn exact(entry: &Entry, what: &str, text: &str) -> Result<(i64, String), CloudKittyError> {
-    match decimal_to_scaled(text, 9) {
-        Ok(nano) => Ok((nano, scaled_to_short_decimal(nano.into(), 9))),
+/// A number and its decimals, or why it is none.
+fn exact(
+    entry: &Entry,
+    what: &str,
+    text: &str,
+    decimals_max: u32,
+) -> Result<(i128, u32), CloudKittyError> {
+    match decimal_wide(text, decimals_max) {
+        Ok(number) => Ok(number),
         Err(error) => {
             refuse(format!("service `{}`: a {what} cannot be kept exactly: {error}", entry.service))
         }
@@ -303,25 +314,29 @@ fn exact(entry: &Entry, what: &str, text: &str) -> Result<(i64, String), CloudKi
 /// The cost of a collect period as one of the rate's `per`.
 fn per_period(
     entry: &Entry,
-    nano: i64,
+    (cost, decimals): (i128, u32),
     per: Per,
     period_seconds: i64,
 ) -> Result<String, CloudKittyError> {
     let Some(seconds) = per.seconds() else {
-        return Ok(scaled_to_short_decimal(nano.into(), 9));
+        return Ok(scaled_to_short_decimal(cost, decimals));
     };
-    let scaled = i128::from(nano) * i128::from(seconds);
     let period = i128::from(period_seconds);
-    if period < 1 || scaled % period != 0 {
-        return refuse(format!(
+    let scaled = cost.checked_mul(i128::from(seconds));
+    // As many decimals as it takes for the division to end.
+    let exact = (decimals..=COST_DECIMALS).find_map(|more| {
+        let scaled = scaled?.checked_mul(10_i128.checked_pow(more - decimals)?)?;
+        (period > 0 && scaled % period == 0).then(|| scaled_to_short_decimal(scaled / period, more))
+    });
+    exact.ok_or_else(|| {
+        CloudKittyError(format!(
             "service `{}`: a cost of {} per {period_seconds} s has no exact price per {} with \
-             nine decimals",
+             {COST_DECIMALS} decimals",
             entry.service,
             entry.cost,
             per.as_str()
-        ));
-    }
-    Ok(scaled_to_short_decimal(scaled / period, 9))
+        ))
+    })
 }
 
 #[cfg(test)]

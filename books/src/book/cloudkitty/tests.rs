@@ -116,6 +116,55 @@ fn the_lists_of_the_api_say_the_same_as_the_nested_shape() {
     }
 }
 
+/// The API answers with `NUMERIC(30, 28)`; a service may have several mappings in one group, of which
+/// the last listed counts, flat or not.
+#[test]
+fn what_the_api_answers_is_kept_to_the_last_digit() {
+    let json = r#"{"services": [{"service_id": "s-1", "name": "compute"}], "mappings": [
+      {"cost": "16.0000000000000000000000000000", "type": "flat", "service_id": "s-1"},
+      {"cost": "1.2000000000000000000000000000", "type": "rate", "service_id": "s-1"},
+      {"cost": "0.1234567890123456789012345678", "type": "flat", "service_id": "s-1"},
+      {"cost": "2", "type": "flat", "service_id": "s-1", "start": "2026-02-01T00:00:00",
+       "end": "2026-03-01T00:00:00"},
+      {"cost": "16.0000000000000000000000000000", "type": "flat", "service_id": "s-1",
+       "group_id": "g-1"}
+    ], "thresholds": [
+      {"cost": "0.9500000000000000000000000001", "type": "rate", "level":
+       "4.0000000000000000000000000000", "service_id": "s-1", "group_id": "g-1"},
+      {"cost": "0.9", "type": "rate", "level": 4, "service_id": "s-1", "group_id": "g-1"}
+    ], "groups": [{"group_id": "g-1", "name": "g"}]}"#;
+    let tariff = tariff(json, &import());
+    let PriceModel::HashMap { groups } = &tariff.versions[0].rates[0].model else { panic!() };
+    let shown = |group: &str| -> Vec<(HashMapKind, String, String)> {
+        let number = |cost: &turnpike_schemas::tariff::HashMapCost| match cost.wide {
+            Some(wide) => scaled_to_short_decimal(wide.value, wide.decimals),
+            None => scaled_to_short_decimal(cost.nano.into(), 9),
+        };
+        let day = |at: Option<turnpike_schemas::Instant>| {
+            at.map_or_else(String::new, |at| at.to_string()[..10].to_owned())
+        };
+        let costs = groups[group].costs.iter();
+        let dates = |cost: &turnpike_schemas::tariff::HashMapCost| {
+            format!("{}/{}", day(cost.valid_from), day(cost.valid_to))
+        };
+        costs.map(|cost| (cost.cost, number(cost), dates(cost))).collect()
+    };
+    let row = |kind, number: &str, dates: &str| (kind, number.to_owned(), dates.to_owned());
+    let fine = "0.1234567890123456789012345678";
+    assert_eq!(
+        shown(""),
+        [
+            row(HashMapKind::Flat, fine, "/2026-02-01"),
+            row(HashMapKind::Flat, fine, "2026-03-01/"),
+            row(HashMapKind::Flat, "2", "2026-02-01/2026-03-01"),
+        ]
+    );
+    assert_eq!(shown("g"), [row(HashMapKind::Flat, "16", "/"), row(HashMapKind::Rate, "0.9", "/")]);
+    // Stored and read again, no digit is lost.
+    let text = turnpike_schemas::canonical::to_json(&tariff);
+    assert_eq!(serde_json::from_str::<Tariff>(&text).expect("reads back"), tariff);
+}
+
 #[test]
 fn costs_of_another_period_become_exact_prices() {
     let json = r#"{"services": {"volume.size": {"mappings": [{"cost": "0.3", "type": "flat"}],
@@ -153,7 +202,8 @@ fn what_cannot_be_carried_over_is_refused_by_name() {
     check("{", "no HashMap");
     check("{\"services\": {}}", "no mapping and no threshold");
     check(&one("desk", "{\"cost\": \"1\"}"), "--service desk=METER:UNIT");
-    check(&one("compute", "{\"cost\": \"0.0000000001\"}"), "more than 9 decimals");
+    let finer = format!("{{\"cost\": \"0.{}1\"}}", "0".repeat(28));
+    check(&one("compute", &finer), "more than 28 decimals");
     check(&one("compute", "{\"cost\": null}"), "a cost is null");
     check(&one("compute", "{\"cost\": \"1\", \"type\": \"tier\"}"), "type `tier`");
     check(&one("compute", "{\"cost\": \"1\", \"value\": \"a\"}"), "a mapping has a value");

@@ -46,8 +46,14 @@ fn host_classes_and_meters_stay_and_names_may_change() {
 fn a_base_stays_where_it_was_in_force() {
     let start = "id = \"network.one\"\nvalid_from = 2026-01-01";
     let ended = format!("{start}\nvalid_to = 2026-06-15");
-    assert!(keeps("lyon.2026-01", JUNE, start, &ended));
-    assert!(!keeps("lyon.2026-01", AUGUST, start, &ended));
+    // Then the version built on it says that this is meant, which is nothing to its terms.
+    let own = "valid_to = 2026-07-01\ndetail";
+    let meant = EVERYTHING.replacen(own, "valid_to = 2026-07-01\ngap = true\ndetail", 1);
+    let meant = meant.replacen(start, &ended, 1);
+    for (until, kept) in [(JUNE, true), (AUGUST, false)] {
+        let [before, after] = [EVERYTHING, &meant].map(|text| hash(text, "lyon.2026-01", until));
+        assert_eq!(before == after, kept, "{until}");
+    }
     assert!(!keeps("lyon.2026-01", JUNE, "price = \"0.0416\"", "price = \"0.0417\""));
     assert!(!keeps("lyon.2026-01", JUNE, "percent = \"5%\"", "percent = \"6%\""));
     // What a tariff built on it says is nothing to the base.

@@ -404,7 +404,16 @@ fn bases_and_sellers_tariffs_are_checked() {
     let at = "id = \"lyon\"\nname = \"Lyon list\"";
     check(at, "base = \"network\"", "base = \"net\"", "no tariff `net`");
     check(at, "base = \"network\"", "base = \"lyon\"", "circular: lyon on lyon");
-    check_on(at, "currency = \"EUR\"", "currency = \"CHF\"", "base", "priced in EUR");
+    // Its account is billed in the other currency then, too.
+    let francs = at.to_owned() + "\ncurrency = \"CHF\"";
+    let text = EVERYTHING.replacen(&format!("{at}\ncurrency = \"EUR\""), &francs, 1);
+    let mistakes = read_book(&text).expect_err("is in another currency");
+    let [base, account] = &mistakes[..] else { panic!("{mistakes:#?}") };
+    assert_eq!(
+        (base.path.as_str(), account.path.as_str()),
+        ("tariff[1].base", "account[1].currency")
+    );
+    assert!(base.message.contains("priced in EUR") && account.message.contains("priced in CHF"));
     let at = "id = \"network\"\nname = \"Network list\"";
     let text = EVERYTHING.replacen(at, &format!("{at}\nbase = \"lyon\""), 1);
     let mistakes = read_book(&text).expect_err("is circular");
@@ -420,15 +429,15 @@ fn bases_and_sellers_tariffs_are_checked() {
 }
 
 #[test]
-fn limits_that_park_are_warned_of() {
+fn limits_that_park_are_said() {
     let check = |from: &str, to: &str, message: &str| {
-        let parsed = read_book(&EVERYTHING.replacen(from, to, 1));
-        let warnings = parsed.unwrap_or_else(|mistakes| panic!("{mistakes:#?}")).warnings;
-        let [warning] = warnings.as_slice() else { panic!("{to:?} makes {warnings:#?}") };
-        assert!(warning.message.contains(message), "{warning}");
+        let text = EVERYTHING.replacen(from, to, 1);
+        let mistakes = read_book(&text).expect_err(to);
+        let [mistake] = mistakes.as_slice() else { panic!("{to:?} makes {mistakes:#?}") };
+        assert!(mistake.message.contains(message), "{mistake}");
     };
     let open = "{ size = \"100\", price = \"9\" }";
-    check(open, "{ size = \"100\", price = \"9\", blocks_max = 5 }", "parks the account");
+    check(open, "{ size = \"100\", price = \"9\", blocks_max = 5 }", "no price");
     check(
         "id = \"lyon\"\nname = \"Lyon list\"\ncurrency = \"EUR\"\nbase = \"network\"\n\n[[tariff.version]]\nvalid_from = 2026-01-01",
         "id = \"lyon\"\nname = \"Lyon list\"\ncurrency = \"EUR\"\nbase = \"network\"\n\n[[tariff.version]]\nvalid_from = 2025-01-01",
@@ -439,6 +448,20 @@ fn limits_that_park_are_warned_of() {
         "valid_to = 2026-06-01\n\n[[host_class]]",
         "nothing is in force from",
     );
+    let sound = |text: &str| {
+        assert_eq!(read_book(text).map(|parsed| parsed.warnings), Ok(Vec::new()), "{text}");
+    };
+    let blocks = "{ size = \"100\", price = \"9\", blocks_max = 5 }";
+    let policy = "policy = \"all-tiers\"\n";
+    let limited = EVERYTHING.replacen(open, blocks, 1);
+    sound(&limited.replacen(policy, &format!("{policy}limited = true\n"), 1));
+    let later = "valid_from = 2026-07-01\n";
+    let gap = EVERYTHING.replacen(
+        "valid_to = 2026-07-01\n\n[[host_class]]",
+        "valid_to = 2026-06-01\n\n[[host_class]]",
+        1,
+    );
+    sound(&gap.replacen(later, &format!("{later}gap = true\n"), 1));
     let limited = EVERYTHING.replacen("    { amount = \"30\" },\n]", "]\nlimited = true", 1);
     assert_eq!(read_book(&limited).map(|parsed| parsed.warnings), Ok(Vec::new()));
 }

@@ -157,7 +157,7 @@ fn places_times_fees_and_holding_are_read() {
     assert_eq!((base.proration, base.every), (thirty, FeeEvery::Month));
     assert_eq!(base.amount, FeeAmount::Flat { amount_nano: 50_000_000_000 });
     assert_eq!(once.every, FeeEvery::Once);
-    let Fee { amount: FeeAmount::Capacity { tiers }, .. } = capacity else { panic!() };
+    let Fee { amount: FeeAmount::Capacity { tiers, .. }, .. } = capacity else { panic!() };
     let limits = |tier: &CapacityTier| {
         let limit = |l: &turnpike_schemas::tariff::CapacityLimit| {
             (l.meter.to_string(), l.quantity_nano / 1_000_000_000, l.unit.name.clone())

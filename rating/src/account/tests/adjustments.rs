@@ -53,6 +53,7 @@ fn a_discount_keeps_to_its_scope() {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let none = AdjustmentScope::default;
     check(none(), "55.5");
+    check(AdjustmentScope { usage_only: true, ..none() }, "105.5");
     check(AdjustmentScope { services: words(&["Calls"]), ..none() }, "106");
     check(AdjustmentScope { rates: words(&["voice"]), ..none() }, "106");
     check(AdjustmentScope { rates: words(&["voice"]), fees: true, ..none() }, "56");

@@ -79,7 +79,7 @@ fn two_allowances_follow_each_other() {
 #[test]
 fn an_allowance_of_another_unit_counts_in_it() {
     let thousand = PriceUnit { name: "1000 calls".to_owned(), base_units: 1_000 };
-    let kind = AdjustmentKind::Allowance { quantity_nano: nano("1.5"), unit: thousand };
+    let kind = AdjustmentKind::Allowance { quantity_nano: large("1.5"), unit: thousand };
     World::new().per_call("1").adjust("Free", kind).used("2000").costs("500");
 }
 

@@ -220,14 +220,14 @@ fn time_without_a_tariff_has_no_fee_and_parks_nobody() {
 pub(super) fn capacity(tiers: &[(&[(&str, &str)], &str)]) -> FeeAmount {
     let limit = |(meter, quantity): &(&str, &str)| CapacityLimit {
         meter: MeterId::new(*meter).expect("meter"),
-        quantity_nano: nano(quantity),
+        quantity_nano: large(quantity),
         unit: unit(),
     };
     let tiers = tiers.iter().map(|(limits, amount)| CapacityTier {
         up_to: limits.iter().map(limit).collect(),
-        amount_nano: nano(amount),
+        amount_nano: large(amount),
     });
-    FeeAmount::Capacity { tiers: tiers.collect() }
+    FeeAmount::Capacity { tiers: tiers.collect(), zero_usage: ZeroUsage::FirstFlat }
 }
 
 #[test]
@@ -257,6 +257,83 @@ fn capacity_is_the_lowest_tier_that_all_fit_into() {
     check(true, "200", "5000", Some("20"));
     check(true, "201", "1", Some("30"));
     check(false, "201", "1", None);
+}
+
+#[test]
+fn capacity_without_usage_may_be_free() {
+    let check = |zero_usage: ZeroUsage, calls: &str, expect: &str| {
+        let tiers: [(&[(&str, &str)], &str); 2] = [(&[("calls", "10")], "10"), (&[], "30")];
+        let FeeAmount::Capacity { tiers, .. } = capacity(&tiers) else { panic!() };
+        let amount = FeeAmount::Capacity { tiers, zero_usage };
+        let mut world = World::new().per_call("0");
+        world.version().fees.push(Fee { amount, ..fee("Base", "0", BY_DAY) });
+        if calls != "0" {
+            world = world.used(calls);
+        }
+        world.costs(expect);
+    };
+    check(ZeroUsage::FirstFlat, "0", "10");
+    check(ZeroUsage::Free, "0", "0");
+    check(ZeroUsage::Free, "0.000001", "10");
+    check(ZeroUsage::Free, "11", "30");
+}
+
+/// A tariff of its own on top of the world's.
+fn on_top(mut world: World, change: impl FnOnce(&mut TariffVersion)) -> World {
+    let base = world.book.tariffs[0].clone();
+    let mut version = TariffVersion {
+        id: "own.1".parse().expect("id"),
+        rates: Vec::new(),
+        fees: Vec::new(),
+        ..base.versions[0].clone()
+    };
+    change(&mut version);
+    let id: turnpike_schemas::TariffId = "own".parse().expect("id");
+    world.book.accounts[0].tariffs[0].tariff = id.clone();
+    let base_id = Some(base.id.clone());
+    world.book.tariffs.push(Tariff { id, base: base_id, versions: vec![version], ..base });
+    world
+}
+
+#[test]
+fn a_base_that_prices_nothing_of_a_meter_owes_no_first_tier() {
+    let tiers =
+        || named("egress", graduated(&[("10", "10", "2"), ("", "5", "3")], ZeroUsage::FirstFlat));
+    let world = || World::new().rate(tiers());
+    on_top(world(), |_| {}).costs("2");
+    // The tariff on top says that the meter is not charged for.
+    on_top(world(), |own| {
+        own.included.insert(MeterId::new("calls").expect("id"));
+    })
+    .costs("0");
+    // It prices all of it: 10 calls at 0.05.
+    let gold = |own: &mut TariffVersion| own.rates.push(named("gold", rate("calls", "0.05")));
+    on_top(world(), gold).costs("0");
+    let used = on_top(world(), gold).used_of("10", |key, _| {
+        key.tariff = "own".parse().expect("id");
+        key.tariff_version = "own.1".parse().expect("id");
+    });
+    used.costs("0.5");
+    // Some of it, by an attribute or by the hour: the base prices the rest.
+    on_top(world(), |own| {
+        let some = BTreeMap::from([("to".to_owned(), "fr".to_owned())]);
+        own.rates.push(Rate { conditions: some, ..named("gold", rate("calls", "0.05")) });
+    })
+    .costs("2");
+    let hours = |from: u32, to: u32| turnpike_schemas::tariff::TimeOfUse {
+        days: turnpike_schemas::tariff::EVERY_DAY,
+        from: from * 3_600,
+        to: to * 3_600,
+    };
+    let by_hours = |spans: &[(u32, u32)]| {
+        let rates: Vec<Rate> = spans
+            .iter()
+            .map(|(from, to)| Rate { times: vec![hours(*from, *to)], ..rate("calls", "0.05") })
+            .collect();
+        on_top(world(), |own| own.rates.extend(rates))
+    };
+    by_hours(&[(22, 6)]).costs("2");
+    by_hours(&[(22, 6), (6, 22)]).costs("0");
 }
 
 #[test]

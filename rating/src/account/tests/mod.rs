@@ -33,6 +33,11 @@ pub(super) fn nano(decimal: &str) -> i64 {
     turnpike_schemas::parse::decimal_to_scaled(decimal, 9).expect(decimal)
 }
 
+/// [`nano`] of a bound or an amount.
+pub(super) fn large(decimal: &str) -> i128 {
+    nano(decimal).into()
+}
+
 pub(super) fn tax(id: &str) -> TaxCategoryId {
     TaxCategoryId::new(id).expect(id)
 }
@@ -304,7 +309,7 @@ pub(super) fn rounded(rate: Rate, step: &str, to: turnpike_schemas::RoundTo) -> 
 /// Tiers of `(up to, price, flat)`; an empty bound is open.
 pub(super) fn graduated(tiers: &[(&str, &str, &str)], zero_usage: ZeroUsage) -> Rate {
     let tiers = tiers.iter().map(|(up_to, price, flat)| Tier {
-        up_to_nano: (!up_to.is_empty()).then(|| nano(up_to)),
+        up_to_nano: (!up_to.is_empty()).then(|| large(up_to)),
         price_nano: nano(price),
         flat_nano: nano(flat),
     });
@@ -319,7 +324,7 @@ pub(super) fn fee(name: &str, amount: &str, proration: Proration) -> Fee {
         tax_category: tax("standard"),
         every: FeeEvery::Month,
         proration,
-        amount: FeeAmount::Flat { amount_nano: nano(amount) },
+        amount: FeeAmount::Flat { amount_nano: large(amount) },
     }
 }
 
@@ -344,7 +349,7 @@ pub(super) fn of_meters(adjustment: Adjustment, meters: &[&str]) -> Adjustment {
 }
 
 pub(super) fn allowance(quantity: &str) -> AdjustmentKind {
-    AdjustmentKind::Allowance { quantity_nano: nano(quantity), unit: unit() }
+    AdjustmentKind::Allowance { quantity_nano: large(quantity), unit: unit() }
 }
 
 pub(super) fn discount(share: &str) -> AdjustmentKind {
@@ -352,15 +357,15 @@ pub(super) fn discount(share: &str) -> AdjustmentKind {
 }
 
 pub(super) fn credit(amount: &str) -> AdjustmentKind {
-    AdjustmentKind::Credit { amount_nano: nano(amount) }
+    AdjustmentKind::Credit { amount_nano: large(amount) }
 }
 
 pub(super) fn minimum(amount: &str, proration: Proration) -> AdjustmentKind {
-    AdjustmentKind::Minimum { amount_nano: nano(amount), proration }
+    AdjustmentKind::Minimum { amount_nano: large(amount), proration }
 }
 
 pub(super) fn maximum(amount: &str) -> AdjustmentKind {
-    AdjustmentKind::Maximum { amount_nano: nano(amount), proration: Proration::Second }
+    AdjustmentKind::Maximum { amount_nano: large(amount), proration: Proration::Second }
 }
 
 pub(super) fn commitment(
@@ -370,7 +375,7 @@ pub(super) fn commitment(
     prepaid: bool,
 ) -> AdjustmentKind {
     AdjustmentKind::Commitment {
-        amount_nano: nano(amount),
+        amount_nano: large(amount),
         overage_nano: nano(overage),
         true_up,
         prepaid,

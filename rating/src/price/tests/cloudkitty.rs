@@ -33,6 +33,7 @@ fn costs_of(of: &Value, field: Option<&str>) -> Vec<(String, HashMapCost)> {
                 _ => HashMapKind::Flat,
             },
             nano: nano(&text(&entry["cost"])),
+            wide: None,
             project: entry.get("tenant").map(text),
             valid_from: entry.get("start").map(instant),
             valid_to: entry.get("end").map(instant),

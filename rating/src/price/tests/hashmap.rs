@@ -25,6 +25,7 @@ fn cost(row: &Row) -> HashMapCost {
         rule,
         cost: if row.3 == "rate" { HashMapKind::Rate } else { HashMapKind::Flat },
         nano: nano(row.4),
+        wide: None,
         project: None,
         valid_from: None,
         valid_to: None,

@@ -25,7 +25,7 @@ fn any_tiers() -> impl Strategy<Value = Vec<Tier>> {
                 // Quarters, so that bounds fall between units too.
                 bound += width * 250_000_000;
                 let up_to_nano = (index + 1 < count).then_some(bound);
-                Tier { up_to_nano, price_nano, flat_nano }
+                Tier { up_to_nano: up_to_nano.map(Into::into), price_nano, flat_nano }
             })
             .collect()
     })

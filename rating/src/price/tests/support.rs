@@ -184,7 +184,7 @@ pub fn cost(rate: &Rate, quantities: &[i128]) -> Fraction {
 
 pub fn tier(up_to: &str, price: &str, flat: &str) -> Tier {
     Tier {
-        up_to_nano: (!up_to.is_empty()).then(|| nano(up_to)),
+        up_to_nano: (!up_to.is_empty()).then(|| nano(up_to).into()),
         price_nano: nano(price),
         flat_nano: nano(flat),
     }
