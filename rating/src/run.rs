@@ -23,7 +23,7 @@ use crate::tariff_lookup::Lookup;
 mod tests;
 
 /// Version of what rating computes: part of a run's inputs.
-pub const CODE_VERSION: &str = "3";
+pub const CODE_VERSION: &str = "4";
 
 /// What a run was computed from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

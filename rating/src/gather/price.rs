@@ -62,7 +62,7 @@ impl Harvest {
         let feeds = context.lookup.feeds(&interval.meter);
         if piece.is_held() {
             let unseen = !context.is_billed() && piece.is_instant();
-            if interval.quantity == 0 || piece.seconds() == 0 || unseen {
+            if interval.quantity == 0 || piece.is_held_never() || unseen {
                 return Ok(());
             }
         } else {
@@ -122,14 +122,14 @@ impl Harvest {
         part: Piece<'_>,
         counted: &mut Option<Counted>,
     ) -> Result<(), ParkReason> {
-        if part.is_held() && part.seconds() == 0 {
+        if part.is_held_never() {
             return Ok(());
         }
         let mut is_priced = false;
         for (index, member) in members.iter().enumerate() {
             let Some(term) = member.rate_at(clock, part.start) else { continue };
             is_priced = true;
-            if !member.is_billable(&part) {
+            if !member.takes(&part) || !member.is_billable(&part) {
                 continue;
             }
             member.check(&part)?;
@@ -142,7 +142,12 @@ impl Harvest {
             self.add_part(&priced, is_new)?;
         }
         match members.first() {
-            Some(own) if !is_priced && own.is_billable(&part) && !own.is_included() => {
+            Some(own)
+                if !is_priced
+                    && own.takes(&part)
+                    && own.is_billable(&part)
+                    && !own.is_included() =>
+            {
                 // Nothing consumed is no gap, whatever it would have cost.
                 if part.interval.quantity == 0 { Ok(()) } else { Err(unpriced(chain, own, &part)) }
             }

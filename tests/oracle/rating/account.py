@@ -6,6 +6,7 @@ import due
 import measures
 import models
 import prices
+import usage
 from due import Line, Parked
 
 # Prices that look at units one behind the other.
@@ -64,19 +65,36 @@ class Account(due.Due):
             return
         found = False
         for meter, derived in self.meters_of(piece["meter"]):
-            if nothing and not self.counts_nothing(meter):
+            if nothing and not self.counts_nothing(meter, terms.rates):
+                continue
+            whole = "part" in piece or piece["report"] is None or not self.is_over_windows(meter)
+            if "part" in piece and not self.is_over_windows(meter):
                 continue
             rate = next((rate for rate in terms.rates
                          if rate.meter == meter and rate.applies(piece)), None)
             if rate is not None:
                 found = True
+                if not whole or nothing and not self.counts_nothing(meter, [rate]):
+                    continue
                 yield self.on_rate(piece, terms, meter, derived, rate, early)
-        if not found and piece["meter"] not in terms.included and not early and not nothing:
+        known = early or nothing or "part" in piece
+        if not found and piece["meter"] not in terms.included and not known:
             raise Parked(f"{piece['meter']} has no price")
 
-    def counts_nothing(self, meter):
+    def counts_nothing(self, meter, rates=()):
+        """Whether an event of nothing is one: to the measure, or to the price of any of the rates."""
         measure = self.measure(meter)
-        return bool(measure) and measure["measure"] in ("count", "max", "latest", "unique")
+        if measure and measure["measure"] in ("count", "max", "latest", "unique"):
+            return True
+        return any(rate.row.get("basis") == "total" if rate.model == "dynamic" else
+                   rate.model == "percentage" and any(
+                       name in rate.row for name in ("free_events", "minimum", "maximum")) or
+                   rate.model == "percentage" and Fraction(rate.row.get("fixed", 0)) != 0
+                   for rate in rates if rate.meter == meter)
+
+    def is_over_windows(self, meter):
+        measure = self.measure(meter)
+        return bool(measure) and measure["measure"] in ("peak", "percentile")
 
     def meters_of(self, meter):
         yield meter, None
@@ -97,6 +115,7 @@ class Account(due.Due):
         window = rate.window and self.calendar.window_start(piece["start"], rate.window)
         return {**piece, "terms": terms, "meter": meter, "rate": rate, "window": window,
                 "units": quantity / units[rate.unit], "early": early,
+                "smallest": Fraction(1, units[rate.unit] * 10 ** scale),
                 "per": prices.SECONDS.get(rate.per) or self.calendar.seconds}
 
     def measure(self, meter):
@@ -258,7 +277,9 @@ class Account(due.Due):
         """A line of an item; of a measure it is as the last usage says."""
         piece, several = own[0], False
         if self.measure(piece["meter"]) is not None:
-            piece = max(own, key=lambda part: (part["end"] or part["start"], self.key(part)))
+            piece = max(own, key=lambda part: (part["part"][1] if "part" in part else
+                                               (part["end"] or part["start"]) * usage.MICRO,
+                                               self.key(part)))
             several = len({part["site"] for part in own}) > 1
         first = min(part["start"] for part in own)
         project, resource, _ = self.subject(piece)
@@ -321,7 +342,12 @@ class Account(due.Due):
         if number is None:
             raise Parked("the event names no price")
         number *= Fraction(row.get("multiplier", 1))
-        return number if row["basis"] == "total" else piece["units"] * self.weight(piece) * number
+        if row["basis"] != "total":
+            return piece["units"] * self.weight(piece) * number
+        if piece["units"] == 0 and number != 0:
+            raise Parked("an amount for no units")
+        # What takes units back takes back the amount, unless it says so itself.
+        return -number if piece["units"] < 0 < number else number
 
     def by_hashmap(self, piece):
         def in_force(cost):
