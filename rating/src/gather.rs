@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 
 use turnpike_schemas::{Account, AccountId, Instant, Period, UsageInterval};
 
-pub use key::{GatherKey, Gathered, Step};
+pub use key::{Events, GatherKey, Gathered, Step};
 
 use crate::parked::{ParkCode, ParkReason, Parked, Unassigned};
 use crate::tariff_lookup::{Feed, Lookup, Ownership};

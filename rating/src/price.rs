@@ -11,7 +11,7 @@
 
 mod blocks;
 pub mod dynamic;
-mod events;
+pub mod events;
 mod graduated;
 mod graduated_percentage;
 pub mod hashmap;

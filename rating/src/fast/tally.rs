@@ -216,6 +216,7 @@ fn gathered(slot: &Slot, sums: &Sums) -> Option<Gathered> {
         intervals: sums.intervals,
         worth: None,
         steps: Vec::new(),
+        events: None,
     })
 }
 

@@ -224,6 +224,7 @@ impl World {
             worth: None,
             steps: Vec::new(),
         };
+            events: None,
         change(&mut key, &mut sums);
         let tariff = self.book.tariff(&key.tariff).expect("tariff");
         let version = tariff.versions.iter().find(|version| version.id == key.tariff_version);
