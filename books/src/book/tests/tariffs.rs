@@ -176,7 +176,7 @@ fn adjustments_keep_their_order() {
     let list = &network(&book).adjustments;
     let names: Vec<&str> = list.iter().map(|adjustment| adjustment.name.as_str()).collect();
     assert_eq!(names[..4], ["Free traffic", "Volume discount", "Welcome", "Hours reserved"]);
-    let AdjustmentKind::Allowance { quantity_nano, unit } = &list[0].kind else { panic!() };
+    let AdjustmentKind::Allowance { quantity_nano, unit, .. } = &list[0].kind else { panic!() };
     assert_eq!((*quantity_nano, unit.base_units), (100_000_000_000, 1_000_000_000));
     assert_eq!(list[0].pool, Pool::Project);
     assert_eq!(list[1].kind, AdjustmentKind::Discount { rate_nano: 125_000_000 });

@@ -5,6 +5,7 @@ mod allowances;
 mod cases;
 mod fees;
 mod properties;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -223,8 +224,8 @@ impl World {
             intervals: 1,
             worth: None,
             steps: Vec::new(),
-        };
             events: None,
+        };
         change(&mut key, &mut sums);
         let tariff = self.book.tariff(&key.tariff).expect("tariff");
         let version = tariff.versions.iter().find(|version| version.id == key.tariff_version);
@@ -331,6 +332,7 @@ pub(super) fn adjustment(name: &str, kind: AdjustmentKind) -> Adjustment {
         scope: AdjustmentScope::default(),
         pool: Pool::Account,
         windows: false,
+        unused_windows: false,
     }
 }
 
@@ -345,7 +347,7 @@ pub(super) fn of_meters(adjustment: Adjustment, meters: &[&str]) -> Adjustment {
 }
 
 pub(super) fn allowance(quantity: &str) -> AdjustmentKind {
-    AdjustmentKind::Allowance { quantity_nano: nano(quantity), unit: unit() }
+    AdjustmentKind::Allowance { quantity_nano: nano(quantity), unit: unit(), after_rounding: false }
 }
 
 pub(super) fn discount(share: &str) -> AdjustmentKind {
