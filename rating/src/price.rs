@@ -21,6 +21,7 @@ mod package;
 mod part;
 mod per_unit;
 mod percentage;
+mod row;
 pub mod series;
 #[cfg(test)]
 pub(crate) mod tests;
