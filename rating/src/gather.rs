@@ -249,6 +249,11 @@ impl Harvest {
             Some(Ok(calendar)) => calendar,
             Some(Err(reason)) => return self.park(account, reason.clone()),
         };
+        // A report that ends past the account's own period is of the next one, whatever others' are.
+        let complete = || Piece::spread(handed.interval, handed.until.min(calendar.period.end()));
+        if piece.is_spread && complete().is_none() {
+            return;
+        }
         // Where the run stops within the period, what goes on there is not over.
         let stopped = handed.until < calendar.period.end();
         let end = if stopped { handed.until } else { calendar.end() };

@@ -122,6 +122,23 @@ fn a_report_is_split_where_its_price_changes() {
 }
 
 #[test]
+fn a_report_past_the_end_is_of_the_next_period() {
+    // The run goes on for accounts in other zones; this one's October is over.
+    let book = book("egress", Measure::Peak { window_seconds: 3_600 }, None, json!({}));
+    let (span, periods) = october(&book);
+    let lookup = Lookup::new(&book, &periods);
+    let quantity = |start: &str, end: &str| {
+        let usage = interval("egress", start, end, 7_200);
+        let mut harvest = Harvest::default();
+        harvest.add(&lookup, &usage, &span, at("2026-11-01T12:00:00Z"));
+        harvest.resolve();
+        harvest.gathered.into_values().map(|sums| sums.quantity).collect::<Vec<_>>()
+    };
+    assert_eq!(quantity("2026-10-31T23:00:00Z", "2026-11-01T01:00:00Z"), Vec::<i128>::new());
+    assert_eq!(quantity("2026-10-31T22:00:00Z", "2026-11-01T00:00:00Z"), vec![3_600_i128]);
+}
+
+#[test]
 fn time_held_is_spread_over_the_window_of_its_report() {
     let peak = book("volume", Measure::Peak { window_seconds: 300 }, None, json!({}));
     let mut report = interval("volume", "2026-10-02T00:00:00Z", "2026-10-02T01:00:00Z", 4);
