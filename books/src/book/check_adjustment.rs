@@ -120,6 +120,16 @@ fn adjustment(
         Kind::Allowance => allowance(table, log, context, (&meters, &scope, rates), later),
         kind => amount_kind(table, log, kind),
     };
+    let falls_short = match kind {
+        Some(AdjustmentKind::Commitment { true_up, .. }) => true_up,
+        Some(AdjustmentKind::Minimum { .. }) | None => true,
+        Some(_) => false,
+    };
+    if unused_windows && !falls_short {
+        let message = "a window without usage only matters to a minimum, or to a commitment with \
+                       `true_up`: say `windows = true`";
+        log.mistake(&table.place_of(log, "windows"), message);
+    }
     later.extend(named.into_iter().map(Later::Rate));
     Some(Adjustment {
         name: name?.value,

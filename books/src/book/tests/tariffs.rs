@@ -194,6 +194,25 @@ fn adjustments_keep_their_order() {
 }
 
 #[test]
+fn windows_are_those_with_usage_or_all() {
+    let read = |from: &str, to: &str| {
+        let text = EVERYTHING.replacen(from, to, 1);
+        assert_ne!(text, EVERYTHING, "no {from:?}");
+        let read = read_book(&text).expect(to);
+        network(&read.book).adjustments.clone()
+    };
+    let check = |windows: &str, expect: (bool, bool)| {
+        let found = &read("windows = true\namount", &format!("windows = {windows}\namount"))[3];
+        assert_eq!((found.windows, found.unused_windows), expect, "{windows}");
+    };
+    check("\"used\"", (true, false));
+    check("\"all\"", (true, true));
+    check("false", (false, false));
+    let found = &read("quantity = \"100\"", "after_rounding = true\nquantity = \"100\"")[0];
+    assert!(matches!(found.kind, AdjustmentKind::Allowance { after_rounding: true, .. }));
+}
+
+#[test]
 fn meters_series_and_host_classes_are_read() {
     let book = everything();
     let meter = |id: &str| -> Meter {
