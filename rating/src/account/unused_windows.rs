@@ -4,7 +4,7 @@
 //! that holds, and before which no other rate of the meter takes all that it is for. It counts as far
 //! as the adjustment is in force in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use turnpike_schemas::{Adjustment, Instant, Period, Rate};
 
@@ -45,8 +45,7 @@ pub(super) fn windows<'a>(
             continue;
         }
         // The nearest price list is asked first.
-        let rates: Vec<&Rate> =
-            stretch.links.iter().rev().flat_map(|link| &link.version.rates).collect();
+        let rates = asked(stretch);
         for (index, rate) in rates.iter().enumerate() {
             let service = stage.lookup.book.meters.get(&rate.meter);
             let service = service.map_or("", |meter| meter.service.as_str());
@@ -62,6 +61,19 @@ pub(super) fn windows<'a>(
         }
     }
     Ok(found)
+}
+
+/// The rates of a stretch in the order in which they are asked. What a list includes, those that it is
+/// based on do not price.
+fn asked<'a>(stretch: &Stretch<'a>) -> Vec<&'a Rate> {
+    let mut rates = Vec::new();
+    let mut included = BTreeSet::new();
+    for link in stretch.links.iter().rev() {
+        let own = link.version.rates.iter();
+        rates.extend(own.filter(|rate| !included.contains(&rate.meter)));
+        included.extend(&link.version.included);
+    }
+    rates
 }
 
 /// Whether whatever a rate is for is for the earlier one too, at the hours of that.

@@ -406,6 +406,8 @@ class Maker:
         if meter not in measured:
             row["pool"] = self.pool("project", "resource", "site")
             self.windowed(row, [rate for rate in rates if rate["meter"] in meters])
+            if self.random.random() < 0.3:
+                row["after_rounding"] = True
         return [row]
 
     def pool(self, *others):
@@ -437,6 +439,9 @@ class Maker:
         if kind != "discount":
             row["pool"] = self.pool("project", "resource", "site")
             self.windowed(row, scoped)
+            short = kind == "minimum" or row.get("true_up")
+            if row.get("windows") and short and self.random.random() < 0.3:
+                row["windows"] = "all"
         return row
 
     def scoped(self, row, rates):
