@@ -520,9 +520,9 @@ class Maker:
                 self.attributes["flavor"] = ["small", "large", "huge"]
                 row["where"] = {"flavor": self.pick("small", "large")}
             found.append(row)
-        # What is for some of it first; nothing twice, so that each is reached.
+        # What is for least of it first; nothing twice, so that each is reached.
         kept = {}
-        for row in sorted(found, key=lambda row: not any(
+        for row in sorted(found, key=lambda row: -sum(
                 key in row for key in ("where", "site", "region", "kind"))):
             about = [(key, row[key]) for key in ("where", "site", "region", "kind") if key in row]
             kept.setdefault(repr((row["meter"], about)), row)
