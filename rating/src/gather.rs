@@ -20,6 +20,7 @@ mod piece;
 mod price;
 mod quantity;
 mod subject;
+mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
 mod windows;
@@ -29,10 +30,10 @@ use std::collections::BTreeMap;
 
 use turnpike_schemas::{Account, AccountId, Instant, Period, UsageInterval};
 
-pub use key::{GatherKey, Gathered, Step};
+pub use key::{Events, GatherKey, Gathered, Step};
 
 use crate::parked::{ParkCode, ParkReason, Parked, Unassigned};
-use crate::tariff_lookup::{Lookup, Ownership};
+use crate::tariff_lookup::{Feed, Lookup, Ownership};
 use holding::Holdings;
 use measure::Measures;
 use piece::Piece;
@@ -110,6 +111,28 @@ impl Harvest {
         };
         // Each part parks its own account, so there is nothing left to fail.
         let _ = whole.cut(&mut cuts, &mut each);
+        self.spread(lookup, handed);
+    }
+
+    /// Adds a report to what is measured in windows, as used evenly over its own window. What lies
+    /// before the period is of none of its windows.
+    fn spread<'a>(&mut self, lookup: &Lookup<'a>, handed: Handed<'_>) {
+        let Handed { interval, until, .. } = handed;
+        let over_windows = |feed: &Feed<'_>| feed.meter.measure.is_over_windows();
+        if !lookup.feeds(&interval.meter).iter().any(over_windows) {
+            return;
+        }
+        let Some(whole) = Piece::spread(interval, until) else { return };
+        let owner = interval.holder.owner.as_ref();
+        let mut cuts = Vec::new();
+        lookup.owner_cuts(owner, &mut cuts);
+        let _ = whole.cut(&mut cuts, |piece| {
+            // Nobody's usage, and that of several, is told of at the report's end.
+            if let Ownership::One(account) = lookup.ownership(owner, piece.start) {
+                self.add_for_account(lookup, account, &piece, handed);
+            }
+            Ok::<(), ParkReason>(())
+        });
     }
 
     /// The resource's intervals have all been added: nothing of it is open any more. Without this the
@@ -226,6 +249,11 @@ impl Harvest {
             Some(Ok(calendar)) => calendar,
             Some(Err(reason)) => return self.park(account, reason.clone()),
         };
+        // A report that ends past the account's own period is of the next one, whatever others' are.
+        let complete = || Piece::spread(handed.interval, handed.until.min(calendar.period.end()));
+        if piece.is_spread && complete().is_none() {
+            return;
+        }
         // Where the run stops within the period, what goes on there is not over.
         let stopped = handed.until < calendar.period.end();
         let end = if stopped { handed.until } else { calendar.end() };

@@ -11,7 +11,7 @@
 
 mod blocks;
 pub mod dynamic;
-mod events;
+pub mod events;
 mod graduated;
 mod graduated_percentage;
 pub mod hashmap;
@@ -21,6 +21,7 @@ mod package;
 mod part;
 mod per_unit;
 mod percentage;
+mod row;
 pub mod series;
 #[cfg(test)]
 pub(crate) mod tests;

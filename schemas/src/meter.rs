@@ -45,6 +45,12 @@ impl Measure {
     pub fn is_total(&self) -> bool {
         *self == Measure::Total
     }
+
+    /// Whether it looks at what is used in each of the windows of the period, so that it matters when
+    /// within its own window a report was used.
+    pub fn is_over_windows(&self) -> bool {
+        matches!(self, Measure::Peak { .. } | Measure::Percentile { .. })
+    }
 }
 
 /// A meter whose usage is that of another one.

@@ -19,8 +19,8 @@ class Meter:
 
     def __init__(self):
         self.stretches = []  # (start, end or None, holding), microseconds
-        self.consumed = []  # (counted at, meter, quantity, holding)
-        self.aggregated = []  # (counted at, seconds held, holding)
+        self.consumed = []  # (counted at, meter, quantity, holding, (start, end) of its report or None)
+        self.aggregated = []  # (counted at, seconds held, holding, (start, end) of its report)
         self.holding = None
         self.met = NOBODY  # who was last heard to hold it, also before and after a life
         self.start = None
@@ -140,22 +140,22 @@ class Meter:
         if event["seconds"] is None:
             self.stretches.append((start, end, holding))
         else:
-            self.aggregated.append((event["time"], event["seconds"], holding))
+            self.aggregated.append((event["time"], event["seconds"], holding, (start, end)))
 
     def count(self, event):
         """What was consumed belongs to whom the report names, else to whom the resource does."""
         holding = merged(self.holding or self.met, {**event, "held": {}}, "active")
         for meter, quantity, cumulative in event["used"]:
-            at = event["time"]
+            at, report = event["time"], event["window"]
             if cumulative:
                 last = self.readings.get(meter)
-                self.readings[meter] = (event["incarnation"], quantity)
+                self.readings[meter] = (event["incarnation"], quantity, event["time"])
                 if last is None:
                     continue
                 if last[0] == event["incarnation"] and quantity >= last[1]:
                     quantity -= last[1]
-                at = event["time"] - 1  # from reading to reading, half-open
-            self.consumed.append((at, meter, quantity, holding))
+                at, report = event["time"] - 1, (last[2], event["time"])  # from reading to reading
+            self.consumed.append((at, meter, quantity, holding, report))
 
 
 def metered(events):

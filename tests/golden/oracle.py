@@ -148,11 +148,11 @@ def pieces(book, resources, limit):
             for a, b in zip(inner, inner[1:]):
                 for name, quantity in holding["held"].items():
                     yield a, b, b - a, name, quantity * (b - a), holding, resource
-        for at, held, holding in meter.aggregated:
+        for at, held, holding, _ in meter.aggregated:
             # Where in its window it was held is unknown: like a sum, it counts as the window ends.
             for name, quantity in holding["held"].items():
                 yield at // 1_000_000, None, held, name, quantity * held, holding, resource
-        for at, name, quantity, holding in meter.consumed:
+        for at, name, quantity, holding, _ in meter.consumed:
             yield at // 1_000_000, None, 0, name, quantity, holding, resource
 
 

@@ -28,7 +28,7 @@ const KINDS: [(&str, Kind); 6] = [
     ("maximum", Kind::Maximum),
     ("commitment", Kind::Commitment),
 ];
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "meters",
     "services",
     "rates",
@@ -37,6 +37,7 @@ const KEYS: [&str; 15] = [
     "windows",
     "quantity",
     "unit",
+    "after_rounding",
     "percent",
     "amount",
     "overage",
@@ -111,7 +112,8 @@ fn adjustment(
         Kind::Discount => None,
         _ => value::word(table, log, "pool", &POOLS),
     };
-    let windows = kind != Kind::Discount && table.flag(log, "windows");
+    let counted = if kind == Kind::Discount { None } else { windows(table, log) };
+    let (windows, unused_windows) = (counted.is_some(), counted == Some(true));
     if windows {
         let place = table.place_of(log, "windows");
         later.push(Later::Windows { scope: scope.clone(), place });
@@ -123,6 +125,16 @@ fn adjustment(
         }
         kind => amount_kind(table, log, kind),
     };
+    let falls_short = match kind {
+        Some(AdjustmentKind::Commitment { true_up, .. }) => true_up,
+        Some(AdjustmentKind::Minimum { .. }) | None => true,
+        Some(_) => false,
+    };
+    if unused_windows && !falls_short {
+        let message = "a window without usage only matters to a minimum, or to a commitment with \
+                       `true_up`: say `windows = true`";
+        log.mistake(&table.place_of(log, "windows"), message);
+    }
     later.extend(named.into_iter().map(Later::Rate));
     Some(Adjustment {
         name: name?.value,
@@ -130,7 +142,16 @@ fn adjustment(
         scope,
         pool: pool.unwrap_or_default(),
         windows,
+        unused_windows,
     })
+}
+
+/// `windows = true` or `"used"`: those with usage; `"all"`: those without it too, which is `true` here.
+fn windows(table: &mut Table<'_, '_>, log: &mut Log) -> Option<bool> {
+    if table.is_text("windows") {
+        return value::word(table, log, "windows", &[("used", false), ("all", true)]);
+    }
+    table.flag(log, "windows").then_some(false)
 }
 
 /// `{ adjust = "allowance", meters = ["egress"], quantity = "100", unit = "GB" }`.
@@ -156,6 +177,7 @@ fn allowance(
                        it takes";
         log.mistake(&table.place, message);
     }
+    let after_rounding = table.flag(log, "after_rounding");
     let unit = unit?;
     let mut found: Option<PriceUnit> = None;
     for meter in ids.iter().filter_map(|id| context.meters.get(id)) {
@@ -172,7 +194,7 @@ fn allowance(
     let (meters, rates) = (ids.into_iter().collect(), scope.rates.clone());
     let name = name?.value.clone();
     later.push(Later::Allowance { name, meters, rates, unit: found.clone(), place });
-    Some(AdjustmentKind::Allowance { quantity_nano: quantity_nano?, unit: found })
+    Some(AdjustmentKind::Allowance { quantity_nano: quantity_nano?, unit: found, after_rounding })
 }
 
 fn amount_kind(table: &mut Table<'_, '_>, log: &mut Log, kind: Kind) -> Option<AdjustmentKind> {

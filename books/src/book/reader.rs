@@ -144,6 +144,10 @@ impl<'a, 'i> Table<'a, 'i> {
         self.table.contains_key(key)
     }
 
+    pub fn is_text(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::String(_)))
+    }
+
     /// Counts keys as known that cannot be read, since what decides about them is wrong itself.
     pub fn pass_over(&mut self, keys: &[&'static str]) {
         self.asked.extend(keys);

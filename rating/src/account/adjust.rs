@@ -4,7 +4,7 @@
 //! minimum adds one line for what is missing. Negative lines (corrections) count: a maximum of a
 //! negative total does nothing, a minimum brings the total up to its amount.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use turnpike_schemas::{
     Adjustment, AdjustmentKind, Aggregation, Amount, Fraction, Instant, LineKind, Per, Period,
@@ -18,6 +18,7 @@ use super::proration::{Proration, portions};
 use super::scope::covers;
 use super::terms::Series;
 use super::true_up::TrueUp;
+use super::unused_windows::{self, Window};
 use super::{Stage, overflow};
 use crate::parked::ParkReason;
 
@@ -159,9 +160,12 @@ impl<'a> Pooled<'_, '_, 'a> {
             let window = entry.window.filter(|_| self.lead.windows);
             pools.entry((of, window)).or_default().push(*member);
         }
+        let windows = self.unused_windows(&mut pools)?;
         let (monthly, text) = self.amount()?;
         for (key, members) in pools {
+            let window = key.1.and_then(|start| windows.get(&start)).copied();
             let first = members.first().and_then(|member| entries[*member].stretch);
+            let first = first.or(window.map(|window| window.stretch));
             let own = first.and_then(|stretch| self.series.by_stretch.get(&stretch));
             let own = own.copied().unwrap_or(self.lead);
             let (adjustment, amount) = if self.lead.windows {
@@ -169,10 +173,37 @@ impl<'a> Pooled<'_, '_, 'a> {
             } else {
                 (self.lead, monthly)
             };
-            let pool = OnePool { adjustment, amount, text: &text, key, members };
+            let window = window.map(|window| (window.start, window.end));
+            let pool = OnePool { adjustment, amount, text: &text, key, members, window };
             self.change(&pool, entries, lines)?;
         }
         Ok(())
+    }
+
+    /// Adds windows without usage to the pools of all members that are known, where what they fall
+    /// short of is due.
+    fn unused_windows(
+        &self,
+        pools: &mut BTreeMap<PoolKey, Vec<usize>>,
+    ) -> Result<BTreeMap<Instant, Window>, ParkReason> {
+        let short = matches!(
+            self.lead.kind,
+            AdjustmentKind::Minimum { .. } | AdjustmentKind::Commitment { true_up: true, .. }
+        );
+        if !self.lead.windows || !short {
+            return Ok(BTreeMap::new());
+        }
+        let windows = unused_windows::windows(self.stage, self.series, self.month)?;
+        let mut members: BTreeSet<Option<String>> = pools.keys().map(|key| key.0.clone()).collect();
+        if self.lead.pool == Pool::Account {
+            members.insert(None);
+        }
+        for member in members {
+            for start in windows.keys() {
+                pools.entry((member.clone(), Some(*start))).or_default();
+            }
+        }
+        Ok(windows)
     }
 
     /// The amount for the month: each version's for its part. A credit is never prorated.
@@ -231,7 +262,8 @@ impl<'a> Pooled<'_, '_, 'a> {
         if let Some(what) = missing_what {
             let missing = amount.checked_sub(&total(entries, members)?).ok_or_else(overflow)?;
             if missing > Fraction::ZERO {
-                let true_up = TrueUp { what, text: pool.text, amount: pool.amount, missing };
+                let (text, amount, window) = (pool.text, pool.amount, pool.window);
+                let true_up = TrueUp { what, text, amount, missing, window };
                 let (key, month) = (&pool.key, self.month);
                 let made =
                     true_up.entry(self.stage, self.series, month, key, (entries, members))?;
@@ -253,6 +285,8 @@ struct OnePool<'p> {
     text: &'p str,
     key: PoolKey,
     members: Vec<usize>,
+    /// Where those without usage are counted too.
+    window: Option<(Instant, Instant)>,
 }
 
 /// The amount of an adjustment, and how it is prorated.

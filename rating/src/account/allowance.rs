@@ -1,5 +1,5 @@
 //! Allowances: units that cost nothing, taken in rating order (the versions in force, then first use)
-//! before the price model.
+//! before the price model; before the rate rounds its units or, where the tariff says so, after it.
 //!
 //! Of the units counted so far, as many are free as the allowance reaches; an item's free units are
 //! the difference, so that an allowance that earlier usage has taken in part goes on where that
@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use turnpike_schemas::{
-    AdjustmentKind, Fraction, LineKind, PriceBook, PriceUnit, RatedLine, RunId,
+    Adjustment, AdjustmentKind, Fraction, LineKind, PriceBook, PriceUnit, RatedLine, RunId,
 };
 
 use super::adjust::kind_word;
@@ -27,7 +27,11 @@ const DECIMALS_MORE: u32 = 9;
 
 /// Free usage of an item, in smallest parts of its meter, by allowance.
 #[derive(Debug, Default)]
-pub(super) struct Free<'a>(BTreeMap<&'a GatherKey, Vec<Taken<'a>>>);
+pub(super) struct Free<'a> {
+    used: BTreeMap<&'a GatherKey, Vec<Taken<'a>>>,
+    /// Of units as their rate rounds them.
+    rounded: BTreeMap<&'a GatherKey, Vec<Taken<'a>>>,
+}
 
 #[derive(Debug)]
 struct Taken<'a> {
@@ -35,20 +39,26 @@ struct Taken<'a> {
     parts: Fraction,
 }
 
+fn sum(taken: Option<&Vec<Taken<'_>>>) -> Result<Fraction, ParkReason> {
+    let mut parts = taken.into_iter().flatten().map(|taken| taken.parts);
+    parts.try_fold(Fraction::ZERO, |sum, parts| sum.checked_add(&parts)).ok_or_else(overflow)
+}
+
 impl<'a> Free<'a> {
-    /// All smallest parts of an item that are free.
+    /// All smallest parts of an item that are free before units are rounded.
     pub fn parts(&self, key: &GatherKey) -> Result<Fraction, ParkReason> {
-        let taken = self.0.get(key).into_iter().flatten();
-        taken
-            .map(|taken| taken.parts)
-            .try_fold(Fraction::ZERO, |sum, parts| sum.checked_add(&parts))
-            .ok_or_else(overflow)
+        sum(self.used.get(key))
+    }
+
+    /// Those of what units were rounded to.
+    pub fn rounded_parts(&self, key: &GatherKey) -> Result<Fraction, ParkReason> {
+        sum(self.rounded.get(key))
     }
 
     /// A priced part of an item as it is after allowances: nothing where they have taken all of it,
     /// and where its amount stands for itself, with the quantity that is left.
     pub fn left(&self, part: Part, item: &PoolItem<'_>) -> Result<Option<Part>, ParkReason> {
-        if !self.0.contains_key(item.key) {
+        if !self.used.contains_key(item.key) && !self.rounded.contains_key(item.key) {
             return Ok(Some(part));
         }
         if item.low == item.high && part.amount.is_zero() {
@@ -57,83 +67,34 @@ impl<'a> Free<'a> {
         if part.kind != LineKind::Metered || part.quantity != item.sums.quantity {
             return Ok(Some(part));
         }
+        let rounded = self.rounded_parts(item.key)?;
         let left = Fraction::whole(part.quantity).checked_sub(&self.parts(item.key)?);
+        let left = left.and_then(|left| left.checked_sub(&rounded));
         let (quantity, more) =
             left.and_then(|left| left.to_scaled(0, DECIMALS_MORE)).unwrap_or((part.quantity, 0));
         Ok(Some(Part { quantity, scale: part.scale + more, ..part }))
     }
 
-    /// Takes every allowance off what was gathered.
+    /// Takes every allowance off what was gathered, but for those that come after rounding.
     pub fn of(
         book: &'a PriceBook,
         terms: &Terms<'a>,
         gathered: &'a [(GatherKey, Gathered)],
     ) -> Result<Self, ParkReason> {
         let mut free = Self::default();
-        let mut items: Vec<Found<'a>> = Vec::new();
-        for month in &terms.months {
-            let allowances: Vec<_> = terms
-                .series(month, |version| &version.adjustments, kind_word)
-                .into_iter()
-                .filter(|series| series.id.word == "allowance")
-                .collect();
-            if allowances.is_empty() {
-                continue;
-            }
-            if items.is_empty() {
-                items.extend(gathered.iter().map(|(key, sums)| Found::of(book, key, sums)));
-                items.sort_by_cached_key(|found| {
-                    (terms.stretch_of(found.key, found.sums), found.sums.first, found.key)
-                });
-            }
-            let own: Vec<Found<'a>> = items
-                .iter()
-                .filter(|found| month.contains(found.key.month.unwrap_or(found.sums.first)))
-                .copied()
-                .collect();
-            for series in &allowances {
-                free.take(terms, series, &own)?;
-            }
-        }
+        free.used = taken(book, terms, gathered, None)?;
         Ok(free)
     }
 
-    fn take(
+    /// Takes those off the units of items as they were rounded, in smallest parts.
+    pub fn take_rounded(
         &mut self,
+        book: &'a PriceBook,
         terms: &Terms<'a>,
-        series: &Series<'a, turnpike_schemas::Adjustment>,
-        items: &[Found<'a>],
+        gathered: &'a [(GatherKey, Gathered)],
+        parts: &BTreeMap<&'a GatherKey, Fraction>,
     ) -> Result<(), ParkReason> {
-        let mut pools: BTreeMap<(Option<&str>, Option<_>), Counted> = BTreeMap::new();
-        for found in items {
-            let Some(stretch) = terms.stretch_of(found.key, found.sums) else { continue };
-            let Some(adjustment) = series.by_stretch.get(&stretch) else { continue };
-            let AdjustmentKind::Allowance { quantity_nano, unit } = &adjustment.kind else {
-                continue;
-            };
-            if !covers_usage(
-                &adjustment.scope,
-                &found.key.meter,
-                &found.key.service,
-                &found.rate.name,
-            ) || adjustment.windows && found.key.window.is_none()
-            {
-                continue;
-            }
-            let window = found.key.window.filter(|_| adjustment.windows);
-            let pool = pools.entry((found.member(adjustment.pool), window)).or_default();
-            let divisor = divisor(found, unit)?;
-            let left = Fraction::whole(found.sums.quantity)
-                .checked_sub(&self.parts(found.key)?)
-                .and_then(|parts| parts.checked_div(&divisor))
-                .ok_or_else(overflow)?;
-            let units = pool.add(&left, &Fraction::nano(*quantity_nano)).ok_or_else(overflow)?;
-            if units.is_zero() {
-                continue;
-            }
-            let parts = units.checked_mul(&divisor).ok_or_else(overflow)?;
-            self.0.entry(found.key).or_default().push(Taken { name: &adjustment.name, parts });
-        }
+        self.rounded = taken(book, terms, gathered, Some(parts))?;
         Ok(())
     }
 
@@ -146,7 +107,8 @@ impl<'a> Free<'a> {
     ) -> Result<Vec<(usize, RatedLine)>, ParkReason> {
         let mut found = Vec::new();
         for (index, item) in pool.items.iter().enumerate() {
-            for (place, taken) in self.0.get(item.key).into_iter().flatten().enumerate() {
+            let taken = [self.used.get(item.key), self.rounded.get(item.key)];
+            for (place, taken) in taken.into_iter().flatten().flatten().enumerate() {
                 let divisor = Fraction::whole(pool.divisor()?);
                 let units = taken.parts.checked_div(&divisor).ok_or_else(overflow)?;
                 let part = Part::units(pool, index, &units, 0, taken.name.to_owned())?;
@@ -156,6 +118,86 @@ impl<'a> Free<'a> {
         }
         Ok(found)
     }
+}
+
+/// The smallest parts of an item, as they were rounded; without them, as they were used.
+type Rounded<'r, 'a> = Option<&'r BTreeMap<&'a GatherKey, Fraction>>;
+
+/// What the allowances take that come before rounding, or after it.
+fn taken<'a>(
+    book: &'a PriceBook,
+    terms: &Terms<'a>,
+    gathered: &'a [(GatherKey, Gathered)],
+    rounded: Rounded<'_, 'a>,
+) -> Result<BTreeMap<&'a GatherKey, Vec<Taken<'a>>>, ParkReason> {
+    let mut taken = BTreeMap::new();
+    let mut items: Vec<Found<'a>> = Vec::new();
+    for month in &terms.months {
+        let allowances: Vec<_> = terms
+            .series(month, |version| &version.adjustments, kind_word)
+            .into_iter()
+            .filter(|series| series.id.word == "allowance")
+            .collect();
+        if allowances.is_empty() {
+            continue;
+        }
+        if items.is_empty() {
+            items.extend(gathered.iter().map(|(key, sums)| Found::of(book, key, sums)));
+            items.sort_by_cached_key(|found| {
+                (terms.stretch_of(found.key, found.sums), found.sums.first, found.key)
+            });
+        }
+        let own: Vec<Found<'a>> = items
+            .iter()
+            .filter(|found| month.contains(found.key.month.unwrap_or(found.sums.first)))
+            .copied()
+            .collect();
+        for series in &allowances {
+            take(&mut taken, terms, series, &own, rounded)?;
+        }
+    }
+    Ok(taken)
+}
+
+fn take<'a>(
+    taken: &mut BTreeMap<&'a GatherKey, Vec<Taken<'a>>>,
+    terms: &Terms<'a>,
+    series: &Series<'a, Adjustment>,
+    items: &[Found<'a>],
+    rounded: Rounded<'_, 'a>,
+) -> Result<(), ParkReason> {
+    let mut pools: BTreeMap<(Option<&str>, Option<_>), Counted> = BTreeMap::new();
+    for found in items {
+        let Some(stretch) = terms.stretch_of(found.key, found.sums) else { continue };
+        let Some(adjustment) = series.by_stretch.get(&stretch) else { continue };
+        let AdjustmentKind::Allowance { quantity_nano, unit, after_rounding } = &adjustment.kind
+        else {
+            continue;
+        };
+        let Found { key, rate, .. } = found;
+        if *after_rounding != rounded.is_some()
+            || !covers_usage(&adjustment.scope, &key.meter, &key.service, &rate.name)
+            || adjustment.windows && key.window.is_none()
+        {
+            continue;
+        }
+        let window = key.window.filter(|_| adjustment.windows);
+        let pool = pools.entry((found.member(adjustment.pool), window)).or_default();
+        let divisor = divisor(found, unit)?;
+        let used = Fraction::whole(found.sums.quantity);
+        let left = rounded
+            .map_or(used, |parts| parts.get(key).copied().unwrap_or(Fraction::ZERO))
+            .checked_sub(&sum(taken.get(key))?)
+            .and_then(|parts| parts.checked_div(&divisor))
+            .ok_or_else(overflow)?;
+        let units = pool.add(&left, &Fraction::nano(*quantity_nano)).ok_or_else(overflow)?;
+        if units.is_zero() {
+            continue;
+        }
+        let parts = units.checked_mul(&divisor).ok_or_else(overflow)?;
+        taken.entry(*key).or_default().push(Taken { name: &adjustment.name, parts });
+    }
+    Ok(())
 }
 
 /// Units that an allowance has counted, and those of them that were free.

@@ -3,7 +3,8 @@
 //! The order, which changes money and therefore stands here once:
 //! 1. Allowances take units that cost nothing, in rating order: tariff versions, then first use.
 //! 2. Usage of a rate is put into pools (account, project, site or resource; month; window) in the
-//!    same order, and its units are rounded as they add up.
+//!    same order, and its units are rounded as they add up. Allowances that come after rounding take
+//!    theirs then.
 //! 3. Each pool is priced by its model ([`crate::price`]); every part becomes a rated line.
 //! 4. Flat fees of first tiers without usage, then the fees of the tariffs.
 //! 5. Discounts, credits, minimums, maximums and commitments, in the order in which the tariffs
@@ -28,6 +29,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod true_up;
+mod unused_windows;
 mod zero_usage;
 
 pub(crate) use lines::detail;
@@ -132,11 +134,15 @@ fn counted<'l: 'a, 'a>(
         let text = format!("account `{}` has no currency", account.id);
         ParkReason::new(ParkCode::MissingCurrency, text)
     })?;
-    let free = match terms {
+    let mut free = match terms {
         Some(terms) => Free::of(lookup.book, terms, gathered)?,
         None => Free::default(),
     };
-    let pools = pool::pools(lookup.book, account, currency, gathered, &free)?;
+    let mut pools = pool::pools(lookup.book, account, currency, gathered, &free)?;
+    if let Some(terms) = terms.filter(|terms| terms.takes_rounded_units()) {
+        free.take_rounded(lookup.book, terms, gathered, &pool::parts(&pools)?)?;
+        pool::take_rounded(&mut pools, &free)?;
+    }
     Ok((free, pools))
 }
 

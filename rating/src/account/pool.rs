@@ -191,6 +191,48 @@ fn add_pools<'a>(
     Ok(())
 }
 
+/// What each item comes to as its rate rounds it, in smallest parts of its meter.
+pub(super) fn parts<'a>(
+    pools: &[PricePool<'a>],
+) -> Result<BTreeMap<&'a GatherKey, Fraction>, ParkReason> {
+    let mut found = BTreeMap::new();
+    for pool in pools {
+        let divisor = Fraction::whole(pool.divisor()?);
+        for item in &pool.items {
+            let units = pool.difference(&item.high, &item.low)?;
+            found.insert(item.key, units.checked_mul(&divisor).ok_or_else(overflow)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Moves items to their places after allowances have taken of what units were rounded to.
+pub(super) fn take_rounded(pools: &mut [PricePool<'_>], free: &Free<'_>) -> Result<(), ParkReason> {
+    let same = |one: &PricePool<'_>, next: &PricePool<'_>| {
+        !one.series.is_empty() && Arc::ptr_eq(&one.series, &next.series)
+    };
+    for series in pools.chunk_by_mut(same) {
+        let mut taken = Fraction::ZERO;
+        for pool in &mut *series {
+            let divisor = Fraction::whole(pool.divisor()?);
+            let less = |place: &Fraction, taken: &Fraction| {
+                taken.checked_div(&divisor).and_then(|units| place.checked_sub(&units))
+            };
+            for item in &mut pool.items {
+                item.low = less(&item.low, &taken).ok_or_else(overflow)?;
+                taken = taken.checked_add(&free.rounded_parts(item.key)?).ok_or_else(overflow)?;
+                item.high = less(&item.high, &taken).ok_or_else(overflow)?;
+            }
+        }
+        for pool in series {
+            let units = taken.checked_div(&Fraction::whole(pool.divisor()?));
+            let total = units.and_then(|units| pool.total.checked_sub(&units));
+            pool.total = total.ok_or_else(overflow)?;
+        }
+    }
+    Ok(())
+}
+
 /// The units of a pool so far, as the rate rounds them.
 fn round_units(rate: &Rate, units: &Fraction) -> Result<Fraction, ParkReason> {
     match rate.round_units {

@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use turnpike_schemas::{
-    Account, Currency, Instant, Period, PriceBook, Rate, Tariff, TariffId, TariffVersion,
+    Account, AdjustmentKind, Currency, Instant, Period, PriceBook, Rate, Tariff, TariffId,
+    TariffVersion,
 };
 
 use crate::gather::{GatherKey, Gathered};
@@ -131,6 +132,13 @@ impl<'a> Terms<'a> {
             self.stretches.iter().enumerate().filter(|(_, stretch)| stretch.inside).collect();
         let found = inside.iter().filter(meets).find(|(_, stretch)| priced(stretch));
         found.or_else(|| inside.iter().find(meets)).map(|(place, _)| *place)
+    }
+
+    /// Whether any allowance takes units as they are rounded.
+    pub fn takes_rounded_units(&self) -> bool {
+        let links = self.stretches.iter().flat_map(|stretch| &stretch.links);
+        let mut kinds = links.flat_map(|link| &link.version.adjustments).map(|found| &found.kind);
+        kinds.any(|kind| matches!(kind, AdjustmentKind::Allowance { after_rounding: true, .. }))
     }
 
     pub fn month_of(&self, at: Instant) -> Option<&Period> {

@@ -28,6 +28,8 @@ pub(super) struct TrueUp<'t> {
     pub text: &'t str,
     pub amount: Fraction,
     pub missing: Fraction,
+    /// The time of its window, where that is known without usage.
+    pub window: Option<(Instant, Instant)>,
 }
 
 impl TrueUp<'_> {
@@ -67,7 +69,7 @@ impl TrueUp<'_> {
             tax_category,
             price: (0, ADJUSTMENT),
             amount: self.missing,
-            period: time(key, &lines).unwrap_or((lead.start, last.end)),
+            period: time(key, &lines).or(self.window).unwrap_or((lead.start, last.end)),
             estimated: lines.iter().any(|entry| entry.line.estimated),
             apart: format!("{} {} {} {:?}", series.id.word, series.id.nth, series.id.name, key),
         };

@@ -414,4 +414,5 @@ fn is_of_all(interval: &UsageInterval, sums: &Gathered) -> bool {
         && sums.first == interval.start.floored()
         && sums.worth.is_none()
         && sums.steps.is_empty()
+        && sums.events.is_none()
 }

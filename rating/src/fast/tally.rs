@@ -259,6 +259,7 @@ fn gathered(slot: &Slot, sums: &Sums) -> Option<Gathered> {
         intervals: sums.intervals,
         worth: None,
         steps: Vec::new(),
+        events: None,
     })
 }
 

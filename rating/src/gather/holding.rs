@@ -146,6 +146,7 @@ impl Harvest {
             intervals: 0,
             worth,
             steps: if last.stepped { vec![step] } else { Vec::new() },
+            events: None,
         };
         // Seconds are only ever added to a line that the last piece stands on.
         let Some(sums) = self.gathered.get_mut(&last.key) else { return Ok(()) };

@@ -53,6 +53,32 @@ pub struct Gathered {
     pub worth: Option<Fraction>,
     /// Of prices that look at each event or each level alone: all of them, else none.
     pub steps: Vec<Step>,
+    /// Of prices of events of which none bears on another one: what they come to, in place of steps.
+    pub events: Option<Events>,
+}
+
+/// Events that are priced each alone: how many of them cost what, those below zero counting against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Events {
+    /// Of those that cost neither the least nor the greatest amount; at the meter's scale.
+    pub quantity: i128,
+    pub within: i128,
+    pub minimum: i128,
+    pub maximum: i128,
+    /// Whether any is of more or less than nothing.
+    pub of_something: bool,
+}
+
+impl Events {
+    fn plus(&self, other: &Events) -> Option<Self> {
+        Some(Self {
+            quantity: self.quantity.checked_add(other.quantity)?,
+            within: self.within.checked_add(other.within)?,
+            minimum: self.minimum.checked_add(other.minimum)?,
+            maximum: self.maximum.checked_add(other.maximum)?,
+            of_something: self.of_something || other.of_something,
+        })
+    }
 }
 
 /// One event consumed (`start` is `end`), or one level held.
@@ -73,12 +99,17 @@ impl Gathered {
             (Some(own), Some(more)) => Some(own.checked_add(more)?),
             (own, more) => own.or(*more),
         };
+        let events = match (&self.events, &other.events) {
+            (Some(own), Some(more)) => Some(own.plus(more)?),
+            (own, more) => own.or(*more),
+        };
         self.intervals = self.intervals.checked_add(other.intervals)?;
         self.quantity = quantity;
         self.seconds = seconds;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.worth = worth;
+        self.events = events;
         self.steps.extend_from_slice(&other.steps);
         Some(())
     }

@@ -8,18 +8,25 @@
 //! - Max of what is held over several resources is the highest sum held at one second. Latest of what
 //!   is held is what is held when the month, the window or the run ends.
 //! - Reports that say only how long something was held, not when, count at the end of their window.
-//! - Peaks and percentiles are a sum over the seconds of their window, which stand in the key.
+//! - Peaks and percentiles are a sum over the seconds of their window, which stand in the key. To them
+//!   a report (a sum with a window, a counter between two readings, a time held) was used evenly over
+//!   its own window; an event of an instant in the window that it lies in.
+//!
+//! - An event of less than nothing is a reversal. Of unique values it takes away one that was seen; to
+//!   a maximum or the latest, an earlier event of so much of the same resource. Where there is none in
+//!   the month or the window, nobody can say what is left: the account is parked.
 //!
 //! What is remembered is bounded by different values, windows, or seconds at which a sum changes, not
-//! by events; of a resource only until it is closed.
+//! by events; of a resource, whose events may be reversed, only until it is closed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use turnpike_schemas::parse::scaled_to_short_decimal;
 use turnpike_schemas::{AccountId, Instant, Measure, MeterId, Period, Pool, ResourceId, TariffId};
 
 use super::key::{GatherKey, Gathered};
 use super::price::Priced;
-use super::windows::Windows;
+use super::tally::Tally;
 use super::{Harvest, overflow, quantity};
 use crate::account::series_name;
 use crate::parked::{ParkCode, ParkReason};
@@ -42,6 +49,8 @@ pub(super) struct GroupKey {
     over: Over,
     /// The month or the window.
     start: Instant,
+    /// What part of it: the events of a resource that is open.
+    open: Option<ResourceId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +59,16 @@ enum Over {
     Project(Option<String>),
     Site(Option<String>),
     Account,
+}
+
+impl GroupKey {
+    /// The one resource that it is of.
+    fn resource(&self) -> Option<&ResourceId> {
+        match &self.over {
+            Over::Resource(resource) => Some(resource),
+            _ => self.open.as_ref(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -63,18 +82,6 @@ pub(super) struct Group {
     tally: Tally,
     /// One of what is counted, at the meter's scale.
     one: i128,
-}
-
-#[derive(Debug, Clone)]
-enum Tally {
-    Max(i128),
-    /// Second by second, by how much what is held changes.
-    MaxHeld(BTreeMap<i64, i128>),
-    Latest((Instant, ResourceId), i128),
-    LatestHeld(i128),
-    Unique(BTreeSet<String>),
-    Peak(Windows),
-    Percentile(Windows, u32),
 }
 
 /// Whether an event of nothing is one to this measure.
@@ -107,6 +114,17 @@ impl Measures {
         }
         refused
     }
+
+    /// Adds what a resource that is closed comes to.
+    fn take(&mut self, key: GroupKey, group: Group) -> Result<(), ParkReason> {
+        match self.others.get_mut(&key) {
+            Some(known) => known.take(group).ok_or_else(|| overflow(&known.lead.1)),
+            None => {
+                self.others.insert(key, group);
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Harvest {
@@ -126,6 +144,9 @@ impl Harvest {
         }
         let over = over(priced);
         let of_resource = matches!(over, Over::Resource(_));
+        let resource = &priced.part.interval.holder.resource;
+        let by_event = !priced.part.is_held()
+            && matches!(priced.meter().measure, Measure::Max | Measure::Latest);
         let period = priced.window.unwrap_or_else(|| priced.counted_period());
         let place = GroupKey {
             account: key.account.clone(),
@@ -134,9 +155,13 @@ impl Harvest {
             rate: series_name(priced.term.rate),
             over,
             start: period.start(),
+            open: (by_event && !of_resource).then(|| resource.clone()),
         };
-        let groups =
-            if of_resource { &mut self.measures.resources } else { &mut self.measures.others };
+        let groups = if of_resource || by_event {
+            &mut self.measures.resources
+        } else {
+            &mut self.measures.others
+        };
         let group = match groups.get_mut(&place) {
             Some(known) => known.take(Group::of(priced, period, key, sums, of_resource)?),
             None => {
@@ -149,10 +174,16 @@ impl Harvest {
 
     /// Adds the numbers that groups come to.
     pub(super) fn add_measured(&mut self, groups: BTreeMap<GroupKey, Group>) {
-        for (place, group) in groups {
-            match group.number() {
-                Some((key, sums)) => self.sum(key, sums),
-                None => self.park_id(place.account, overflow(&group.lead.1)),
+        for (mut place, mut group) in groups {
+            let account = place.account.clone();
+            let settled = group.settle(place.resource());
+            let added = match (settled, place.open.take()) {
+                (Err(reason), _) => Err(reason),
+                (Ok(()), Some(_)) => self.measures.take(place, group),
+                (Ok(()), None) => group.number().map(|(key, sums)| self.sum(key, sums)),
+            };
+            if let Err(reason) = added {
+                self.park_id(account, reason);
             }
         }
     }
@@ -200,114 +231,29 @@ impl Group {
         Some(())
     }
 
+    /// All events of its resource are known.
+    fn settle(&mut self, resource: Option<&ResourceId>) -> Result<(), ParkReason> {
+        let Some(resource) = resource else { return Ok(()) };
+        self.tally.settle(resource).map_err(|quantity| {
+            let reversed = scaled_to_short_decimal(quantity, self.one.ilog10());
+            let text = format!(
+                "{reversed} of meter `{}` for {resource} reverses no event of so much in its period",
+                self.lead.1.meter
+            );
+            ParkReason::new(ParkCode::UnpricedMeter, text)
+        })
+    }
+
     /// The number as a sum of its own, under the key of the last usage.
-    fn number(&self) -> Option<(GatherKey, Gathered)> {
-        let (quantity, per_seconds) = self.tally.number(self.one)?;
+    fn number(&self) -> Result<(GatherKey, Gathered), ParkReason> {
+        let number = self.tally.number(self.one);
+        let (quantity, per_seconds) = number.ok_or_else(|| overflow(&self.lead.1))?;
         let mut key = self.lead.1.clone();
         key.per_seconds = per_seconds;
         key.estimated = self.estimated;
         if self.several_sites {
             key.site = None;
         }
-        Some((key, Gathered { quantity, ..self.sums.clone() }))
-    }
-}
-
-impl Tally {
-    /// Of one part.
-    fn of(priced: &Priced<'_, '_>, period: Period, of_resource: bool) -> Option<Self> {
-        let (part, quantity) = (&priced.part, priced.quantity);
-        let (from, to) = (part.start.floor_seconds(), part.end.floor_seconds());
-        let held = part.is_held();
-        let windows = |seconds: i64| {
-            let mut windows = Windows::new(period, seconds)?;
-            match (held, part.is_instant()) {
-                (true, false) => windows.add_held(from, to, quantity)?,
-                (true, true) => {
-                    windows.add_at(from, quantity.checked_mul(part.seconds().into())?)?;
-                }
-                (false, _) => windows.add_at(from, quantity)?,
-            }
-            Some(windows)
-        };
-        Some(match &priced.meter().measure {
-            Measure::Max if held && !of_resource => {
-                // A report of unknown place is held for a second at its end.
-                let to = to.max(from + 1);
-                Tally::MaxHeld(BTreeMap::from([(from, quantity), (to, quantity.checked_neg()?)]))
-            }
-            Measure::Latest if held => {
-                let end = period.end().min(priced.context.until).floor_seconds();
-                Tally::LatestHeld(if to >= end { quantity } else { 0 })
-            }
-            Measure::Latest => {
-                let resource = part.interval.holder.resource.clone();
-                Tally::Latest((part.start, resource), quantity)
-            }
-            Measure::Unique { attribute } => {
-                let holder = &part.interval.holder;
-                let value = match attribute {
-                    Some(attribute) => holder.attributes.get(attribute).cloned(),
-                    None => Some(holder.resource.to_string()),
-                };
-                Tally::Unique(value.into_iter().collect())
-            }
-            Measure::Peak { window_seconds } => Tally::Peak(windows(*window_seconds)?),
-            Measure::Percentile { window_seconds, percent } => {
-                Tally::Percentile(windows(*window_seconds)?, *percent)
-            }
-            // Totals and counts add up, and do not come here.
-            Measure::Max | Measure::Total | Measure::Count => Tally::Max(quantity),
-        })
-    }
-
-    fn add(&mut self, other: Tally) -> Option<()> {
-        match (self, other) {
-            (Tally::Max(own), Tally::Max(more)) => *own = more.max(*own),
-            (Tally::MaxHeld(own), Tally::MaxHeld(more)) => {
-                for (second, change) in more {
-                    let sum = own.entry(second).or_insert(0);
-                    *sum = sum.checked_add(change)?;
-                    if *sum == 0 {
-                        own.remove(&second);
-                    }
-                }
-            }
-            // Of one resource events at one instant come in their order.
-            (Tally::Latest(at, own), Tally::Latest(later, more)) if *at <= later => {
-                (*at, *own) = (later, more);
-            }
-            (Tally::LatestHeld(own), Tally::LatestHeld(more)) => *own = own.checked_add(more)?,
-            (Tally::Unique(own), Tally::Unique(more)) => own.extend(more),
-            (Tally::Peak(own), Tally::Peak(more))
-            | (Tally::Percentile(own, _), Tally::Percentile(more, _)) => own.merge(&more)?,
-            // A meter has one measure.
-            _ => {}
-        }
-        Some(())
-    }
-
-    /// The number, and the seconds of the window that it is a sum over.
-    fn number(&self, one: i128) -> Option<(i128, i64)> {
-        match self {
-            Tally::Max(quantity) | Tally::Latest(_, quantity) | Tally::LatestHeld(quantity) => {
-                Some((*quantity, 1))
-            }
-            Tally::MaxHeld(changes) => {
-                let (mut held, mut highest) = (0_i128, None);
-                for change in changes.values() {
-                    held = held.checked_add(*change)?;
-                    highest = highest.max(Some(held));
-                }
-                Some((highest.unwrap_or(0), 1))
-            }
-            Tally::Unique(values) => {
-                Some((i128::try_from(values.len()).ok()?.checked_mul(one)?, 1))
-            }
-            Tally::Peak(windows) => windows.peak().map(|mean| (mean.sum, mean.seconds)),
-            Tally::Percentile(windows, percent) => {
-                windows.percentile(*percent).map(|mean| (mean.sum, mean.seconds))
-            }
-        }
+        Ok((key, Gathered { quantity, ..self.sums.clone() }))
     }
 }

@@ -2,7 +2,7 @@
 
 use turnpike_schemas::{Aggregation, Instant, PriceBook, PriceModel};
 
-use super::piece::Piece;
+use super::piece::{Piece, has_spread};
 use super::quantity;
 use crate::parked::ParkReason;
 use crate::tariff_lookup::clock::Clock;
@@ -81,6 +81,12 @@ impl<'a, 'b> Member<'a, 'b> {
         if self.is_priced() {
             quantity::class_cuts(book, piece.interval, self.feed, cuts);
         }
+    }
+
+    /// Whether a piece counts for it: a report at its end, or over its own window.
+    pub fn takes(&self, piece: &Piece<'_>) -> bool {
+        let over_windows = self.feed.meter.measure.is_over_windows();
+        piece.is_spread == (over_windows && has_spread(piece.interval))
     }
 
     /// Whether usage in the interval's state is billed.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use turnpike_schemas::tariff::HoldingTime;
-use turnpike_schemas::{Instant, Measure, Meter, Per, Period};
+use turnpike_schemas::tariff::{HoldingTime, Percentage};
+use turnpike_schemas::{Instant, Measure, Meter, Per, Period, PriceModel};
 
 use super::holding::HoldingKey;
 use super::key::{GatherKey, Gathered, Step};
@@ -13,8 +13,9 @@ use super::piece::Piece;
 use super::subject::{Subject, detail_of};
 use super::{Harvest, quantity, worth};
 use crate::parked::{ParkCode, ParkReason};
+use crate::price::events;
 use crate::tariff_lookup::clock::Clock;
-use crate::tariff_lookup::{Calendar, Chain, Lookup, Position, Stretch, Term};
+use crate::tariff_lookup::{Calendar, Chain, Feed, Lookup, Position, Stretch, Term, Terms};
 
 /// What is in force where a piece lies.
 #[derive(Clone, Copy)]
@@ -31,6 +32,17 @@ pub(super) struct Context<'a, 'b> {
 impl Context<'_, '_> {
     fn is_billed(&self) -> bool {
         self.stretch.position == Position::Within
+    }
+
+    /// Whether an event of no units is one: to what a meter measures, or to the price of a rate.
+    fn counts_nothing(&self, feeds: &[Feed<'_>]) -> bool {
+        let chain = self.stretch.chain.as_deref();
+        feeds.iter().any(|feed| {
+            let terms = || chain.and_then(|chain| chain.terms(&feed.meter.id));
+            let priced =
+                |terms: &Terms<'_>| terms.rates.iter().any(|t| t.rate.model.prices_nothing());
+            measure::counts_nothing(&feed.meter.measure) || terms().is_some_and(priced)
+        })
     }
 }
 
@@ -62,12 +74,11 @@ impl Harvest {
         let feeds = context.lookup.feeds(&interval.meter);
         if piece.is_held() {
             let unseen = !context.is_billed() && piece.is_instant();
-            if interval.quantity == 0 || piece.seconds() == 0 || unseen {
+            if interval.quantity == 0 || piece.is_held_never() || unseen {
                 return Ok(());
             }
         } else {
-            let nothing = interval.quantity == 0
-                && !feeds.iter().any(|feed| measure::counts_nothing(&feed.meter.measure));
+            let nothing = interval.quantity == 0 && !context.counts_nothing(feeds);
             if !context.is_billed() || nothing {
                 return Ok(());
             }
@@ -122,14 +133,14 @@ impl Harvest {
         part: Piece<'_>,
         counted: &mut Option<Counted>,
     ) -> Result<(), ParkReason> {
-        if part.is_held() && part.seconds() == 0 {
+        if part.is_held_never() {
             return Ok(());
         }
         let mut is_priced = false;
         for (index, member) in members.iter().enumerate() {
             let Some(term) = member.rate_at(clock, part.start) else { continue };
             is_priced = true;
-            if !member.is_billable(&part) {
+            if !member.takes(&part) || !member.is_billable(&part) {
                 continue;
             }
             member.check(&part)?;
@@ -142,7 +153,12 @@ impl Harvest {
             self.add_part(&priced, is_new)?;
         }
         match members.first() {
-            Some(own) if !is_priced && own.is_billable(&part) && !own.is_included() => {
+            Some(own)
+                if !is_priced
+                    && own.takes(&part)
+                    && own.is_billable(&part)
+                    && !own.is_included() =>
+            {
                 // Nothing consumed is no gap, whatever it would have cost.
                 if part.interval.quantity == 0 { Ok(()) } else { Err(unpriced(chain, own, &part)) }
             }
@@ -153,7 +169,9 @@ impl Harvest {
     fn add_part(&mut self, priced: &Priced<'_, '_>, is_new: bool) -> Result<(), ParkReason> {
         let Priced { context, member, part, quantity, .. } = priced;
         let measure = &member.feed.meter.measure;
-        if *quantity == 0 && !measure::counts_nothing(measure) {
+        let counts = measure::counts_nothing(measure)
+            || !part.is_held() && priced.term.rate.model.prices_nothing();
+        if *quantity == 0 && !counts {
             return Ok(());
         }
         let is_watched = priced.is_watched();
@@ -211,6 +229,18 @@ impl Priced<'_, '_> {
                 || meter.measure.is_total() && self.context.calendar.times_holdings(&meter.id))
     }
 
+    /// The terms of an event that no other one bears on: neither free ones before it, nor an allowance
+    /// or a rounding, which change what all of them are worth.
+    fn events_alone(&self) -> Option<&Percentage> {
+        let (rate, calendar) = (self.term.rate, self.context.calendar);
+        let PriceModel::Percentage(terms) = &rate.model else { return None };
+        let alone = terms.is_by_event()
+            && !self.part.is_held()
+            && rate.round_units.is_none()
+            && calendar.prices_events_alone(&rate.meter);
+        alone.then_some(terms)
+    }
+
     pub fn holding(&self) -> HoldingTime {
         self.member.terms.map(|terms| terms.holding).unwrap_or_default()
     }
@@ -243,7 +273,12 @@ impl Gathered {
         let total = quantity.checked_mul(weight);
         self.quantity = total.ok_or_else(|| quantity::too_large(part.interval))?;
         self.worth = worth::of(priced, quantity, per_seconds)?;
-        if priced.term.rate.model.wants_steps() {
+        if let Some(terms) = priced.events_alone() {
+            let events = divisor(priced, per_seconds)
+                .and_then(|divisor| events::alone(terms, divisor, quantity))
+                .ok_or_else(|| quantity::too_large(part.interval))?;
+            self.events = Some(events);
+        } else if priced.term.rate.model.wants_steps() {
             let held = weighed && !part.is_instant();
             self.steps = vec![Step {
                 start: if held { part.start.floored() } else { part.start },
@@ -253,6 +288,12 @@ impl Gathered {
         }
         Ok(())
     }
+}
+
+/// Smallest parts of the meter in one unit.
+fn divisor(priced: &Priced<'_, '_>, per_seconds: i64) -> Option<i128> {
+    let unit = i128::from(priced.term.rate.unit.base_units);
+    priced.one().checked_mul(unit)?.checked_mul(per_seconds.into())
 }
 
 /// The key of a part, and sums without a quantity yet.
@@ -306,6 +347,7 @@ fn keyed(priced: &Priced<'_, '_>, is_new: bool) -> Result<(GatherKey, Gathered),
         intervals: i64::from(is_new),
         worth: None,
         steps: Vec::new(),
+        events: None,
     };
     Ok((key, sums))
 }

@@ -2,11 +2,12 @@
 //!
 //! Invariants: windows count from the start of the period, the last one is cut at its end. What is
 //! held over many whole windows is kept as where it begins and ends, so memory is bounded by the
-//! pieces and by the windows, whichever are fewer. Windows without usage count as zero.
+//! pieces and by the windows, whichever are fewer. What was consumed over several is kept in each.
+//! Windows without usage count as zero.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use turnpike_schemas::{Fraction, Period};
+use turnpike_schemas::{Fraction, Instant, Period};
 
 #[derive(Debug, Clone)]
 pub(super) struct Windows {
@@ -58,6 +59,28 @@ impl Windows {
         if first + 1 < last {
             add(&mut self.changes, first + 1, quantity)?;
             add(&mut self.changes, last, quantity.checked_neg()?)?;
+        }
+        Some(())
+    }
+
+    /// Adds what was used over a stretch within the period: in each window what has come by its end,
+    /// less what had come by its start.
+    pub fn add_evenly(
+        &mut self,
+        (from, to): (Instant, Instant),
+        so_far: impl Fn(Instant) -> Option<i128>,
+    ) -> Option<()> {
+        let mut before = so_far(from)?;
+        let mut window = self.window_of(from.floor_seconds());
+        let mut at = from;
+        while at < to {
+            at = Instant::from_seconds(self.start_of(window + 1)).ok()?.min(to);
+            let now = so_far(at)?;
+            if now != before {
+                add(&mut self.within, window, now.checked_sub(before)?)?;
+            }
+            before = now;
+            window += 1;
         }
         Some(())
     }
@@ -137,8 +160,6 @@ fn add(sums: &mut BTreeMap<i64, i128>, window: i64, sum: i128) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use turnpike_schemas::Instant;
-
     use super::*;
 
     fn windows(seconds: i64, length: i64) -> Windows {

@@ -2,6 +2,10 @@
 //!
 //! The attribute is a decimal number, read exactly: a price of one unit, or the amount of the event
 //! as a whole. An event without it, or with a text that is no number, parks the account.
+//!
+//! An amount of the event as a whole is for what the event says: one of fewer units takes it back,
+//! so that a reversal that repeats it cancels. One that is negative already stands as it is. An event
+//! of no units that names an amount contradicts itself, and parks the account.
 
 use std::collections::BTreeMap;
 
@@ -48,6 +52,14 @@ pub fn worth(
     let price = price(terms, attributes)?;
     match terms.basis {
         DynamicBasis::Unit => price.checked_mul(units).ok_or_else(|| too_large(terms)),
+        DynamicBasis::Total if units.is_zero() && !price.is_zero() => {
+            let attribute = &terms.attribute;
+            let text = format!("an event of no units names an amount in attribute `{attribute}`");
+            Err(ParkReason::new(ParkCode::UnknownPrice, text))
+        }
+        DynamicBasis::Total if units.is_negative() && !price.is_negative() => {
+            price.checked_neg().ok_or_else(|| too_large(terms))
+        }
         DynamicBasis::Total => Ok(price),
     }
 }
@@ -96,10 +108,20 @@ mod tests {
         // 40.2 cents are 0.402 whatever the units.
         check(DynamicBasis::Total, 10_000_000, "40.2", 20, "0.402");
         check(DynamicBasis::Total, 1_000_000_000, "-3.5", 20, "-3.5");
+        // A reversal that repeats the amount, and one that says it with its sign.
+        check(DynamicBasis::Total, 10_000_000, "40.2", -20, "-0.402");
+        check(DynamicBasis::Total, 10_000_000, "-40.2", -20, "-0.402");
+        check(DynamicBasis::Total, 10_000_000, "0", 0, "0");
         // 70 units of cost at a factor of 1.33333.
         check(DynamicBasis::Unit, 1_333_330_000, "1", 70, "93.3331");
         check(DynamicBasis::Unit, 1_000_000_000, "1e-3", 3, "0.003");
         check(DynamicBasis::Unit, 1_000_000_000, "0", 3, "0");
+    }
+
+    #[test]
+    fn an_amount_for_no_units_is_refused() {
+        let refused = worth(&terms(DynamicBasis::Total, 1), &attributes("40.2"), &Fraction::ZERO);
+        assert_eq!(refused.map_err(|reason| reason.code), Err(ParkCode::UnknownPrice));
     }
 
     #[test]

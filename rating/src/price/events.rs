@@ -1,14 +1,19 @@
 //! Percentages event by event: fixed parts, free events, least and greatest amounts.
 //!
-//! Events are taken in the order of time over the whole series, versions of the rate included. The first ones are free until either
-//! the number of free events or the free units are used up; the event that reaches the free units
-//! pays its fixed part and the share of what lies above them. An event's amount, share and fixed
-//! part together, is then held between the least and the greatest.
+//! Events are taken in the order of time over the whole series, versions of the rate included. The
+//! first ones are free until either the number of free events or the free units are used up; the
+//! event that reaches the free units pays its fixed part and the share of what lies above them. An
+//! event's amount, share and fixed part together, is then held between the least and the greatest.
+//! An event of nothing is an event. Where all of them are, and no amount is bounded, nothing is due.
 //!
 //! An event and a later one that reverses it cancel before anything is counted. What is left below
 //! zero costs what it would cost above, with the sign, and uses no free units.
+//!
+//! Where nothing is free, no event bears on another one, and what is reversed costs the opposite: what
+//! they come to is summed as they are gathered ([`alone`]), and no event is kept.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use turnpike_schemas::tariff::Percentage;
 use turnpike_schemas::{Aggregation, Fraction, parse};
@@ -16,12 +21,63 @@ use turnpike_schemas::{Aggregation, Fraction, parse};
 use super::percentage::percent_of;
 use super::tiers::{counted, magnitude};
 use super::{Part, PricePool};
-use crate::gather::{Gathered, Step};
+use crate::gather::{Events, Gathered, Step};
 use crate::parked::{ParkCode, ParkReason};
 
 pub(super) fn price(pool: &PricePool<'_>, terms: &Percentage) -> Result<Vec<Part>, ParkReason> {
-    let mut events = Vec::new();
     let (series, own) = pool.whole_series();
+    let mut tallies: Vec<Tally> = vec![Tally::default(); pool.items.len()];
+    if pool.items.iter().any(|item| item.sums.events.is_some()) && !terms.has_free() {
+        for (tally, item) in tallies.iter_mut().zip(&pool.items) {
+            *tally = Tally::of(item.sums.events.unwrap_or_default(), pool.divisor()?)
+                .ok_or_else(|| pool.too_large("amount"))?;
+        }
+    } else {
+        in_order(pool, terms, (&series, own), &mut tallies)?;
+    }
+    // Lago's rule: who has used nothing pays no fixed part, however many events said so.
+    let of_something = |sums: &&Gathered| {
+        sums.events.is_some_and(|events| events.of_something)
+            || sums.steps.iter().any(|step| step.quantity != 0)
+    };
+    let is_bounded = terms.minimum_nano.is_some() || terms.maximum_nano.is_some();
+    let due = is_bounded || series.iter().any(of_something);
+    let mut parts = Vec::new();
+    for (index, tally) in tallies.iter().enumerate() {
+        let fixed = if due { tally.fixed } else { 0 };
+        Tally { fixed, ..*tally }.parts(pool, terms, index, &mut parts)?;
+    }
+    Ok(parts)
+}
+
+/// What an event comes to by itself, at the meter's scale, so many smallest parts being one unit of
+/// money. `None`: it is too large.
+pub fn alone(terms: &Percentage, divisor: i128, quantity: i128) -> Option<Events> {
+    let sign = if quantity < 0 { -1 } else { 1 };
+    let of_something = quantity != 0;
+    // Share and fixed part, times 10^9 and the smallest parts of a unit.
+    let share = quantity.checked_abs()?.checked_mul(terms.rate_nano.into())?;
+    let amount = i128::from(terms.fixed_nano).checked_mul(divisor)?.checked_add(share)?;
+    let bound = |nano: i64| i128::from(nano).checked_mul(divisor);
+    let least = terms.minimum_nano.map(bound);
+    let most = terms.maximum_nano.map(bound);
+    let none = Events { of_something, ..Events::default() };
+    Some(match (least, most) {
+        (Some(None), _) | (_, Some(None)) => return None,
+        (Some(Some(least)), _) if amount < least => Events { minimum: sign, ..none },
+        (_, Some(Some(most))) if amount > most => Events { maximum: sign, ..none },
+        _ => Events { quantity, within: sign, ..none },
+    })
+}
+
+/// Counts the events of a series one after the other.
+fn in_order(
+    pool: &PricePool<'_>,
+    terms: &Percentage,
+    (series, own): (&[&Gathered], Range<usize>),
+    tallies: &mut [Tally],
+) -> Result<(), ParkReason> {
+    let mut events = Vec::new();
     for (_, sums) in series.iter().enumerate().filter(|(place, _)| !own.contains(place)) {
         add(pool, sums, None, &Fraction::ONE, &mut events)?;
     }
@@ -36,7 +92,6 @@ pub(super) fn price(pool: &PricePool<'_>, terms: &Percentage) -> Result<Vec<Part
         add(pool, item.sums, Some(index), &pool.share(item)?, &mut events)?;
     }
     let mut free = Free::new(terms);
-    let mut tallies: Vec<Tally> = vec![Tally::default(); pool.items.len()];
     for event in left(events) {
         let size = magnitude(pool, &event.units)?;
         let negative = event.units.is_negative();
@@ -46,11 +101,7 @@ pub(super) fn price(pool: &PricePool<'_>, terms: &Percentage) -> Result<Vec<Part
             .count(terms, &Paid { size, units: paid, is_free, negative })
             .ok_or_else(|| pool.too_large("amount"))?;
     }
-    let mut parts = Vec::new();
-    for (index, tally) in tallies.iter().enumerate() {
-        tally.parts(pool, terms, index, &mut parts)?;
-    }
-    Ok(parts)
+    Ok(())
 }
 
 /// An event, or a level of what is held.
@@ -79,8 +130,8 @@ fn add(
             .and_then(|quantity| Fraction::ratio(quantity, divisor))
             .and_then(|units| units.checked_mul(share))
             .ok_or_else(|| pool.too_large("amount"))?;
-        // What an allowance took away is no event to pay for.
-        if !units.is_zero() {
+        // What an allowance took away is no event to pay for; one of nothing is.
+        if !units.is_zero() || step.quantity == 0 {
             events.push(Event { step: *step, item, units });
         }
     }
@@ -95,6 +146,9 @@ fn left(mut events: Vec<Event>) -> Vec<Event> {
     let mut open: BTreeMap<(bool, Fraction), Vec<usize>> = BTreeMap::new();
     let mut cancelled = vec![false; events.len()];
     for (index, event) in events.iter().enumerate() {
+        if event.units.is_zero() {
+            continue;
+        }
         let own = event.item.is_some();
         let reversed = event.units.checked_neg().and_then(|units| open.get_mut(&(own, units)));
         match reversed.and_then(Vec::pop) {
@@ -149,28 +203,36 @@ struct Paid {
 }
 
 /// What the events of one item come to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Tally {
-    units: Option<Fraction>,
-    free: Option<Fraction>,
+    units: Fraction,
+    free: Fraction,
     fixed: i128,
     minimum: i128,
     maximum: i128,
 }
 
+impl Default for Tally {
+    fn default() -> Self {
+        let (units, free) = (Fraction::ZERO, Fraction::ZERO);
+        Self { units, free, fixed: 0, minimum: 0, maximum: 0 }
+    }
+}
+
 impl Tally {
+    fn of(events: Events, divisor: i128) -> Option<Self> {
+        let Events { quantity, within: fixed, minimum, maximum, .. } = events;
+        let (units, free) = (Fraction::ratio(quantity, divisor)?, Fraction::ZERO);
+        Some(Self { units, free, fixed, minimum, maximum })
+    }
+
     fn count(&mut self, terms: &Percentage, paid: &Paid) -> Option<()> {
         let signed = |units: &Fraction| {
             if paid.negative { units.checked_neg() } else { Some(*units) }
         };
-        let plus = |sum: Option<Fraction>, units: &Fraction| {
-            sum.unwrap_or(Fraction::ZERO).checked_add(&signed(units)?)
-        };
         let one = if paid.negative { -1 } else { 1 };
         let unpaid = paid.size.checked_sub(&paid.units)?;
-        if !unpaid.is_zero() {
-            self.free = Some(plus(self.free, &unpaid)?);
-        }
+        self.free = self.free.checked_add(&signed(&unpaid)?)?;
         if paid.is_free {
             return Some(());
         }
@@ -182,7 +244,7 @@ impl Tally {
         } else if terms.maximum_nano.is_some_and(|most| amount > Fraction::nano(most)) {
             self.maximum += one;
         } else {
-            self.units = Some(plus(self.units, &paid.units)?);
+            self.units = self.units.checked_add(&signed(&paid.units)?)?;
             self.fixed += one;
         }
         Some(())
@@ -195,20 +257,20 @@ impl Tally {
         item: usize,
         parts: &mut Vec<Part>,
     ) -> Result<(), ParkReason> {
-        let bounded = self.minimum != 0 || self.maximum != 0;
-        if self.units.is_some() || self.free.is_some() || !bounded {
-            let units = self.units.unwrap_or(Fraction::ZERO);
-            let free = self.free.unwrap_or(Fraction::ZERO);
-            let detail = percent_of(pool, terms.rate_nano, &units, &free);
-            parts.push(Part::units(pool, item, &units, terms.rate_nano, detail)?);
-        }
         let prices = [
             (self.fixed, Some(terms.fixed_nano), "Fixed part"),
             (self.minimum, terms.minimum_nano, "Minimum"),
             (self.maximum, terms.maximum_nano, "Maximum"),
         ];
-        for (count, price, what) in prices {
-            let Some(price) = price.filter(|price| count != 0 && *price != 0) else { continue };
+        let due = prices.iter().filter_map(|(count, price, what)| {
+            price.filter(|price| *count != 0 && *price != 0).map(|price| (*count, price, what))
+        });
+        let due: Vec<_> = due.collect();
+        if !self.units.is_zero() || !self.free.is_zero() || due.is_empty() {
+            let detail = percent_of(pool, terms.rate_nano, &self.units, &self.free);
+            parts.push(Part::units(pool, item, &self.units, terms.rate_nano, detail)?);
+        }
+        for (count, price, what) in due {
             let each = parse::scaled_to_short_decimal(i128::from(price), 9);
             let detail = pool.detail(format!("{what} of {each}"), &counted(count, "event"));
             parts.push(Part::counted(pool, item, count, price, "event", detail)?);

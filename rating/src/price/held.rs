@@ -2,8 +2,12 @@
 //!
 //! At each second the items held stand on one another in the series' order, and each takes the tiers
 //! of its place in the stack. The amounts of one second add up to the price of the whole level, so
-//! no order of items changes the total. Levels count in whole seconds, as all usage does. Each
-//! change of a level walks all items held then: time grows with their product.
+//! no order of items changes the total. Levels count in whole seconds, as all usage does.
+//!
+//! Between two changes of any level each tier holds a row of whole items, and parts of the items at its
+//! bounds. So a change costs the tiers times the logarithm of the items, however many are held: for how
+//! long each stood wholly in a tier is known from sums over the row, and is weighed when its own level
+//! changes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,6 +15,7 @@ use std::ops::Range;
 use turnpike_schemas::tariff::{Tier, TierBasis};
 use turnpike_schemas::{Aggregation, Fraction};
 
+use super::row::Row;
 use super::tiers::{self, Bounds};
 use super::{Part, PoolItem, PricePool};
 use crate::gather::Gathered;
@@ -86,7 +91,7 @@ fn highest(all: &[&Gathered]) -> Option<i128> {
 }
 
 /// What one of the pool's items holds in each tier.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Share {
     /// 10^-9 of smallest parts, times seconds; by tier.
     weighed: Vec<i128>,
@@ -105,12 +110,26 @@ struct Sweep {
     top: i128,
 }
 
+/// What is held at an instant, and for how long it stood.
+struct Stack {
+    /// By item.
+    levels: Vec<i128>,
+    row: Row,
+    /// By tier: the seconds for which each item stood wholly in it, as changes from the item before.
+    within: Vec<Row>,
+    /// By item of the pool and tier: those of these seconds that are weighed.
+    settled: Vec<Vec<i128>>,
+}
+
 pub(super) fn graduated(pool: &PricePool<'_>, tiers: &[Tier]) -> Result<Vec<Part>, ParkReason> {
     let too_large = || pool.too_large("level");
     let bounds = Bounds::all(tiers);
     let (all, own) = known(pool)?;
     let mut sweep = Sweep::new(pool, &bounds, own)?;
-    sweep.run(changes(&all).ok_or_else(too_large)?).ok_or_else(too_large)?;
+    let changes = changes(&all).ok_or_else(too_large)?;
+    let is_above = all.iter().flat_map(|sums| &sums.steps).all(|step| step.quantity >= 0);
+    let swept = if is_above { sweep.run(changes, all.len()) } else { sweep.walk(changes) };
+    swept.ok_or_else(too_large)?;
     let divisor = level_divisor(pool)?.checked_mul(NANO).ok_or_else(too_large)?;
     let top = Fraction::ratio(sweep.top, divisor).ok_or_else(too_large)?;
     tiers::reached(pool, tiers, &top)?;
@@ -143,7 +162,90 @@ impl Sweep {
     }
 
     /// `None`: too large.
-    fn run(&mut self, changes: Changes) -> Option<()> {
+    fn run(&mut self, changes: Changes, items: usize) -> Option<()> {
+        let mut stack = Stack {
+            levels: vec![0; items],
+            row: Row::new(items),
+            within: vec![Row::new(items + 1); self.bounds.len()],
+            settled: vec![vec![0; self.bounds.len()]; self.own.len()],
+        };
+        let mut changes = changes.into_iter().peekable();
+        while let Some((at, by)) = changes.next() {
+            for (item, by) in by {
+                self.settle(&mut stack, item)?;
+                stack.levels[item] = stack.levels[item].checked_add(by)?;
+                stack.row.add(item, by)?;
+            }
+            if let Some((next, _)) = changes.peek() {
+                self.stand(&mut stack, i128::from(next.checked_sub(at)?))?;
+            }
+        }
+        self.own.clone().try_for_each(|item| self.settle(&mut stack, item))
+    }
+
+    /// Weighs the time in which an item stood wholly in a tier since its level changed last.
+    fn settle(&mut self, stack: &mut Stack, item: usize) -> Option<()> {
+        let index = item.checked_sub(self.own.start);
+        let Some(share) = index.and_then(|index| self.shares.get_mut(index)) else {
+            return Some(());
+        };
+        let settled = stack.settled.get_mut(index?)?;
+        let level = stack.levels[item].checked_mul(NANO)?;
+        for ((seconds, before), weighed) in stack.within.iter().zip(settled).zip(&mut share.weighed)
+        {
+            let now = seconds.before(item + 1)?;
+            *weighed = weighed.checked_add(level.checked_mul(now.checked_sub(*before)?)?)?;
+            *before = now;
+        }
+        Some(())
+    }
+
+    /// Lets the levels stand for so many seconds.
+    fn stand(&mut self, stack: &mut Stack, seconds: i128) -> Option<()> {
+        let (own, row) = (self.own.clone(), &stack.row);
+        let low = row.before(own.start)?;
+        let high = row.before(own.end)?;
+        if high > low {
+            self.top = self.top.max(high.checked_mul(NANO)?);
+        }
+        for tier in 0..self.bounds.len() {
+            let (start, end) = self.bounds[tier];
+            // Places are whole smallest parts: above a bound is above its whole part.
+            let Some((first, below)) = row.first_above(start.div_euclid(NANO)) else { break };
+            let last = end.and_then(|end| row.first_above(end.div_euclid(NANO)));
+            let beyond = last.map_or(stack.levels.len(), |(item, _)| item);
+            if !self.entered[tier] {
+                self.entered[tier] = true;
+                if let Some(share) = self.share(first) {
+                    share.entered[tier] = true;
+                }
+            }
+            for (item, below) in [(first, below)].into_iter().chain(last) {
+                let (low, level) = (below.checked_mul(NANO)?, stack.levels[item]);
+                let high = low.checked_add(level.checked_mul(NANO)?)?;
+                let part = end.map_or(high, |end| high.min(end)).checked_sub(low.max(start))?;
+                if let Some(share) = self.share(item) {
+                    let weighed = &mut share.weighed[tier];
+                    *weighed = weighed.checked_add(part.max(0).checked_mul(seconds)?)?;
+                }
+                if beyond == first {
+                    break;
+                }
+            }
+            if first + 1 < beyond {
+                stack.within[tier].add(first + 1, seconds)?;
+                stack.within[tier].add(beyond, seconds.checked_neg()?)?;
+            }
+        }
+        Some(())
+    }
+
+    fn share(&mut self, item: usize) -> Option<&mut Share> {
+        item.checked_sub(self.own.start).and_then(|index| self.shares.get_mut(index))
+    }
+
+    /// The same item by item: a level below zero has no place in a row.
+    fn walk(&mut self, changes: Changes) -> Option<()> {
         let mut levels: BTreeMap<usize, i128> = BTreeMap::new();
         let mut changes = changes.into_iter().peekable();
         while let Some((at, by)) = changes.next() {
@@ -224,4 +326,49 @@ fn unknown(pool: &PricePool<'_>) -> ParkReason {
         pool.meter.id
     );
     ParkReason::new(ParkCode::UnknownPrice, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Levels of items one after the other, and then all over again.
+        #[test]
+        fn the_row_and_the_walk_agree(
+            steps in proptest::collection::vec((0_usize..9, 0_i64..40, 1_i64..20, 0_i128..7), 0..40),
+            widths in proptest::collection::vec(1_i128..9, 0..4),
+            (from, length) in (0_usize..5, 0_usize..5),
+        ) {
+            let mut changes = Changes::new();
+            for (item, start, seconds, level) in steps {
+                changes.entry(start).or_default().push((item, level));
+                changes.entry(start + seconds).or_default().push((item, -level));
+            }
+            let mut bounds = Vec::new();
+            let mut start = 0;
+            for width in widths {
+                // Thirds of smallest parts, so that bounds lie within them too.
+                let end = start + width * NANO / 3;
+                bounds.push((start, Some(end)));
+                start = end;
+            }
+            bounds.push((start, None));
+            let none = Share { weighed: vec![0; bounds.len()], entered: vec![false; bounds.len()] };
+            let sweep = || Sweep {
+                entered: vec![false; bounds.len()],
+                bounds: bounds.clone(),
+                own: from..from + length,
+                shares: vec![none.clone(); length],
+                top: 0,
+            };
+            let (mut fast, mut slow) = (sweep(), sweep());
+            fast.run(changes.clone(), 9).expect("fits");
+            slow.walk(changes).expect("fits");
+            prop_assert_eq!(fast.shares, slow.shares);
+            prop_assert_eq!((fast.top, fast.entered), (slow.top, slow.entered));
+        }
+    }
 }

@@ -124,12 +124,7 @@ impl<'t, 'l: 't> ShortWay<'t, 'l> {
     }
 
     /// Adds up what [`ShortWay::sum`] found.
-    pub(crate) fn put_sums(
-        &self,
-        account: &Account,
-        lines: &ShortLines<'t>,
-        sums: &mut SideParts,
-    ) {
+    pub(crate) fn put_sums(&self, account: &Account, lines: &ShortLines<'t>, sums: &mut SideParts) {
         for (form, numerator, denominator) in &lines.worths {
             let Some(form) = &self.forms[*form as usize] else { continue };
             let of = (&form.key.meter, form.key.site.as_deref(), form.currency);

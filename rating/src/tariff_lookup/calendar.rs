@@ -12,7 +12,8 @@ use turnpike_schemas::event::ResourceState;
 use turnpike_schemas::interval::Holder;
 use turnpike_schemas::tariff::{Detail, HoldingTime};
 use turnpike_schemas::{
-    Account, FranchiseAgreement, Instant, Meter, MeterId, Period, Rate, TariffVersionId,
+    Account, AdjustmentKind, FranchiseAgreement, Instant, Meter, MeterId, Period, PriceModel, Rate,
+    TariffVersionId,
 };
 
 use super::clock::Clock;
@@ -35,6 +36,10 @@ pub struct Calendar<'a> {
     clock: OnceLock<Result<Clock, ParkReason>>,
     /// Meters with a holding time in any stretch.
     timed: BTreeSet<&'a MeterId>,
+    /// Meters whose events bear on one another in any stretch: the first are free.
+    ordered: BTreeSet<&'a MeterId>,
+    /// Whether units are free of charge at any time of the period.
+    has_allowances: bool,
 }
 
 /// Whether a stretch is billed, or only tells whether a holding goes on.
@@ -181,6 +186,22 @@ impl<'a> Chain<'a> {
         timed.map(|(meter, _)| *meter)
     }
 
+    /// The meters of which the first events or units of a period are free.
+    fn ordered(&self) -> impl Iterator<Item = &'a MeterId> {
+        let ordered = |terms: &Terms<'_>| {
+            terms.rates.iter().any(|term| match &term.rate.model {
+                PriceModel::Percentage(terms) => terms.has_free(),
+                _ => false,
+            })
+        };
+        self.terms.iter().filter(move |(_, terms)| ordered(terms)).map(|(meter, _)| *meter)
+    }
+
+    fn has_allowances(&self) -> bool {
+        let mut adjustments = self.links.iter().flat_map(|link| &link.version.adjustments);
+        adjustments.any(|found| matches!(found.kind, AdjustmentKind::Allowance { .. }))
+    }
+
     /// Of whom lines are, as the account's own tariff version says.
     pub fn detail(&self) -> Detail {
         self.links.first().map_or_else(Detail::default, |link| link.version.detail)
@@ -226,11 +247,24 @@ impl<'a> Calendar<'a> {
             let within = stretches.iter().filter(|stretch| stretch.position == Position::Within);
             within.filter_map(|stretch| stretch.chain.as_deref())
         };
+        let ordered = billed().flat_map(Chain::ordered).collect();
+        let has_allowances = billed().any(Chain::has_allowances);
         let is_adjusted = billed().any(Chain::is_adjusted);
         let own = |chain: &Chain<'a>| chain.links.first().map(|link| &link.tariff.id);
         let tells_chains = is_adjusted || billed().map(own).collect::<BTreeSet<_>>().len() > 1;
         let clock = OnceLock::new();
-        Ok(Self { account, period, months, is_adjusted, tells_chains, stretches, clock, timed })
+        Ok(Self {
+            account,
+            period,
+            months,
+            is_adjusted,
+            tells_chains,
+            stretches,
+            clock,
+            timed,
+            ordered,
+            has_allowances,
+        })
     }
 
     /// The stretches that `[start, end)` touches; of an instant, the one it lies in.
@@ -249,6 +283,11 @@ impl<'a> Calendar<'a> {
     /// Whether a holding of a meter may have a minimum or a step somewhere in the calendar.
     pub fn times_holdings(&self, meter: &MeterId) -> bool {
         self.timed.contains(meter)
+    }
+
+    /// Whether each event of a meter that is priced by the event is priced without the others.
+    pub fn prices_events_alone(&self, meter: &MeterId) -> bool {
+        !self.has_allowances && !self.ordered.contains(meter)
     }
 
     /// The account's local time, worked out when it is first asked for.

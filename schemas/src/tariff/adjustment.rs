@@ -23,6 +23,9 @@ pub struct Adjustment {
     /// Counted over each window of so many seconds alone, as the rates' `window` cuts them.
     #[serde(default)]
     pub windows: bool,
+    /// Where windows are counted alone, those without usage too fall short of what is due in each.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unused_windows: bool,
 }
 
 /// Which lines it bears on. Empty lists mean all.
@@ -63,6 +66,9 @@ pub enum AdjustmentKind {
         #[serde(with = "super::wide")]
         quantity_nano: i128,
         unit: PriceUnit,
+        /// Off the units as a rate rounds them; otherwise before they are rounded.
+        #[serde(default, skip_serializing_if = "is_false")]
+        after_rounding: bool,
     },
     /// A share off each line: 10 % is 100,000,000.
     Discount { rate_nano: i64 },
@@ -100,6 +106,10 @@ pub enum AdjustmentKind {
         #[serde(default)]
         proration: Proration,
     },
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn one_nano() -> i64 {

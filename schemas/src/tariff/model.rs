@@ -123,6 +123,12 @@ pub struct Percentage {
 }
 
 impl Percentage {
+    /// Whether the first events or units are free: then the order of events matters.
+    pub fn has_free(&self) -> bool {
+        self.free_events.is_some_and(|events| events > 0)
+            || self.free_nano.is_some_and(|units| units > 0)
+    }
+
     /// Whether each event has to be priced alone.
     pub fn is_by_event(&self) -> bool {
         self.fixed_nano != 0
@@ -272,6 +278,15 @@ impl PriceModel {
             self,
             PriceModel::Series { .. } | PriceModel::Dynamic(_) | PriceModel::HashMap { .. }
         )
+    }
+
+    /// Whether an event of no units may cost something.
+    pub fn prices_nothing(&self) -> bool {
+        match self {
+            PriceModel::Percentage(percentage) => percentage.is_by_event(),
+            PriceModel::Dynamic(dynamic) => dynamic.basis == DynamicBasis::Total,
+            _ => false,
+        }
     }
 
     /// Whether each event, or each level held, is looked at alone.

@@ -6,6 +6,7 @@ import due
 import measures
 import models
 import prices
+import usage
 from due import Line, Parked
 
 # Prices that look at units one behind the other.
@@ -64,19 +65,36 @@ class Account(due.Due):
             return
         found = False
         for meter, derived in self.meters_of(piece["meter"]):
-            if nothing and not self.counts_nothing(meter):
+            if nothing and not self.counts_nothing(meter, terms.rates):
+                continue
+            whole = "part" in piece or piece["report"] is None or not self.is_over_windows(meter)
+            if "part" in piece and not self.is_over_windows(meter):
                 continue
             rate = next((rate for rate in terms.rates
                          if rate.meter == meter and rate.applies(piece)), None)
             if rate is not None:
                 found = True
+                if not whole or nothing and not self.counts_nothing(meter, [rate]):
+                    continue
                 yield self.on_rate(piece, terms, meter, derived, rate, early)
-        if not found and piece["meter"] not in terms.included and not early and not nothing:
+        known = early or nothing or "part" in piece
+        if not found and piece["meter"] not in terms.included and not known:
             raise Parked(f"{piece['meter']} has no price")
 
-    def counts_nothing(self, meter):
+    def counts_nothing(self, meter, rates=()):
+        """Whether an event of nothing is one: to the measure, or to the price of any of the rates."""
         measure = self.measure(meter)
-        return bool(measure) and measure["measure"] in ("count", "max", "latest", "unique")
+        if measure and measure["measure"] in ("count", "max", "latest", "unique"):
+            return True
+        return any(rate.row.get("basis") == "total" if rate.model == "dynamic" else
+                   rate.model == "percentage" and any(
+                       name in rate.row for name in ("free_events", "minimum", "maximum")) or
+                   rate.model == "percentage" and Fraction(rate.row.get("fixed", 0)) != 0
+                   for rate in rates if rate.meter == meter)
+
+    def is_over_windows(self, meter):
+        measure = self.measure(meter)
+        return bool(measure) and measure["measure"] in ("peak", "percentile")
 
     def meters_of(self, meter):
         yield meter, None
@@ -97,6 +115,7 @@ class Account(due.Due):
         window = rate.window and self.calendar.window_start(piece["start"], rate.window)
         return {**piece, "terms": terms, "meter": meter, "rate": rate, "window": window,
                 "units": quantity / units[rate.unit], "early": early,
+                "smallest": Fraction(1, units[rate.unit] * 10 ** scale),
                 "per": prices.SECONDS.get(rate.per) or self.calendar.seconds}
 
     def measure(self, meter):
@@ -171,8 +190,10 @@ class Account(due.Due):
                              []).append(own)
         after = self.after_allowances([
             own for own in ordered if self.measure(own[0]["meter"]) is None])
-        for own in pools.values():
-            self.price_pool(self.by_version(own), after)
+        pools = [self.by_version(own) for own in pools.values()]
+        self.take_rounded([own for own in ordered if id(own) in after], pools, after)
+        for own in pools:
+            self.price_pool(own, after)
 
     def by_version(self, items):
         """Units count on from one version that prices to the next, in the order of their first use."""
@@ -195,6 +216,26 @@ class Account(due.Due):
     def after_allowances(self, items):
         """By item the units after allowances, in base units x seconds."""
         left = {id(own): self.units_of(own) for own in items}
+        self.take(items, left, False)
+        for own in items:
+            units = self.book.meters[own[0]["meter"]][4]
+            held = own[0]["seconds"] is not None
+            left[id(own)] *= units[own[0]["rate"].unit] * (own[0]["per"] if held else 1)
+        return left
+
+    def take_rounded(self, items, pools, after):
+        """What allowances take off units as they were rounded: by item, in its own price units."""
+        left = {}
+        for own in pools:
+            parts = [after.get(id(item)) for item in own]
+            if None not in parts:
+                for item, (low, high, _) in zip(own, self.places(own, parts)):
+                    left[id(item)] = high - low
+        before = dict(left)
+        self.take([own for own in items if id(own) in left], left, True)
+        self.taken = {name: before[name] - now for name, now in left.items() if now != before[name]}
+
+    def take(self, items, left, rounded):
         for series in self.series(lambda terms: terms.adjustments):
             if series.word != "allowance":
                 continue
@@ -203,6 +244,8 @@ class Account(due.Due):
                 piece = own[0]
                 row = series.at.get(self.epoch(min(part["start"] for part in own)))
                 if row is None or not self.in_scope(row, piece["meter"], piece["rate"]):
+                    continue
+                if row.get("after_rounding", False) != rounded:
                     continue
                 if row.get("windows") and not piece["rate"].window:
                     continue
@@ -218,11 +261,6 @@ class Account(due.Due):
                 counted[key] = (before + now, free + taken)
                 self.freed |= {id(own)} if taken else set()
                 left[id(own)] -= taken * unit
-        for own in items:
-            units = self.book.meters[own[0]["meter"]][4]
-            held = own[0]["seconds"] is not None
-            left[id(own)] *= units[own[0]["rate"].unit] * (own[0]["per"] if held else 1)
-        return left
 
     def beyond(self, piece, measured, taken):
         """Of the units of a measure, those beyond the account's allowances."""
@@ -258,7 +296,9 @@ class Account(due.Due):
         """A line of an item; of a measure it is as the last usage says."""
         piece, several = own[0], False
         if self.measure(piece["meter"]) is not None:
-            piece = max(own, key=lambda part: (part["end"] or part["start"], self.key(part)))
+            piece = max(own, key=lambda part: (part["part"][1] if "part" in part else
+                                               (part["end"] or part["start"]) * usage.MICRO,
+                                               self.key(part)))
             several = len({part["site"] for part in own}) > 1
         first = min(part["start"] for part in own)
         project, resource, _ = self.subject(piece)
@@ -267,15 +307,29 @@ class Account(due.Due):
                     site=None if several else piece["site"], window=piece["window"],
                     epoch=self.epoch(first), order=(0, first, self.key(piece)))
 
-    def by_position(self, items, parts):
+    def unit_of(self, piece):
+        """Base units x seconds in a price unit."""
+        unit = self.book.meters[piece["meter"]][4][piece["rate"].unit]
+        return unit * (piece["per"] if piece["seconds"] is not None else 1)
+
+    def places(self, items, parts):
+        """(low, high, all) of each item in its price units, as its rate rounds them."""
         total, position = sum(parts), Fraction(0)
         for own, part in zip(items, parts):
-            piece = own[0]
-            rate = piece["rate"]
-            unit = self.book.meters[piece["meter"]][4][rate.unit]
-            unit *= piece["per"] if piece["seconds"] is not None else 1
-            low, high, whole = (models.to_step(value / unit, rate.rounding)
-                                for value in (position, position + part, total))
+            unit = self.unit_of(own[0])
+            yield tuple(models.to_step(value / unit, own[0]["rate"].rounding)
+                        for value in (position, position + part, total))
+            position += part
+
+    def by_position(self, items, parts):
+        units = [self.unit_of(own[0]) for own in items]
+        taken = [self.taken.get(id(own), 0) * unit for own, unit in zip(items, units)]
+        before = Fraction(0)
+        for own, unit, free, place in zip(items, units, taken, self.places(items, parts)):
+            rate = own[0]["rate"]
+            low, high, whole = (value - off / unit for value, off in zip(
+                place, (before, before + free, sum(taken))))
+            before += free
             amount = models.worth(rate, high, whole) - models.worth(rate, low, whole)
             if rate.model == "volume" and own is items[0]:
                 amount += models.volume_flat(rate, whole)
@@ -283,7 +337,6 @@ class Account(due.Due):
             # Units that round to none fall into no tier: there is nothing that a line could say.
             self.lines[-1].is_empty = (self.lists_tiers(rate) and low == high
                                        and id(own) not in self.freed)
-            position += part
 
     def lists_tiers(self, rate):
         """Whether its lines are tiers with units in them."""
@@ -321,7 +374,12 @@ class Account(due.Due):
         if number is None:
             raise Parked("the event names no price")
         number *= Fraction(row.get("multiplier", 1))
-        return number if row["basis"] == "total" else piece["units"] * self.weight(piece) * number
+        if row["basis"] != "total":
+            return piece["units"] * self.weight(piece) * number
+        if piece["units"] == 0 and number != 0:
+            raise Parked("an amount for no units")
+        # What takes units back takes back the amount, unless it says so itself.
+        return -number if piece["units"] < 0 < number else number
 
     def by_hashmap(self, piece):
         def in_force(cost):

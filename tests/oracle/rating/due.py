@@ -44,6 +44,16 @@ def word_of(row):
     return row.get("adjust") or row.get("every", "month")
 
 
+def in_force(rate, local):
+    return not rate.times or any(prices.in_hours(time, *local) for time in rate.times)
+
+
+def takes_all_of(earlier, rate):
+    """Whether whatever a rate is for is for an earlier one too."""
+    return (earlier.meter == rate.meter and earlier.where.items() <= rate.where.items()
+            and earlier.place.items() <= rate.place.items())
+
+
 class Due:
     def found_epochs(self):
         """(start, end, terms): times within the month in which the same versions are in force."""
@@ -230,10 +240,38 @@ class Due:
                     continue
                 key = (line.member(pooled), line.window if lead.get("windows") else None)
                 pools.setdefault(key, []).append(line)
+            windows = self.all_windows(series, lead)
+            members = {key[0] for key in pools} | ({None} if pooled == "account" else set())
+            for start in windows:
+                for member in members:
+                    pools.setdefault((member, start), [])
             for key in sorted(pools, key=lambda key: (key[0] or "", key[1] or 0)):
-                self.adjust_pool(series, lead, key, pools[key])
+                self.adjust_pool(series, lead, key, pools[key], windows.get(key[1]))
 
-    def adjust_pool(self, series, lead, key, lines):
+    def all_windows(self, series, lead):
+        """Start and epoch of the windows that fall short without usage too: those of rates in scope, at
+        any second at which one of these is asked."""
+        short = series.word == "minimum" or lead.get("true_up")
+        found = {}
+        if not (lead.get("windows") and short):
+            return found
+        for number, row in sorted(series.at.items()):
+            first, last, terms = self.epochs[number]
+            if row.get("windows") != "all":
+                continue
+            for place, rate in enumerate(terms.rates):
+                if not rate.window or not self.in_scope(row, rate.meter, rate):
+                    continue
+                before = [other for other in terms.rates[:place] if takes_all_of(other, rate)]
+                cuts = sorted(set().union(self.calendar.window_cuts(rate.window), {first, last}, *(
+                    self.calendar.cuts_of(other.times) for other in [rate, *before] if other.times)))
+                for at in cuts[:-1]:
+                    if first <= at < last and in_force(rate, self.calendar.local(at)) and not any(
+                            in_force(other, self.calendar.local(at)) for other in before):
+                        found.setdefault(self.calendar.window_start(at, rate.window), number)
+        return found
+
+    def adjust_pool(self, series, lead, key, lines, epoch):
         if series.word == "allowance":
             return
         if series.word == "discount":
@@ -241,7 +279,7 @@ class Due:
                 self.put(line, -line.net * prices.share(series.at[line.epoch]["percent"]))
             return
         if lead.get("windows"):
-            lead = series.at[lines[0].epoch]
+            lead = series.at[lines[0].epoch if lines else epoch]
             amount = Fraction(lead["amount"])
         elif series.word == "credit":
             amount = Fraction(lead["amount"])

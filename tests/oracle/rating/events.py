@@ -38,7 +38,7 @@ class Life:
     def used(self):
         meter = self.random.choice(self.meters["sum"])
         most = 60 * 10**9 if meter == "egress" else 5_000
-        number = self.random.choice([1, 10**9 if meter == "egress" else 10, most // 2,
+        number = self.random.choice([0, 1, 10**9 if meter == "egress" else 10, most // 2,
                                      self.random.randrange(1, most)])
         if self.maker.negative and self.random.random() < 0.3:
             number = -number

@@ -25,9 +25,11 @@ def measured(measure, pieces, calendar, until, held):
         return Fraction(sum(1 for piece in pieces if piece.get("begins") or not held))
     if kind == "unique":
         name = measure.get("attribute")
-        seen = {piece["resource"] if name is None else piece["attributes"].get(name)
-                for piece in pieces}
-        return Fraction(len(seen - {None}))
+        seen = {}
+        for piece in pieces:
+            value = piece["resource"] if name is None else piece["attributes"].get(name)
+            seen[value] = seen.get(value, 0) + (-1 if piece["units"] < 0 and not held else 1)
+        return Fraction(sum(1 for value, count in seen.items() if value is not None and count > 0))
     if kind in ("peak", "percentile"):
         means = window_means(pieces, calendar, held, measure["seconds"])
         if kind == "peak":
@@ -39,21 +41,60 @@ def measured(measure, pieces, calendar, until, held):
         if kind == "max":
             return max((units for _, _, units in levels), default=Fraction(0))
         return sum((units for _, end, units in levels if end == until), Fraction(0))
+    left = [piece for own in by_resource(pieces) for piece in without_reversed(own, kind)]
     if kind == "max":
-        return max(piece["units"] for piece in pieces)
-    return max(pieces, key=lambda piece: piece["micros"])["units"]
+        return max((piece["units"] for piece in left), default=Fraction(0))
+    return max(left, key=lambda piece: piece["micros"], default={"units": Fraction(0)})["units"]
+
+
+def by_resource(pieces):
+    found = {}
+    for piece in pieces:
+        found.setdefault(piece["resource"], []).append(piece)
+    return found.values()
+
+
+def without_reversed(events, kind):
+    """Less than nothing takes away the last event before it that was of so much; to a maximum it does
+    not matter which came first."""
+    left = []
+    for event in sorted(events, key=lambda event: (kind == "max" and event["units"] < 0,
+                                                   event["micros"])):
+        if event["units"] >= 0:
+            left.append(event)
+            continue
+        same = [number for number, known in enumerate(left) if known["units"] == -event["units"]]
+        if not same:
+            raise ValueError("a reversal of nothing")
+        del left[same[-1]]
+    return left
 
 
 def window_means(pieces, calendar, held, seconds):
     means = []
     for start, end in calendar.windows(seconds):
-        if held:
-            used = sum(piece["units"] * (min(end, piece["end"]) - max(start, piece["start"]))
-                       for piece in pieces if piece["start"] < end and piece["end"] > start)
-        else:
-            used = sum(piece["units"] for piece in pieces if start <= piece["start"] < end)
-        means.append(Fraction(used) / seconds)
+        used = Fraction(0)
+        for piece in pieces:
+            if "part" in piece:
+                used += evenly(piece, start * 1_000_000, end * 1_000_000)
+            elif piece["end"] is not None:
+                used += piece["units"] * max(0, min(end, piece["end"]) - max(start, piece["start"]))
+            elif start <= piece["start"] < end:
+                used += piece["units"] * (piece["seconds"] if held else 1)
+        means.append(used / (end - start))
     return means
+
+
+def evenly(piece, start, end):
+    """What of a report lies in the window, as used evenly over its own: what has come by the end less
+    what had come by the start, both in whole smallest parts."""
+    total = piece["units"] / piece["smallest"] * (1 if piece["seconds"] is None else piece["seconds"])
+    first, last = piece["report"]
+    start, end = max(start, piece["part"][0]), min(end, piece["part"][1])
+    if start >= end:
+        return 0
+    by_start, by_end = (int(total * Fraction(at - first, last - first)) for at in (start, end))
+    return (by_end - by_start) * piece["smallest"]
 
 
 def holdings(pieces):

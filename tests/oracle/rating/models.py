@@ -123,6 +123,8 @@ def percentage(row, events):
     free_events, free_units = row.get("free_events"), row.get("free_units")
     limited = free_events is not None or free_units is not None
     left = Fraction(free_units) if free_units is not None else None
+    if not any(events) and "minimum" not in row and "maximum" not in row:
+        return [Fraction(0) for _ in events]  # who has used nothing pays nothing
     amounts = []
     for number, units in enumerate(events):
         free, reached = Fraction(0), True

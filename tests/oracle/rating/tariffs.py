@@ -417,6 +417,8 @@ class Maker:
         if meter not in measured:
             row["pool"] = self.pool("project", "resource", "site")
             self.windowed(row, [rate for rate in rates if rate["meter"] in meters])
+            if self.random.random() < 0.3:
+                row["after_rounding"] = True
         return [row]
 
     def pool(self, *others):
@@ -450,6 +452,9 @@ class Maker:
         if kind != "discount":
             row["pool"] = self.pool("project", "resource", "site")
             self.windowed(row, scoped)
+            short = kind == "minimum" or row.get("true_up")
+            if row.get("windows") and short and self.random.random() < 0.3:
+                row["windows"] = "all"
         return row
 
     def scoped(self, row, rates):
@@ -533,9 +538,9 @@ class Maker:
                 self.attributes["flavor"] = ["small", "large", "huge"]
                 row["where"] = {"flavor": self.pick("small", "large")}
             found.append(row)
-        # What is for some of it first; nothing twice, so that each is reached.
+        # What is for least of it first; nothing twice, so that each is reached.
         kept = {}
-        for row in sorted(found, key=lambda row: not any(
+        for row in sorted(found, key=lambda row: -sum(
                 key in row for key in ("where", "site", "region", "kind"))):
             about = [(key, row[key]) for key in ("where", "site", "region", "kind") if key in row]
             kept.setdefault(repr((row["meter"], about)), row)

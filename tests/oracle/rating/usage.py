@@ -138,7 +138,7 @@ class Usage:
     def add(self, resource, metered):
         """Adds what one resource held and consumed."""
         start, until = self.calendar.start, self.until
-        about = {"resource": resource, "kind": resource.split("/")[1]}
+        about = {"resource": resource, "kind": resource.split("/")[1], "report": None}
         for begin, end, holding in metered.stretches:
             first = begin // MICRO
             last = self.as_of if end is None else min(end // MICRO, self.as_of)
@@ -146,12 +146,34 @@ class Usage:
             for a, b in zip(edges, edges[1:]):
                 if a < b:
                     self.held(about, a, b, holding, b - a, begin, end is not None or b < last)
-        for at, seconds, holding in metered.aggregated:
+        for at, seconds, holding, report in metered.aggregated:
+            about["report"] = report if report[0] < report[1] else None
             if start <= at // MICRO < until:
                 self.held(about, at // MICRO, None, holding, seconds, at)
-        for at, meter, quantity, holding in metered.consumed:
+            if at // MICRO < until:
+                for part in self.spread(about["report"]):
+                    self.held({**about, "part": part}, part[0] // MICRO, None, holding, seconds, at)
+        for at, meter, quantity, holding, report in metered.consumed:
+            about["report"] = report if report and report[0] < report[1] else None
             if start <= at // MICRO < until and self.ours(holding["owner"], at // MICRO):
                 self.piece(about, at // MICRO, None, holding, meter, quantity, None, at)
+            if at // MICRO < until:
+                for part in self.spread(about["report"]):
+                    second = part[0] // MICRO
+                    if self.ours(holding["owner"], second):
+                        self.piece({**about, "part": part}, second, None, holding, meter, quantity,
+                                   None, at)
+
+    def spread(self, report):
+        """The parts of a report's own window in the month, in microseconds: for what is measured in
+        windows it was used evenly over it."""
+        if report is None:
+            return
+        first, last = max(report[0], self.calendar.start * MICRO), min(report[1], self.until * MICRO)
+        cuts = [cut * MICRO for cut in self.cuts if first < cut * MICRO < last]
+        for a, b in zip([first, *cuts], [*cuts, last]):
+            if a < b:
+                yield a, b
 
     def held(self, about, start, end, holding, seconds, begin, ended=True):
         if not self.ours(holding["owner"], start):

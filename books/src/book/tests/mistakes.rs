@@ -334,6 +334,14 @@ fn adjustments_are_checked() {
         "true_up",
         "leave out `true_up`",
     );
+    check(at, "windows = true", "windows = \"some\"", "allowed are `used`");
+    check_on(
+        at,
+        "windows = true\namount = \"0.01\"\noverage = \"1.5\"\ntrue_up = true",
+        "windows = \"all\"\namount = \"0.01\"\noverage = \"1.5\"",
+        "windows",
+        "only matters to a minimum",
+    );
 }
 
 #[test]

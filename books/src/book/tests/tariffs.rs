@@ -176,7 +176,7 @@ fn adjustments_keep_their_order() {
     let list = &network(&book).adjustments;
     let names: Vec<&str> = list.iter().map(|adjustment| adjustment.name.as_str()).collect();
     assert_eq!(names[..4], ["Free traffic", "Volume discount", "Welcome", "Hours reserved"]);
-    let AdjustmentKind::Allowance { quantity_nano, unit } = &list[0].kind else { panic!() };
+    let AdjustmentKind::Allowance { quantity_nano, unit, .. } = &list[0].kind else { panic!() };
     assert_eq!((*quantity_nano, unit.base_units), (100_000_000_000, 1_000_000_000));
     assert_eq!(list[0].pool, Pool::Project);
     assert_eq!(list[1].kind, AdjustmentKind::Discount { rate_nano: 125_000_000 });
@@ -191,6 +191,25 @@ fn adjustments_keep_their_order() {
     assert!(matches!(list[5].kind, AdjustmentKind::Minimum { .. }));
     let AdjustmentKind::Commitment { overage_nano, prepaid, .. } = list[6].kind else { panic!() };
     assert_eq!((overage_nano, prepaid), (1_000_000_000, true));
+}
+
+#[test]
+fn windows_are_those_with_usage_or_all() {
+    let read = |from: &str, to: &str| {
+        let text = EVERYTHING.replacen(from, to, 1);
+        assert_ne!(text, EVERYTHING, "no {from:?}");
+        let read = read_book(&text).expect(to);
+        network(&read.book).adjustments.clone()
+    };
+    let check = |windows: &str, expect: (bool, bool)| {
+        let found = &read("windows = true\namount", &format!("windows = {windows}\namount"))[3];
+        assert_eq!((found.windows, found.unused_windows), expect, "{windows}");
+    };
+    check("\"used\"", (true, false));
+    check("\"all\"", (true, true));
+    check("false", (false, false));
+    let found = &read("quantity = \"100\"", "after_rounding = true\nquantity = \"100\"")[0];
+    assert!(matches!(found.kind, AdjustmentKind::Allowance { after_rounding: true, .. }));
 }
 
 #[test]

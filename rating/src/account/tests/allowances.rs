@@ -79,7 +79,8 @@ fn two_allowances_follow_each_other() {
 #[test]
 fn an_allowance_of_another_unit_counts_in_it() {
     let thousand = PriceUnit { name: "1000 calls".to_owned(), base_units: 1_000 };
-    let kind = AdjustmentKind::Allowance { quantity_nano: large("1.5"), unit: thousand };
+    let (quantity_nano, after_rounding) = (large("1.5"), false);
+    let kind = AdjustmentKind::Allowance { quantity_nano, unit: thousand, after_rounding };
     World::new().per_call("1").adjust("Free", kind).used("2000").costs("500");
 }
 
@@ -116,6 +117,38 @@ fn units_are_rounded_as_they_add_up() {
     check("1", RoundTo::Up, &["-1.4"], "-2");
     check("1", RoundTo::Up, &["1.4", "-1.4"], "0");
     check("10", RoundTo::Up, &["3", "8"], "20");
+}
+
+#[test]
+fn an_allowance_may_come_after_rounding() {
+    // As OpenMeter does it: 2,600 are three started thousands, of which 1.5 are free; 10 each.
+    let thousand = PriceUnit { name: "1000 calls".to_owned(), base_units: 1_000 };
+    let by_thousand = || Rate { unit: thousand.clone(), ..rate("calls", "10") };
+    let check = |after_rounding: bool, units: &[&str], expect: &str| {
+        let unit = thousand.clone();
+        let kind = AdjustmentKind::Allowance { quantity_nano: nano("1.5"), unit, after_rounding };
+        let world =
+            World::new().rate(rounded(by_thousand(), "1", RoundTo::Up)).adjust("Free", kind);
+        units.iter().fold(world, |world, units| world.used(units)).costs(expect);
+    };
+    check(true, &["2600"], "15");
+    check(false, &["2600"], "20");
+    // The first resource has a thousand, the second the two that are begun beyond it.
+    check(true, &["600", "2000"], "15");
+    check(true, &["1400"], "5");
+    check(true, &["1000"], "0");
+    check(true, &["2600", "-2600"], "0");
+}
+
+#[test]
+fn an_allowance_after_rounding_moves_what_comes_later() {
+    // 2.2 and 2.2 are 3 and 2 as they add up; of the five the first two are free.
+    let tiers = graduated(&[("2", "1", "0"), ("", "0.1", "0")], ZeroUsage::Free);
+    let kind =
+        AdjustmentKind::Allowance { quantity_nano: nano("2"), unit: unit(), after_rounding: true };
+    let world = World::new().rate(rounded(tiers, "1", RoundTo::Up)).adjust("Free", kind);
+    // Three are left: two in the first tier, one in the second.
+    world.used("2.2").used("2.2").costs("2.1");
 }
 
 #[test]

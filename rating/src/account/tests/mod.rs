@@ -5,6 +5,7 @@ mod allowances;
 mod cases;
 mod fees;
 mod properties;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -228,6 +229,7 @@ impl World {
             intervals: 1,
             worth: None,
             steps: Vec::new(),
+            events: None,
         };
         change(&mut key, &mut sums);
         let tariff = self.book.tariff(&key.tariff).expect("tariff");
@@ -335,6 +337,7 @@ pub(super) fn adjustment(name: &str, kind: AdjustmentKind) -> Adjustment {
         scope: AdjustmentScope::default(),
         pool: Pool::Account,
         windows: false,
+        unused_windows: false,
     }
 }
 
@@ -349,7 +352,8 @@ pub(super) fn of_meters(adjustment: Adjustment, meters: &[&str]) -> Adjustment {
 }
 
 pub(super) fn allowance(quantity: &str) -> AdjustmentKind {
-    AdjustmentKind::Allowance { quantity_nano: large(quantity), unit: unit() }
+    let quantity_nano = large(quantity);
+    AdjustmentKind::Allowance { quantity_nano, unit: unit(), after_rounding: false }
 }
 
 pub(super) fn discount(share: &str) -> AdjustmentKind {

@@ -65,10 +65,130 @@ fn of_what_is_consumed() {
     check(Measure::Latest, Some(Pool::Account), (0, 1));
     check(Measure::Unique { attribute: None }, None, (2, 2));
     check(Measure::Unique { attribute: None }, Some(Pool::Account), (2, 1));
-    // Consumed in the second before midnight: each in a window of its own.
-    check(Measure::Peak { window_seconds: 300 }, Some(Pool::Account), (9, 1));
+    // Each over a day: of nine parts one falls into a window of five minutes now and then.
+    check(Measure::Peak { window_seconds: 86_400 }, Some(Pool::Account), (9, 1));
+    check(Measure::Peak { window_seconds: 300 }, Some(Pool::Account), (1, 1));
     check(Measure::Percentile { window_seconds: 86_400, percent: 95 }, None, (2, 2));
     check(Measure::Percentile { window_seconds: 86_400, percent: 100 }, None, (14, 2));
+}
+
+#[test]
+fn a_report_is_used_evenly_over_its_own_window() {
+    // 450 GB in every hour of October: 37.5 GB in each five minutes, however often it was read.
+    let windows = |measure: Measure| book("egress", measure, Some(Pool::Account), json!({}));
+    let peak = windows(Measure::Peak { window_seconds: 300 });
+    let percentile = windows(Measure::Percentile { window_seconds: 300, percent: 95 });
+    let report = |from: i64, hours: i64, quantity: i64| {
+        let start = at("2026-10-01T00:00:00Z").plus_seconds(from * 3_600).expect("start");
+        let end = start.plus_seconds(hours * 3_600).expect("end");
+        UsageInterval { start, end, ..day("egress", 2, 3, quantity) }
+    };
+    for hours in [1, 6, 24, 744] {
+        let reports: Vec<_> = (0..744 / hours)
+            .map(|number| report(number * hours, hours, hours * 450_000_000_000))
+            .collect();
+        assert_eq!(number(&peak, &reports), (37_500_000_000, 1), "every {hours} hours");
+        assert_eq!(number(&percentile, &reports), (37_500_000_000, 1), "every {hours} hours");
+    }
+    // 7 in an hour: none before the second window is over, and all of them by the end.
+    let few = report(0, 1, 7);
+    assert_eq!(number(&peak, std::slice::from_ref(&few)), (1, 1));
+    let hour = windows(Measure::Peak { window_seconds: 3_600 });
+    assert_eq!(number(&hour, std::slice::from_ref(&few)), (7, 1));
+    // Its reversal takes back each part.
+    assert_eq!(number(&peak, &[few, report(0, 1, -7)]), (0, 1));
+    // Half of it was used before the month. An event of an instant has no other window.
+    assert_eq!(number(&hour, &[report(-1, 2, 7_200)]), (3_600, 1));
+    let event = UsageInterval { start: at("2026-10-02T00:10:00Z"), ..report(24, 0, 90) };
+    let event = UsageInterval { end: event.start, ..event };
+    assert_eq!(number(&peak, &[event]), (90, 1));
+}
+
+#[test]
+fn a_report_is_split_where_its_price_changes() {
+    // 24 in a day, which windows of a rate cut into hours.
+    let window = json!({"window_seconds": 3_600});
+    let peak = book("egress", Measure::Peak { window_seconds: 600 }, None, window);
+    let lines = gathered(&peak, &[day("egress", 2, 3, 24 * 6)]);
+    assert_eq!(lines.len(), 24);
+    assert_eq!(lines[23], "egress standard.1/0 2026-10-02T23:00:00Z 1 0 1");
+    // The owner is the account's from noon on: half of the day is its own.
+    let mut moved = book("egress", Measure::Peak { window_seconds: 86_400 }, None, json!({}));
+    moved.accounts[0].owners[0].valid_from = Some(at("2026-10-02T12:00:00Z"));
+    assert_eq!(gathered(&moved, &[day("egress", 2, 3, 24)]), ["egress standard.1/0 12 0 1"]);
+    // The usage itself counts whole, at the end of the report.
+    let total = book("egress", Measure::Total, None, json!({}));
+    assert_eq!(number(&total, &[day("egress", 2, 3, 24)]), (24, 1));
+}
+
+#[test]
+fn a_report_past_the_end_is_of_the_next_period() {
+    // The run goes on for accounts in other zones; this one's October is over.
+    let book = book("egress", Measure::Peak { window_seconds: 3_600 }, None, json!({}));
+    let (span, periods) = october(&book);
+    let lookup = Lookup::new(&book, &periods);
+    let quantity = |start: &str, end: &str| {
+        let usage = interval("egress", start, end, 7_200);
+        let mut harvest = Harvest::default();
+        harvest.add(&lookup, &usage, &span, at("2026-11-01T12:00:00Z"));
+        harvest.resolve();
+        harvest.gathered.into_values().map(|sums| sums.quantity).collect::<Vec<_>>()
+    };
+    assert_eq!(quantity("2026-10-31T23:00:00Z", "2026-11-01T01:00:00Z"), Vec::<i128>::new());
+    assert_eq!(quantity("2026-10-31T22:00:00Z", "2026-11-01T00:00:00Z"), vec![3_600_i128]);
+}
+
+#[test]
+fn time_held_is_spread_over_the_window_of_its_report() {
+    let peak = book("volume", Measure::Peak { window_seconds: 300 }, None, json!({}));
+    let mut report = interval("volume", "2026-10-02T00:00:00Z", "2026-10-02T01:00:00Z", 4);
+    // Four for half of the hour: 600 unit-seconds in each of twelve windows.
+    report.seconds = Some(1_800);
+    assert_eq!(gathered(&peak, &[report.clone()]), ["volume standard.1/0 600 1800 1"]);
+    report.seconds = Some(0);
+    assert_eq!(gathered(&peak, &[report]), Vec::<String>::new());
+}
+
+#[test]
+fn reversals_take_one_event_away() {
+    let user = |name: &str, day_of: u32, quantity| {
+        attribute(day("egress", day_of, day_of + 1, quantity), "user", name)
+    };
+    let unique = Measure::Unique { attribute: Some("user".to_owned()) };
+    let unique = book("egress", unique, Some(Pool::Account), json!({}));
+    let check = |usage: &[UsageInterval], expect: i128| {
+        assert_eq!(number(&unique, usage), (expect, 1), "{usage:?}");
+    };
+    check(&[user("a", 2, 1), user("b", 3, 1), user("b", 4, -1)], 1);
+    check(&[user("a", 2, 1), user("b", 3, 1), user("b", 4, 1), user("b", 5, -1)], 2);
+    check(&[user("a", 2, 1), user("a", 3, -1)], 0);
+    check(&[user("a", 2, -1), user("b", 3, 1)], 1);
+    for over in [None, Some(Pool::Account)] {
+        let max = book("egress", Measure::Max, over, json!({}));
+        let latest = book("egress", Measure::Latest, over, json!({}));
+        let check = |values: &[i64], highest: i128, last: i128| {
+            let usage: Vec<_> =
+                (2..).zip(values).map(|(on, v)| day("egress", on, on + 1, *v)).collect();
+            assert_eq!(number(&max, &usage), (highest, 1), "{values:?}");
+            assert_eq!(number(&latest, &usage), (last, 1), "{values:?}");
+        };
+        check(&[5, 9, -9], 5, 5);
+        check(&[9, 5, -9], 5, 5);
+        check(&[5, 7, 5, -5], 7, 7);
+        check(&[9, 9, -9], 9, 9);
+        check(&[4, -4], 0, 0);
+        check(&[4, 0], 4, 0);
+        // What was not there cannot be taken away.
+        for book in [&max, &latest] {
+            let refused = gathered(book, &[day("egress", 2, 3, 5), day("egress", 4, 5, -3)]);
+            let text = "unpriced_meter: -3 of meter `egress` for t/instance/i-1 reverses no event";
+            assert!(refused.iter().any(|line| line.starts_with(text)), "{refused:?}");
+        }
+    }
+    // One resource does not reverse what another one told.
+    let max = book("egress", Measure::Max, Some(Pool::Account), json!({}));
+    let refused = gathered(&max, &[day("egress", 2, 3, 5), on("a", day("egress", 4, 5, -5))]);
+    assert!(refused.iter().any(|line| line.contains("reverses no event")), "{refused:?}");
 }
 
 #[test]

@@ -94,6 +94,51 @@ fn events_that_name_their_price_stand_on_one_line() {
 }
 
 #[test]
+fn a_reversal_of_a_named_amount_cancels() {
+    let model = json!({"kind": "dynamic", "attribute": "cents", "basis": "total", "multiplier_nano": 10_000_000});
+    let book = book("requests", "unit", model);
+    let sold = |cents: &str, quantity| {
+        let usage = interval("requests", "2026-10-02T00:00:00Z", "2026-10-02T00:00:00Z", quantity);
+        attribute(usage, "cents", cents)
+    };
+    assert_eq!(first(&book, &[sold("40.2", 20)]).0, fraction(402, 1_000));
+    assert_eq!(first(&book, &[sold("40.2", 20), sold("40.2", -20)]).0, Some(Fraction::ZERO));
+    assert_eq!(first(&book, &[sold("40.2", 20), sold("-40.2", -20)]).0, Some(Fraction::ZERO));
+    // An amount for nothing is a contradiction; nothing for nothing is none.
+    assert_eq!(rated(&book, &[sold("40.2", 0)]), ["parked unknown_price"]);
+    assert_eq!(rated(&book, &[sold("0", 0)]), ["standard.1 0 0 0/1 EUR"]);
+}
+
+#[test]
+fn an_event_of_nothing_pays_its_fixed_part_and_its_minimum() {
+    let events = |more: serde_json::Value, quantities: &[i64]| {
+        let mut model = json!({"kind": "percentage", "rate_nano": 13_000_000});
+        model.as_object_mut().expect("object").extend(more.as_object().cloned().expect("object"));
+        let book = book("requests", "unit", model);
+        let one = |(second, quantity): (u32, &i64)| {
+            let at = format!("2026-10-02T00:00:{second:02}Z");
+            interval("requests", &at, &at, *quantity)
+        };
+        let usage: Vec<UsageInterval> = (0..).zip(quantities).map(one).collect();
+        let mut lines = rated(&book, &usage);
+        lines.sort();
+        lines
+    };
+    let fixed = json!({"fixed_nano": 2_000_000_000_i64});
+    // 1.3 % of 100, and 2 for each of two events.
+    let expect = ["standard.1 0 100 13/10 EUR", "standard.1 0 2 4/1 EUR"];
+    assert_eq!(events(fixed.clone(), &[0, 100]), expect);
+    // Of the two the first is free.
+    let one_free = json!({"fixed_nano": 2_000_000_000_i64, "free_events": 1});
+    let expect = ["standard.1 0 1 2/1 EUR", "standard.1 0 100 13/10 EUR"];
+    assert_eq!(events(one_free, &[0, 100]), expect);
+    // Who has used nothing at all pays nothing, but for a minimum of each event.
+    assert_eq!(events(fixed, &[0, 0]), ["standard.1 0 0 0/1 EUR"]);
+    let minimum = json!({"minimum_nano": 1_750_000_000_i64});
+    assert_eq!(events(minimum, &[0]), ["standard.1 0 1 7/4 EUR"]);
+}
+
+#[test]
 fn a_hashmap_is_cut_where_its_costs_change() {
     let cost = |nano: i64, from: &str, to: Option<&str>| {
         json!({"field": null, "rule": {"rule": "always"}, "cost": "flat", "nano": nano,
@@ -131,7 +176,7 @@ fn steps_are_the_same_however_usage_is_cut_and_ordered() {
 }
 
 #[test]
-fn each_event_is_a_step_where_each_has_a_minimum() {
+fn each_event_is_a_step_where_another_one_bears_on_it() {
     let by_event = |more: serde_json::Value| {
         let mut model = json!({"kind": "percentage", "rate_nano": 13_000_000});
         model.as_object_mut().expect("object").extend(more.as_object().cloned().expect("object"));
@@ -141,6 +186,8 @@ fn each_event_is_a_step_where_each_has_a_minimum() {
         };
         first(&book, &[one(5), one(5), one(-2)]).1.len()
     };
-    assert_eq!(by_event(json!({"minimum_nano": 1})), 3);
+    assert_eq!(by_event(json!({"minimum_nano": 1, "free_events": 1})), 3);
+    // Without free ones each is priced alone: they are counted, and none is kept.
+    assert_eq!(by_event(json!({"minimum_nano": 1})), 0);
     assert_eq!(by_event(json!({})), 0);
 }

@@ -124,6 +124,21 @@ fn free_events_of_an_earlier_version_are_used_up() {
 }
 
 #[test]
+fn an_event_of_nothing_is_an_event() {
+    let free = |events: i64| Percentage { free_events: Some(events), ..terms("1.3", "2") };
+    let least = Percentage { minimum_nano: Some(nano("1.75")), ..terms("1.3", "0") };
+    check(terms("1.3", "2"), &["0", "100"], "5.3");
+    check(terms("1.3", "2"), &["0", "0", "100"], "7.3");
+    check(least, &["0"], "1.75");
+    check(least, &["0", "0"], "3.5");
+    // It uses up a free event. Two of them do not reverse one another.
+    check(free(1), &["0", "100"], "3.3");
+    check(free(2), &["0", "0", "100"], "3.3");
+    // Where nothing was used at all there is no fixed part, as with Lago.
+    check(terms("1.3", "2"), &["0", "0"], "0");
+}
+
+#[test]
 fn without_its_events_an_item_has_no_price() {
     let (rate, meter) = (rate_of(terms("1", "1")), meter(Aggregation::Sum));
     let mut sums = sums(&["10"], 1);

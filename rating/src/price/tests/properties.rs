@@ -7,6 +7,8 @@ use turnpike_schemas::tariff::{
 use turnpike_schemas::{Aggregation, Fraction, Per, PriceModel, Rate, RoundTo};
 
 use super::support::*;
+use crate::gather::{Events, Gathered};
+use crate::price::events;
 
 /// Prices and flat fees with two decimals.
 fn money() -> impl Strategy<Value = i64> {
@@ -102,7 +104,56 @@ fn negated(quantities: &[i128]) -> Vec<i128> {
     quantities.iter().map(|quantity| -quantity).collect()
 }
 
+/// A percentage of which every event is priced alone.
+fn any_alone() -> impl Strategy<Value = Percentage> {
+    let bound = || proptest::option::of(0_i64..40);
+    (0_i64..90_000_000, 0_i64..6, bound(), bound()).prop_map(|(rate_nano, fixed, least, more)| {
+        let whole = |units: i64| units * 250_000_000;
+        Percentage {
+            rate_nano,
+            fixed_nano: whole(fixed),
+            minimum_nano: least.map(whole),
+            maximum_nano: more.map(|more| whole(least.unwrap_or(0) + more)),
+            ..Percentage::default()
+        }
+    })
+}
+
+/// The same with its events counted as they come, in place of each.
+fn counted_alone(sums: &[Sum], terms: &Percentage, divisor: i128) -> Vec<Sum> {
+    let mut counted = sums.to_vec();
+    for (_, sums) in &mut counted {
+        let steps = std::mem::take(&mut sums.steps);
+        let none = Gathered { quantity: 0, intervals: 0, events: None, ..sums.clone() };
+        sums.events = Some(Events::default());
+        for step in steps {
+            let events = events::alone(terms, divisor, step.quantity).expect("counts");
+            let next = Gathered { events: Some(events), ..none.clone() };
+            sums.add(&next).expect("adds");
+        }
+    }
+    counted
+}
+
 proptest! {
+    #[test]
+    fn events_counted_as_they_come_cost_what_they_cost_one_by_one(
+        terms in any_alone(),
+        items in any_events(),
+    ) {
+        let (kept, meter) = (sums_of(&items), meter(Aggregation::Sum));
+        let rate = rate(PriceModel::Percentage(terms), "0");
+        prop_assume!(terms.is_by_event());
+        let whole = pool(&rate, &meter, 1, &kept);
+        let counted = counted_alone(&kept, &terms, whole.divisor().expect("divisor"));
+        let parts = priced(&whole).expect("priced");
+        let alone = priced(&pool(&rate, &meter, 1, &counted)).expect("priced");
+        prop_assert_eq!(total(&alone), total(&parts));
+        if let [_] = items.as_slice() {
+            prop_assert_eq!(alone, parts);
+        }
+    }
+
     #[test]
     fn usage_may_be_cut_anyhow(rate in any_counted(), quantities in usage()) {
         let whole = quantities.iter().sum();
@@ -156,10 +207,12 @@ fn any_events() -> impl Strategy<Value = Vec<Vec<(i64, i128)>>> {
 }
 
 fn event_cost(rate: &Rate, items: &[Vec<(i64, i128)>]) -> Fraction {
-    let sums: Vec<Sum> =
-        items.iter().enumerate().map(|(index, events)| consumed(index, events)).collect();
-    let meter = meter(Aggregation::Sum);
+    let (sums, meter) = (sums_of(items), meter(Aggregation::Sum));
     total(&priced(&pool(rate, &meter, 1, &sums)).expect("priced"))
+}
+
+fn sums_of(items: &[Vec<(i64, i128)>]) -> Vec<Sum> {
+    items.iter().enumerate().map(|(index, events)| consumed(index, events)).collect()
 }
 
 proptest! {
@@ -175,7 +228,9 @@ proptest! {
     }
 
     #[test]
-    fn reversed_events_cancel(rate in any_percentage(), items in any_events()) {
+    fn reversed_events_cancel(rate in any_percentage(), mut items in any_events()) {
+        // Nothing takes back an event of nothing.
+        items.iter_mut().for_each(|events| events.retain(|(_, units)| *units != 0));
         let mut both = items.clone();
         for events in &items {
             both.push(events.iter().map(|(second, units)| (second + 30, -units)).collect());

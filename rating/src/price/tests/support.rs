@@ -112,6 +112,7 @@ fn gathered(quantity: i128, steps: Vec<Step>) -> Gathered {
         intervals: 1,
         worth: None,
         steps,
+        events: None,
     }
 }
 
