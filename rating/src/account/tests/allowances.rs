@@ -126,7 +126,7 @@ fn an_allowance_may_come_after_rounding() {
     let by_thousand = || Rate { unit: thousand.clone(), ..rate("calls", "10") };
     let check = |after_rounding: bool, units: &[&str], expect: &str| {
         let unit = thousand.clone();
-        let kind = AdjustmentKind::Allowance { quantity_nano: nano("1.5"), unit, after_rounding };
+        let kind = AdjustmentKind::Allowance { quantity_nano: large("1.5"), unit, after_rounding };
         let world =
             World::new().rate(rounded(by_thousand(), "1", RoundTo::Up)).adjust("Free", kind);
         units.iter().fold(world, |world, units| world.used(units)).costs(expect);
@@ -145,7 +145,7 @@ fn an_allowance_after_rounding_moves_what_comes_later() {
     // 2.2 and 2.2 are 3 and 2 as they add up; of the five the first two are free.
     let tiers = graduated(&[("2", "1", "0"), ("", "0.1", "0")], ZeroUsage::Free);
     let kind =
-        AdjustmentKind::Allowance { quantity_nano: nano("2"), unit: unit(), after_rounding: true };
+        AdjustmentKind::Allowance { quantity_nano: large("2"), unit: unit(), after_rounding: true };
     let world = World::new().rate(rounded(tiers, "1", RoundTo::Up)).adjust("Free", kind);
     // Three are left: two in the first tier, one in the second.
     world.used("2.2").used("2.2").costs("2.1");
