@@ -16,7 +16,7 @@ use crate::commit::{Outcome, Plan};
 use crate::data_file::DataFile;
 use crate::log::{LogState, Table};
 use crate::parquet_file::{self, NewFile};
-use crate::{Append, LakeError, OffsetAdvance};
+use crate::{AppId, Append, LakeError, OffsetAdvance};
 
 const DAY: &str = "ingest_day";
 /// Tag of a data file: the months that its accepted rows fall into, comma-separated.
@@ -31,6 +31,7 @@ pub(crate) async fn append(
     buckets: u32,
     rows: RecordBatch,
     advances: &[OffsetAdvance],
+    marks: &[(AppId, i64)],
 ) -> Result<Append, LakeError> {
     check_advances(advances)?;
     check_rows(&rows, buckets)?;
@@ -42,8 +43,10 @@ pub(crate) async fn append(
     for file in split_by_day(&rows)? {
         files.push(parquet_file::write(table, file).await?);
     }
+    let moved = advances.iter().map(|advance| (&advance.app, advance.end));
+    let marked = marks.iter().map(|(app, mark)| (app, *mark));
     let txns: Vec<_> =
-        advances.iter().map(|advance| (advance.app.as_str().to_owned(), advance.end)).collect();
+        moved.chain(marked).map(|(app, number)| (app.as_str().to_owned(), number)).collect();
     let outcome = table.commit(|state| {
         Ok(match compare(state, advances) {
             Some(fenced) => Plan::Refuse(fenced),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use tokio::sync::Mutex;
 use turnpike_schemas::{Instant, RunId};
+use uuid::Uuid;
 
 use crate::disk::{Disk, NoProbe, Probe};
 use crate::lease::{self, Lease, Pin};
@@ -21,6 +22,9 @@ use crate::{
     quarantine, rated, raw, state, vacuum,
 };
 
+/// What a commit of a few events takes, with its data file.
+const PROBE_BYTES: usize = 32 << 10;
+
 /// A cheap handle to the tables; clones share it. Several processes may hold one each.
 #[derive(Clone)]
 pub struct Lake {
@@ -33,6 +37,7 @@ struct Inner {
     /// One compaction at a time in this process; others are fenced by their commits.
     compacting: Mutex<()>,
     root: PathBuf,
+    checkpoint_commits: i64,
     lease: Arc<Lease>,
     /// The newest view taken, without a pin: while nothing is committed it serves everybody.
     last: Mutex<Option<LakeSnapshot>>,
@@ -50,7 +55,7 @@ impl Lake {
         now: Instant,
         probe: Arc<dyn Probe>,
     ) -> Result<Lake, LakeError> {
-        let LakeSettings { root, buckets, fsync } = settings;
+        let LakeSettings { root, buckets, fsync, checkpoint_commits } = settings;
         if !(1..=i32::MAX.unsigned_abs()).contains(&buckets) {
             let reason = format!("{buckets} buckets");
             return Err(LakeError::Batch { operation: "open", table: "usage", reason });
@@ -81,6 +86,7 @@ impl Lake {
             recovered,
             compacting: Mutex::new(()),
             root,
+            checkpoint_commits,
             lease,
             last: Mutex::new(None),
         };
@@ -120,9 +126,21 @@ impl Lake {
         rows: RecordBatch,
         advances: &[OffsetAdvance],
     ) -> Result<Append, LakeError> {
+        self.append_events_marked(rows, advances, &[]).await
+    }
+
+    /// The same with numbers that are to be remembered under names of their own, whatever they were
+    /// before; [`Lake::offsets`] tells them.
+    pub async fn append_events_marked(
+        &self,
+        rows: RecordBatch,
+        advances: &[OffsetAdvance],
+        marks: &[(AppId, i64)],
+    ) -> Result<Append, LakeError> {
         let writing = self.inner.lease.begin_write();
         let _until_done = writing.map_err(|source| lease_failed(&self.inner.root, source))?;
-        append::append(&self.inner.tables.events, self.buckets(), rows, advances).await
+        let table = &self.inner.tables.events;
+        append::append(table, self.buckets(), rows, advances, marks).await
     }
 
     /// The newest consistent view.
@@ -134,6 +152,24 @@ impl Lake {
         let [_, usage, states] = snapshot.versions();
         *last = Some(snapshot.clone());
         Ok(snapshot.pinned(self.pin([usage, states, rated])?))
+    }
+
+    /// Fails where a small commit would: on a disk that is full or read-only.
+    pub async fn check_writable(&self) -> Result<(), LakeError> {
+        let path = self.inner.root.join(format!(".writable-{}", Uuid::now_v7()));
+        tokio::task::spawn_blocking(move || {
+            let written = std::fs::write(&path, [0; PROBE_BYTES]);
+            // Half of it may be there.
+            let removed = std::fs::remove_file(&path);
+            let failed = |source: std::io::Error| LakeError::File {
+                operation: "write",
+                path: path.clone(),
+                source: source.into(),
+            };
+            written.and(removed).map_err(failed)
+        })
+        .await
+        .map_err(|source| LakeError::Task { operation: "write", source: source.into() })?
     }
 
     /// Pins what this handle knows: whatever it reads next is at least as new.
@@ -190,7 +226,7 @@ impl Lake {
         let _pin = self.pin_known().await?;
         let report = compact::compact(&tables.events, &tables.usage, settings, progress).await?;
         for table in [&tables.events, &*tables.usage, &tables.states, &tables.rated] {
-            table.checkpoint_if_due().await?;
+            table.checkpoint_if_due(self.inner.checkpoint_commits).await?;
         }
         Ok(report)
     }

@@ -24,9 +24,6 @@ use crate::disk::Disk;
 use crate::spec::TableSpec;
 use crate::store::DurableStore;
 
-/// Commits between two checkpoints. Reading one commit takes some 0.1 ms, so opening a table stays
-/// below a second.
-const CHECKPOINT_COMMITS: i64 = 500;
 /// Commits whose files are remembered until they are compacted; older ones are read again.
 const ADDED_MAX: usize = 10_000;
 pub(crate) const LOG_FOLDER: &str = "_delta_log";
@@ -179,11 +176,11 @@ impl Table {
         state.added = state.added.split_off(&version);
     }
 
-    /// Writes a checkpoint where reading the log would otherwise take long.
-    pub(crate) async fn checkpoint_if_due(&self) -> Result<(), LakeError> {
+    /// Writes a checkpoint where the log has grown by so many commits since the last one.
+    pub(crate) async fn checkpoint_if_due(&self, every: i64) -> Result<(), LakeError> {
         let version = {
             let state = self.state.lock().await;
-            if state.version - state.checkpoint < CHECKPOINT_COMMITS {
+            if state.version - state.checkpoint < every {
                 return Ok(());
             }
             state.version

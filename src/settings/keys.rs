@@ -22,6 +22,11 @@ pub const KEYS: &[Key] = &[
         "168",
         "hours for which files that a newer version replaced are kept; at least 1",
     ),
+    key(
+        "lake.checkpoint_commits",
+        "500",
+        "commits of a table between two checkpoints, which compaction writes",
+    ),
     key("books.url", "", "sqlite:PATH or postgres://...; empty: sqlite in data.dir"),
     key("kafka.bootstrap", "", "brokers as host:port,host:port; empty: no Kafka"),
     key("kafka.topics", "", "topics to read, separated by commas"),

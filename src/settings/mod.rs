@@ -32,6 +32,8 @@ pub struct DataSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LakeSettings {
     pub vacuum_retention_hours: u64,
+    /// Commits of a table between two checkpoints.
+    pub checkpoint_commits: i64,
 }
 
 /// The database of the books.
@@ -172,6 +174,7 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
         vacuum_retention_hours: reader.number("lake.vacuum_retention_hours", 1, 24 * 3_660),
     };
     let books = BooksSettings { url: reader.books_url(&data.dir) };
+        checkpoint_commits: reader.number("lake.checkpoint_commits", 1, 1 << 20),
     let settings = Settings {
         lake,
         books,
