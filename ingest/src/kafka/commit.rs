@@ -77,7 +77,11 @@ impl Reading<'_> {
         {
             self.context().state().batcher.push_block(block);
         }
-        let buffer = self.context().state().batcher.buffer();
+        let buffer = {
+            let mut state = self.context().state();
+            state.partitions.seal();
+            state.batcher.buffer()
+        };
         let next = Chunk::new(buffer, self.decoders.entries());
         let chunk = std::mem::replace(&mut self.chunk, next);
         self.decoders.give(chunk, (self.clock)())
@@ -105,7 +109,10 @@ impl Reading<'_> {
         let mut state = self.context().state();
         let unbuilt = state.batcher.take_unbuilt();
         let begun = match unbuilt {
-            Some(unbuilt) => state.committer.build(unbuilt, now),
+            Some(unbuilt) => {
+                let marks = state.partitions.marks();
+                state.committer.build(unbuilt, now, marks)
+            }
             None => Ok(()),
         };
         drop(state);
@@ -260,6 +267,7 @@ impl Reading<'_> {
 
     fn committed(&mut self, attempt: &Attempt) {
         let Attempt { batch, now, .. } = attempt;
+        self.context().state().partitions.committed(&batch.advances);
         self.report.add(&batch.counts.report());
         let metrics = self.metrics();
         metrics.records.fetch_add(batch.counts.records, Ordering::Relaxed);

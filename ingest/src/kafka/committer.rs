@@ -1,13 +1,16 @@
 //! [`Committer`]: a thread that builds and commits one batch at a time while the next is read.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use turnpike_lake::{Append, Lake, LakeError};
+use turnpike_lake::{AppId, Append, Lake, LakeError};
 use turnpike_schemas::Instant;
 
+use super::incarnation;
 use crate::batch::{Batch, Unbuilt};
 use crate::{IngestError, kill};
 
@@ -16,6 +19,8 @@ use crate::{IngestError, kill};
 pub(super) struct Attempt {
     pub batch: Batch,
     pub now: Instant,
+    /// What tells the last record of each partition from any other.
+    marks: Vec<(AppId, i64)>,
     /// How often it failed before.
     pub failures: u32,
     /// How long the last try of committing it took.
@@ -23,9 +28,12 @@ pub(super) struct Attempt {
 }
 
 enum Work {
-    Build(Unbuilt, Instant),
+    Build(Unbuilt, Instant, Marks),
     Again(Box<Attempt>),
 }
+
+/// Of each partition, by the offset after a record.
+type Marks = Vec<(Arc<str>, BTreeMap<i64, i64>)>;
 
 /// How one attempt ended.
 pub(super) type Done = Result<(Box<Attempt>, Result<Append, LakeError>), IngestError>;
@@ -74,9 +82,14 @@ impl Committer {
         }
     }
 
-    pub fn build(&mut self, unbuilt: Unbuilt, now: Instant) -> Result<(), IngestError> {
+    pub fn build(
+        &mut self,
+        unbuilt: Unbuilt,
+        now: Instant,
+        marks: Marks,
+    ) -> Result<(), IngestError> {
         self.in_flight = Some(unbuilt.sequence);
-        self.work.send(Work::Build(unbuilt, now)).map_err(|_| ended())
+        self.work.send(Work::Build(unbuilt, now, marks)).map_err(|_| ended())
     }
 
     pub fn again(&mut self, attempt: Box<Attempt>) -> Result<(), IngestError> {
@@ -110,16 +123,19 @@ impl Committer {
 
 fn attempt(lake: &Lake, runtime: &Handle, work: Work) -> Done {
     let mut attempt = match work {
-        Work::Build(unbuilt, now) => {
+        Work::Build(unbuilt, now, marks) => {
             let batch = unbuilt.build(now)?;
-            Box::new(Attempt { batch, now, failures: 0, took: Duration::ZERO })
+            let marks = incarnation::marks_of(&batch.advances, &marks);
+            Box::new(Attempt { batch, now, marks, failures: 0, took: Duration::ZERO })
         }
         Work::Again(attempt) => attempt,
     };
     kill::at("before_parquet");
     let batch = &attempt.batch;
     let began = std::time::Instant::now();
-    let append = runtime.block_on(lake.append_events(batch.rows.clone(), &batch.advances));
+    let rows = batch.rows.clone();
+    let append = lake.append_events_marked(rows, &batch.advances, &attempt.marks);
+    let append = runtime.block_on(append);
     attempt.took = began.elapsed();
     if matches!(append, Ok(Append::Committed { .. })) {
         kill::at("after_commit");

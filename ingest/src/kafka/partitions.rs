@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rdkafka::Offset;
-use turnpike_lake::{AppId, Lake, LakeError};
+use turnpike_lake::{AppId, Lake, LakeError, OffsetAdvance};
 
+use super::incarnation::{self, Marks};
 use super::{KafkaSettings, StartAt};
 use crate::IngestError;
 
@@ -23,6 +24,8 @@ pub(super) struct Partition {
     pub end: Option<i64>,
     /// Its end was reached since it was assigned.
     pub at_end: bool,
+    /// What tells the records apart that commits may end with.
+    pub marks: Marks,
 }
 
 impl Partition {
@@ -54,6 +57,33 @@ impl Partitions {
         })
     }
 
+    pub fn holds(&self, topic: &str, number: i32) -> bool {
+        self.0.get(topic).is_some_and(|partitions| partitions.contains_key(&number))
+    }
+
+    /// A chunk of records ends here.
+    pub fn seal(&mut self) {
+        for partition in self.0.values_mut().flat_map(BTreeMap::values_mut) {
+            partition.marks.seal();
+        }
+    }
+
+    /// The marks of all that is polled and not committed.
+    pub fn marks(&self) -> Vec<(Arc<str>, BTreeMap<i64, i64>)> {
+        let all = self.0.values().flat_map(BTreeMap::values);
+        all.map(|part| (Arc::clone(&part.origin), part.marks.ends().clone())).collect()
+    }
+
+    /// These advances are committed.
+    pub fn committed(&mut self, advances: &[OffsetAdvance]) {
+        for partition in self.0.values_mut().flat_map(BTreeMap::values_mut) {
+            let same = |advance: &&OffsetAdvance| advance.app.as_str() == &*partition.origin;
+            if let Some(advance) = advances.iter().find(same) {
+                partition.marks.committed(advance.end);
+            }
+        }
+    }
+
     /// Marks the end of partition `number`. librdkafka does not say of which topic; with several
     /// topics the end that each partition had when it was assigned decides.
     pub fn at_end(&mut self, number: i32) {
@@ -75,6 +105,15 @@ pub(super) async fn table_offsets(
     origins: &[Arc<str>],
 ) -> Result<Vec<Option<i64>>, IngestError> {
     let apps: Vec<AppId> = origins.iter().map(|origin| AppId::new(origin.as_ref())).collect();
+    lake.offsets(&apps).await.map_err(failed)
+}
+
+/// The marks that the table has of partitions, in their order.
+pub(super) async fn table_marks(
+    lake: &Lake,
+    origins: &[Arc<str>],
+) -> Result<Vec<Option<i64>>, IngestError> {
+    let apps: Vec<AppId> = origins.iter().map(|origin| incarnation::app(origin)).collect();
     lake.offsets(&apps).await.map_err(failed)
 }
 
