@@ -19,7 +19,7 @@ use super::partitions::{self, Partition, Partitions};
 use super::{KafkaSettings, OnGap};
 use crate::batch::Batcher;
 use crate::block::Prepared;
-use crate::{IngestError, IngestMetrics};
+use crate::{IngestError, IngestMetrics, gap};
 
 /// How long a broker may take to say where a partition begins and ends.
 pub(super) const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -255,7 +255,9 @@ impl Context {
         let message = format!(
             "{topic}/{number}: the offsets {from} to {to} (not included) were gone before they were read"
         );
-        state.batcher.push_prepared(origin, from, Prepared::gap(message));
+        let since = self.runtime.block_on(gap::newest_event(&self.lake, origin));
+        let prepared = Prepared::gap(message, gap::note(from, to, since));
+        state.batcher.push_prepared(origin, from, prepared);
         state.batcher.advance(origin, to);
     }
 
