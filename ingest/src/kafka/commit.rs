@@ -275,9 +275,7 @@ impl Reading<'_> {
         metrics.commits.fetch_add(1, Ordering::Relaxed);
         metrics.commit_seconds.observe(attempt.took);
         metrics.last_commit_micros.store(now.micros(), Ordering::Relaxed);
-        if let Some(newest) = batch.counts.newest {
-            metrics.watermark_micros.fetch_max(newest.micros(), Ordering::Relaxed);
-        }
+        metrics.reached(&batch.counts.newest);
         metrics.add_rows(&batch.counts.rows);
         kill::at("before_offset_commit");
         // For lag tools only: a failure changes nothing.

@@ -271,6 +271,7 @@ impl Context {
             let (topic, number) = (element.topic(), element.partition());
             if let Some(partition) = state.partitions.remove(topic, number) {
                 state.batcher.close(&partition.origin);
+                self.metrics.drop_reached(&partition.origin);
             }
             self.metrics.drop_lag(topic, number);
         }
