@@ -60,6 +60,7 @@ pub const KEYS: &[Key] = &[
     key("ingest.flush_rows", "65536", "events after which a batch is committed"),
     key("ingest.message_bytes_max", "1048576", "a larger message is a dead letter"),
     key("ingest.filter_events_max", "500000", "events that the duplicate filter remembers"),
+    key("ingest.listen", "", "address of health and metrics of `ingest --from kafka`; empty: none"),
     key("ingest.adapter", "", "adapter that reads every message; empty: content decides"),
     key(
         "ingest.adapters_by_topic",
