@@ -122,7 +122,7 @@ fn gaps_in(batch: &RecordBatch) -> Vec<Gap> {
         let until = column("ingested_at")?.as_primitive_opt::<TimestampMicrosecondType>()?;
         let until = Instant::from_micros(until.value(row)).ok()?;
         let raw = column("raw")?.as_binary_opt::<i32>()?;
-        let raw = raw.is_valid(row).then(|| raw.value(row)).unwrap_or_default();
+        let raw = if raw.is_valid(row) { raw.value(row) } else { &[] };
         let note: Option<Note> = serde_json::from_slice(raw).ok();
         let (to, since) = note.map_or((None, None), |note| (Some(note.to), note.since));
         Some(Gap { origin, from, to, since, until })

@@ -129,8 +129,10 @@ mod tests {
 
     #[test]
     fn the_watermark_is_that_of_the_source_that_is_furthest_behind() {
-        // Lag and the day of the newest event; the day that all have reached.
-        let cases: [(&[(Option<i64>, Option<u32>)], Option<u32>); 7] = [
+        /// Lag, and the day of the newest event.
+        type Source = (Option<i64>, Option<u32>);
+        // Sources, and the day that all have reached.
+        let cases: [(&[Source], Option<u32>); 7] = [
             (&[], None),
             (&[(Some(5), Some(3)), (Some(1), Some(9))], Some(3)),
             // Idle and read to its end: its last event may be long ago.

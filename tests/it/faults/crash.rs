@@ -168,7 +168,9 @@ fn orphans(turnpike: &Turnpike) -> usize {
     let named = log::files(&table);
     log::walk(&table)
         .into_iter()
-        .filter(|path| path.contains(".parquet") && !named.contains(path))
+        // The log's own are checkpoints.
+        .filter(|path| path.contains(".parquet") && !path.starts_with("_delta_log/"))
+        .filter(|path| !named.contains(path))
         .count()
 }
 

@@ -9,7 +9,8 @@ use super::oracle::{self, Journal, Known};
 use super::row::{Proof, row};
 use crate::pipeline::{ingest, ingest_arguments};
 use crate::support::cli::Turnpike;
-use crate::support::{kafka, wait};
+use crate::support::kafka::{self, Record};
+use crate::support::wait;
 
 #[test]
 fn f27_a_topic_that_was_created_anew() {
@@ -55,7 +56,12 @@ fn f27_a_topic_that_was_created_anew_and_has_grown() {
         kafka::admin(&["delete", kafka::bootstrap(), &topic]);
         kafka::create_topic(&topic, 2);
         let mut second = Journal::default();
-        second.produce(&topic, &events(1_000..2_000));
+        // Evenly, so that both partitions grow past the old offsets.
+        let records: Vec<Record> = (0..)
+            .zip(events(1_000..2_000))
+            .map(|(number, record)| record.partition(number % 2))
+            .collect();
+        second.produce(&topic, &records);
         let marks = kafka::admin(&["marks", kafka::bootstrap(), &topic]);
         let marks: Vec<[i64; 2]> = serde_json::from_str(&marks).unwrap();
         assert!(marks.iter().all(|mark| mark[1] > 300), "it has not grown enough: {marks:?}");
