@@ -88,7 +88,11 @@ impl App {
         let data = &self.settings.data;
         let root = data.dir.join("lake");
         let place = format!("the tables in {} could not be opened", root.display());
-        let settings = LakeSettings { buckets: data.buckets, ..LakeSettings::new(root) };
+        let settings = LakeSettings {
+            buckets: data.buckets,
+            checkpoint_commits: self.settings.lake.checkpoint_commits,
+            ..LakeSettings::new(root)
+        };
         let lake = Lake::open(settings, self.clock.now()).await.blame(Kind::General, place)?;
         for recovered in lake.recovered() {
             output::note(&format!(

@@ -429,7 +429,7 @@ mod tests {
     fn a_gap_is_one_row_and_the_progress_past_it() {
         let (mut batcher, origin) = batcher();
         batcher.open(Arc::clone(&origin), Some(3));
-        batcher.push_prepared(&origin, 3, Prepared::gap("3 to 10".to_owned()));
+        batcher.push_prepared(&origin, 3, Prepared::gap("3 to 10".to_owned(), Vec::new()));
         batcher.advance(&origin, 10);
         batcher.push(&origin, 10, &Record::of(event("1", 1).as_bytes()));
         let batch = batcher.take(now()).expect("builds").expect("a batch");

@@ -132,10 +132,10 @@ impl Prepared {
         Self { route, ..self }
     }
 
-    /// The row that declares records lost.
-    pub fn gap(message: String) -> Self {
+    /// The row that declares records lost, and what is known of them.
+    pub fn gap(message: String, note: Vec<u8>) -> Self {
         let reject = Reject::new(reason::GAP, message);
-        Self::new(Outcome { decoded: vec![Decoded::Dead(reject)], raw: Vec::new() }, 0)
+        Self::new(Outcome { decoded: vec![Decoded::Dead(reject)], raw: note }, 0)
     }
 
     pub fn of(record: &Record<'_>, context: &DecodeContext) -> Self {

@@ -1,6 +1,7 @@
 //! [`Counts`]: what a batch holds, counted by what its rows became.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use turnpike_schemas::Instant;
 use turnpike_schemas::arrow::status;
@@ -17,14 +18,15 @@ pub(crate) struct Counts {
     pub rows: BTreeMap<RowLabels, u64>,
     pub records: u64,
     pub bytes: u64,
-    /// The newest time of an event that meters something.
-    pub newest: Option<Instant>,
+    /// The newest time of an event that meters something, by source partition.
+    pub newest: BTreeMap<Arc<str>, Instant>,
 }
 
 impl Counts {
     pub fn of(blocks: &[Block], rows: &[Judged]) -> Self {
         let mut counts = Self::default();
         let mut same: Option<(Kind, u64)> = None;
+        let mut newest: Option<((u32, u32), Instant)> = None;
         for judged in rows {
             let row = judged.row(blocks);
             let (block, system) = (judged.block, row.system);
@@ -32,7 +34,11 @@ impl Counts {
             if let (What::Event(event), status::ACCEPTED, None) =
                 (&row.what, kind.status, kind.reason)
             {
-                counts.newest = counts.newest.max(Some(event.time));
+                let place = (judged.block, row.slot);
+                match &mut newest {
+                    Some((before, time)) if *before == place => *time = event.time.max(*time),
+                    _ => counts.reach(blocks, newest.replace((place, event.time))),
+                }
             }
             match &mut same {
                 Some((before, count)) if *before == kind => *count += 1,
@@ -40,7 +46,19 @@ impl Counts {
             }
         }
         counts.add(blocks, same);
+        counts.reach(blocks, newest);
         counts
+    }
+
+    fn reach(&mut self, blocks: &[Block], newest: Option<((u32, u32), Instant)>) {
+        let Some(((block, slot), time)) = newest else { return };
+        let origin = &blocks[block as usize].slots[slot as usize].origin;
+        match self.newest.get_mut(origin) {
+            Some(before) => *before = time.max(*before),
+            None => {
+                self.newest.insert(Arc::clone(origin), time);
+            }
+        }
     }
 
     fn add(&mut self, blocks: &[Block], rows: Option<(Kind, u64)>) {

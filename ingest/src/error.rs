@@ -61,6 +61,12 @@ pub enum IngestError {
          {high}: {}", lost_advice(*.wanted, *.low)
     )]
     OffsetLost { topic: String, partition: i32, wanted: i64, low: i64, high: i64 },
+    #[error(
+        "{topic}/{partition} is not the topic that was read before: another record stands at offset \
+         {offset}. It was deleted and created anew, so give it a new epoch (`kafka.epoch`): it is \
+         then read from its start, and what was read before counts as a duplicate"
+    )]
+    TopicRenewed { topic: String, partition: i32, offset: i64 },
     #[error("the topic `{topic}` does not exist at the brokers `{brokers}`")]
     NoTopic { topic: String, brokers: String },
     #[error("{failed} of {sent} records were not delivered to `{topic}`: {first}")]
@@ -85,6 +91,7 @@ impl IngestError {
             | Self::TooManyFiles { .. }
             | Self::StartUnknown { .. }
             | Self::OffsetLost { .. }
+            | Self::TopicRenewed { .. }
             | Self::NoTopic { .. } => Fault::Caller,
             Self::File { .. }
             | Self::Contended { .. }

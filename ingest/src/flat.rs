@@ -5,9 +5,7 @@
 
 use sha2::{Digest, Sha256};
 use turnpike_schemas::canonical::labels_to_json;
-use turnpike_schemas::event::{
-    Correction, CorrectionAction, KEY_SEPARATOR, ResourceState, Twin, Window,
-};
+use turnpike_schemas::event::{Correction, CorrectionAction, ResourceState, Twin, Window};
 use turnpike_schemas::{EventKind, Flow, Instant, Measurement, OwnerRef, ResourceId, UsageEvent};
 
 use crate::filter::Key;
@@ -144,12 +142,7 @@ impl<'a> Flat<'a> {
 
     /// The identity, hashed.
     pub fn key(&self, scratch: &mut Vec<u8>) -> Key {
-        scratch.clear();
-        scratch.extend_from_slice(self.source.as_bytes());
-        scratch.extend_from_slice(KEY_SEPARATOR.encode_utf8(&mut [0; 4]).as_bytes());
-        scratch.extend_from_slice(self.id.as_bytes());
-        let digest = Sha256::digest(scratch);
-        Key(u128::from_be_bytes(digest[..16].try_into().expect("a SHA-256 has 32 bytes")))
+        Key::of(self.source, self.id, scratch)
     }
 
     /// The first eight bytes of a SHA-256 over all that the event says but its identity: the same

@@ -40,6 +40,7 @@ mod fast;
 mod fields;
 mod filter;
 mod flat;
+mod gap;
 mod installation;
 mod long;
 mod preview;
@@ -53,6 +54,9 @@ mod writer;
 pub use adapters::{Adapter, adapters};
 pub use decode::{DecodeContext, Decoded, Record, Reject, decode};
 pub use error::{Fault, IngestError};
+#[doc(hidden)]
+pub use filter::time_identities;
+pub use gap::{Gap, gaps};
 pub use installation::{Installation, InvalidInstallation};
 pub use metrics::{IngestMetrics, MetricsSnapshot, SECONDS_BOUNDS_MS, SecondsSnapshot};
 pub use preview::to_batches;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use turnpike_schemas::Instant;
@@ -85,6 +85,7 @@ impl Seconds {
 struct Tables {
     rows: BTreeMap<RowLabels, u64>,
     lag: BTreeMap<(String, i32), i64>,
+    reached: BTreeMap<Arc<str>, Instant>,
     stalled: Option<String>,
 }
 
@@ -123,6 +124,8 @@ pub struct MetricsSnapshot {
     pub rows: BTreeMap<RowLabels, u64>,
     /// Records between what was read and the end, by topic and partition.
     pub lag: BTreeMap<(String, i32), i64>,
+    /// The newest event time that was committed of each source partition.
+    pub reached: BTreeMap<Arc<str>, Instant>,
 }
 
 impl IngestMetrics {
@@ -148,6 +151,7 @@ impl IngestMetrics {
             commit_seconds: self.commit_seconds.snapshot(),
             rows: tables.rows,
             lag: tables.lag,
+            reached: tables.reached,
         }
     }
 
@@ -157,10 +161,18 @@ impl IngestMetrics {
         self.bytes.fetch_add(counts.bytes, Ordering::Relaxed);
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.last_commit_micros.store(now.micros(), Ordering::Relaxed);
-        if let Some(newest) = counts.newest {
-            self.watermark_micros.fetch_max(newest.micros(), Ordering::Relaxed);
-        }
+        self.reached(&counts.newest);
         self.add_rows(&counts.rows);
+    }
+
+    /// Notes the newest event times of one commit, by source partition.
+    pub(crate) fn reached(&self, newest: &BTreeMap<Arc<str>, Instant>) {
+        let mut tables = self.tables();
+        for (origin, time) in newest {
+            self.watermark_micros.fetch_max(time.micros(), Ordering::Relaxed);
+            let before = tables.reached.entry(Arc::clone(origin)).or_insert(*time);
+            *before = (*before).max(*time);
+        }
     }
 
     /// Counts the rows of one commit.
@@ -188,6 +200,11 @@ impl IngestMetrics {
     /// Forgets a partition that now belongs to somebody else.
     pub fn drop_lag(&self, topic: &str, partition: i32) {
         self.tables().lag.remove(&(topic.to_owned(), partition));
+    }
+
+    /// The same of what it has reached: what its new owner reads we do not know.
+    pub(crate) fn drop_reached(&self, origin: &str) {
+        self.tables().reached.remove(origin);
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {

@@ -10,7 +10,7 @@ use crate::commit::{Outcome, Plan};
 use crate::data_file::DataFile;
 use crate::event_files::{EncodedEvents, EventsEncoder, check_rows, path_of};
 use crate::log::{LogState, Table};
-use crate::{Append, LakeError, OffsetAdvance, parquet_file};
+use crate::{AppId, Append, LakeError, OffsetAdvance, parquet_file};
 
 /// Writes the rows and commits them where every source partition stands at its start.
 pub(crate) async fn append(
@@ -18,6 +18,7 @@ pub(crate) async fn append(
     buckets: u32,
     rows: RecordBatch,
     advances: &[OffsetAdvance],
+    marks: &[(AppId, i64)],
 ) -> Result<Append, LakeError> {
     check_advances(advances)?;
     check_rows(&rows, buckets)?;
@@ -30,7 +31,7 @@ pub(crate) async fn append(
     let encoded = tokio::task::spawn_blocking(encode).await;
     let encoded =
         encoded.map_err(|source| LakeError::Task { operation: "encode", source: source.into() })?;
-    append_encoded(table, &encoded?, advances).await
+    append_encoded(table, &encoded?, advances, marks).await
 }
 
 /// Writes the files and commits them where every source partition stands at its start.
@@ -38,6 +39,7 @@ pub(crate) async fn append_encoded(
     table: &Table,
     events: &EncodedEvents,
     advances: &[OffsetAdvance],
+    marks: &[(AppId, i64)],
 ) -> Result<Append, LakeError> {
     check_advances(advances)?;
     if let Some(fenced) = compare(&*table.refreshed().await?, advances) {
@@ -47,8 +49,10 @@ pub(crate) async fn append_encoded(
     for (day, file) in &events.files {
         files.push(parquet_file::write_encoded(table, path_of(*day), Arc::clone(file)).await?);
     }
+    let moved = advances.iter().map(|advance| (&advance.app, advance.end));
+    let marked = marks.iter().map(|(app, mark)| (app, *mark));
     let txns: Vec<_> =
-        advances.iter().map(|advance| (advance.app.as_str().to_owned(), advance.end)).collect();
+        moved.chain(marked).map(|(app, number)| (app.as_str().to_owned(), number)).collect();
     let outcome = table.commit(|state| {
         Ok(match compare(state, advances) {
             Some(fenced) => Plan::Refuse(fenced),

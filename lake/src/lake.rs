@@ -7,6 +7,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use tokio::sync::Mutex;
 use turnpike_schemas::{Instant, RunId};
+use uuid::Uuid;
 
 use crate::disk::{Disk, NoProbe, Probe};
 use crate::event_files::{EncodedEvents, EventsEncoder};
@@ -22,6 +23,9 @@ use crate::{
     compact, merge, quarantine, rated, raw, state, vacuum,
 };
 
+/// What a commit of a few events takes, with its data file.
+const PROBE_BYTES: usize = 32 << 10;
+
 /// A cheap handle to the tables; clones share it. Several processes may hold one each.
 #[derive(Clone)]
 pub struct Lake {
@@ -34,6 +38,7 @@ struct Inner {
     /// One compaction at a time in this process; others are fenced by their commits.
     compacting: Mutex<()>,
     root: PathBuf,
+    checkpoint_commits: i64,
     lease: Arc<Lease>,
     /// The newest view taken, without a pin: while nothing is committed it serves everybody.
     last: Mutex<Option<LakeSnapshot>>,
@@ -51,7 +56,7 @@ impl Lake {
         now: Instant,
         probe: Arc<dyn Probe>,
     ) -> Result<Lake, LakeError> {
-        let LakeSettings { root, buckets, fsync } = settings;
+        let LakeSettings { root, buckets, fsync, checkpoint_commits } = settings;
         if !(1..=i32::MAX.unsigned_abs()).contains(&buckets) {
             let reason = format!("{buckets} buckets");
             return Err(LakeError::Batch { operation: "open", table: "usage", reason });
@@ -83,6 +88,7 @@ impl Lake {
             recovered,
             compacting: Mutex::new(()),
             root,
+            checkpoint_commits,
             lease,
             last: Mutex::new(None),
         };
@@ -122,9 +128,21 @@ impl Lake {
         rows: RecordBatch,
         advances: &[OffsetAdvance],
     ) -> Result<Append, LakeError> {
+        self.append_events_marked(rows, advances, &[]).await
+    }
+
+    /// The same with numbers that are to be remembered under names of their own, whatever they were
+    /// before; [`Lake::offsets`] tells them.
+    pub async fn append_events_marked(
+        &self,
+        rows: RecordBatch,
+        advances: &[OffsetAdvance],
+        marks: &[(AppId, i64)],
+    ) -> Result<Append, LakeError> {
         let writing = self.inner.lease.begin_write();
         let _until_done = writing.map_err(|source| lease_failed(&self.inner.root, source))?;
-        append::append(&self.inner.tables.events, self.buckets(), rows, advances).await
+        let table = &self.inner.tables.events;
+        append::append(table, self.buckets(), rows, advances, marks).await
     }
 
     /// Checks and encodes rows of `usage_events` as [`Lake::append_encoded`] takes them.
@@ -132,15 +150,16 @@ impl Lake {
         EventsEncoder::new(self.inner.tables.events.spec, self.buckets())
     }
 
-    /// As [`Lake::append_events`], of rows that are encoded already.
+    /// As [`Lake::append_events_marked`], of rows that are encoded already.
     pub async fn append_encoded(
         &self,
         events: &EncodedEvents,
         advances: &[OffsetAdvance],
+        marks: &[(AppId, i64)],
     ) -> Result<Append, LakeError> {
         let writing = self.inner.lease.begin_write();
         let _until_done = writing.map_err(|source| lease_failed(&self.inner.root, source))?;
-        append::append_encoded(&self.inner.tables.events, events, advances).await
+        append::append_encoded(&self.inner.tables.events, events, advances, marks).await
     }
 
     /// The newest consistent view.
@@ -152,6 +171,24 @@ impl Lake {
         let [_, usage, states] = snapshot.versions();
         *last = Some(snapshot.clone());
         Ok(snapshot.pinned(self.pin([usage, states, rated])?))
+    }
+
+    /// Fails where a small commit would: on a disk that is full or read-only.
+    pub async fn check_writable(&self) -> Result<(), LakeError> {
+        let path = self.inner.root.join(format!(".writable-{}", Uuid::now_v7()));
+        tokio::task::spawn_blocking(move || {
+            let written = std::fs::write(&path, [0; PROBE_BYTES]);
+            // Half of it may be there.
+            let removed = std::fs::remove_file(&path);
+            let failed = |source: std::io::Error| LakeError::File {
+                operation: "write",
+                path: path.clone(),
+                source: source.into(),
+            };
+            written.and(removed).map_err(failed)
+        })
+        .await
+        .map_err(|source| LakeError::Task { operation: "write", source: source.into() })?
     }
 
     /// Pins what this handle knows: whatever it reads next is at least as new.
@@ -208,7 +245,7 @@ impl Lake {
         let _pin = self.pin_known().await?;
         let report = compact::compact(&tables.events, &tables.usage, settings, progress).await?;
         for table in [&tables.events, &*tables.usage, &tables.states, &*tables.rated] {
-            table.checkpoint_if_due().await?;
+            table.checkpoint_if_due(self.inner.checkpoint_commits).await?;
         }
         Ok(report)
     }
@@ -225,7 +262,7 @@ impl Lake {
         let _one = self.inner.compacting.lock().await;
         let _pin = self.pin_known().await?;
         let report = merge::merge_all(&tables.usage, settings, through, progress).await?;
-        tables.usage.checkpoint_if_due().await?;
+        tables.usage.checkpoint_if_due(self.inner.checkpoint_commits).await?;
         Ok(report)
     }
 

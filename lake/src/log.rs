@@ -25,8 +25,6 @@ use crate::disk::Disk;
 use crate::spec::TableSpec;
 use crate::store::DurableStore;
 
-/// Commits between two checkpoints: what is read one by one when a table is opened.
-const CHECKPOINT_COMMITS: i64 = 100;
 /// Commits that are read at the same time. The first ones of an advance are fewer: mostly there is none.
 const READ_AT_ONCE: usize = 4;
 /// Commits whose files are remembered until they are compacted; older ones are read again.
@@ -208,11 +206,11 @@ impl Table {
         state.added = state.added.split_off(&version);
     }
 
-    /// Writes a checkpoint where reading the log would otherwise take long.
-    pub(crate) async fn checkpoint_if_due(&self) -> Result<(), LakeError> {
+    /// Writes a checkpoint where the log has grown by so many commits since the last one.
+    pub(crate) async fn checkpoint_if_due(&self, every: i64) -> Result<(), LakeError> {
         let version = {
             let state = self.state.lock().await;
-            if state.version - state.checkpoint < CHECKPOINT_COMMITS {
+            if state.version - state.checkpoint < every {
                 return Ok(());
             }
             state.version

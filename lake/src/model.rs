@@ -17,15 +17,24 @@ pub struct LakeSettings {
     /// Whether a commit waits until the disk holds it. Without it a power cut loses or tears what
     /// was acknowledged.
     pub fsync: bool,
+    /// Commits of a table between two checkpoints.
+    pub checkpoint_commits: i64,
 }
 
 impl LakeSettings {
+    /// Commits after the newest checkpoint are read one by one when a table is opened.
+    pub const CHECKPOINT_COMMITS: i64 = 100;
     /// Enough that buckets can be metered in parallel on a big machine, few enough that a month
     /// of a small installation is not scattered over tiny files.
     pub const BUCKETS: u32 = 64;
 
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), buckets: Self::BUCKETS, fsync: true }
+        Self {
+            root: root.into(),
+            buckets: Self::BUCKETS,
+            fsync: true,
+            checkpoint_commits: Self::CHECKPOINT_COMMITS,
+        }
     }
 }
 

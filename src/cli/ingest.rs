@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use turnpike_books::Books;
 use turnpike_ingest::kafka::{self, KafkaSettings, OnGap, StartAt};
 use turnpike_ingest::{IngestError, IngestMetrics, IngestReport, IngestSettings, StopSignal};
 use turnpike_lake::Lake;
 use turnpike_schemas::Instant;
 
 use super::decoded;
+use super::ingest_health::Health;
 use crate::app::App;
 use crate::fault::{Fault, Kind, fault};
 use crate::output::{self, Cell, Record};
 use crate::progress;
+use crate::scheduler::StopAsked;
 use crate::settings::Settings;
 
 /// Reads usage events from files or Kafka
@@ -92,7 +95,7 @@ impl Ingest {
             Source::Kafka => {
                 let mut kafka = kafka_settings(&app.settings, settings)?;
                 kafka.until_end = self.until_end;
-                from_kafka(app, lake, kafka).await?
+                from_kafka(app, (&lake, &books), kafka).await?
             }
         };
         Ok(output::print(&record(&report).text(app.format))?)
@@ -136,16 +139,29 @@ pub async fn from_file(
 
 async fn from_kafka(
     app: &App,
-    lake: Lake,
+    (lake, books): (&Lake, &Books),
     settings: KafkaSettings,
 ) -> anyhow::Result<IngestReport> {
-    let stop = StopSignal::new();
-    let asked = stop.clone();
-    tokio::spawn(async move {
-        crate::scheduler::stop_asked().await;
-        asked.stop();
-    });
     let metrics = Arc::new(IngestMetrics::default());
+    let health = app
+        .settings
+        .ingest
+        .listen
+        .map(|address| Health::start(app, (lake, books), &settings.ingest, &metrics, address));
+    let health = health.transpose()?;
+    let board = health.as_ref().map(Health::board);
+    let stop = StopSignal::new();
+    let stopped = stop.clone();
+    let mut asked = StopAsked::listen();
+    tokio::spawn(async move {
+        asked.next().await;
+        output::note("stopping: what was read is committed; ctrl-c again ends at once");
+        if let Some(board) = board {
+            board.update(|status| status.draining = true);
+        }
+        stopped.stop();
+        asked.end_at_next();
+    });
     let bar = progress::open("ingesting");
     let (shown, counted) = (bar.clone(), Arc::clone(&metrics));
     let ticker = tokio::spawn(async move {
@@ -154,9 +170,12 @@ async fn from_kafka(
             shown.set_position(counted.snapshot().records);
         }
     });
-    let result = kafka::run(lake, settings, app.clock.to_fn(), metrics, stop).await;
+    let result = kafka::run(lake.clone(), settings, app.clock.to_fn(), metrics, stop).await;
     ticker.abort();
     bar.finish_and_clear();
+    if let Some(health) = health {
+        health.finish().await?;
+    }
     result.map_err(blamed)
 }
 

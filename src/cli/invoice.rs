@@ -47,6 +47,9 @@ enum Action {
         /// Bills usage that is estimated, since its source has gone silent
         #[arg(long)]
         accept_estimated: bool,
+        /// Bills periods of which usage was lost before it was read
+        #[arg(long)]
+        accept_incomplete: bool,
     },
     /// Shows an invoice by number or id; --format html gives the document
     Show {
@@ -94,7 +97,7 @@ impl Invoice {
             Action::Draft { period, run, account } => {
                 draft(app, &books, period.as_deref(), run.as_ref(), account.as_ref()).await
             }
-            Action::Finalize { id, period, account, accept_estimated } => {
+            Action::Finalize { id, period, account, accept_estimated, accept_incomplete } => {
                 let drafts = match (&id, &period) {
                     (Some(id), _) => vec![one_draft(&books, id).await?],
                     (None, Some(period)) => jobs::drafts(&books, period, account.as_ref())
@@ -104,7 +107,12 @@ impl Invoice {
                         .collect(),
                     (None, None) => Vec::new(),
                 };
-                finalize(app, &books, &drafts, accept_estimated).await
+                let gaps = match accept_incomplete {
+                    true => Vec::new(),
+                    false => jobs::gaps(&app.lake().await?).await?,
+                };
+                let accepted = jobs::Accepted { estimated: accept_estimated, gaps: &gaps };
+                finalize(app, &books, &drafts, accepted).await
             }
             Action::Show { id, reader } => show(app, &books, &id, reader).await,
             Action::List { status, period, account, limit } => {
@@ -160,6 +168,10 @@ async fn draft(
     let mut table = invoice_table();
     report.drafted.iter().for_each(|invoice| table.push(row_of(invoice)));
     output::print(&table.text(app.format))?;
+    let window = jobs::window_of(&record.label)?;
+    for gap in jobs::gaps_of_window(&lake, window).await? {
+        output::note(&format!("warning: these drafts are incomplete: {gap}"));
+    }
     for (account, number) in &report.invoiced {
         output::note(&format!("`{account}` was invoiced already, by {number}"));
     }
@@ -188,9 +200,9 @@ async fn finalize(
     app: &App,
     books: &Books,
     drafts: &[(InvoiceId, String)],
-    accept_estimated: bool,
+    accepted: jobs::Accepted<'_>,
 ) -> anyhow::Result<()> {
-    let report = jobs::finalize(books, drafts, accept_estimated, app.clock.now()).await?;
+    let report = jobs::finalize(books, drafts, accepted, app.clock.now()).await?;
     let mut table = invoice_table();
     report.finalized.iter().for_each(|done| table.push(row_of(&done.invoice)));
     output::print(&table.text(app.format))?;
@@ -223,9 +235,22 @@ async fn show(app: &App, books: &Books, id: &str, reader: Reader) -> anyhow::Res
             format!("{text}\n")
         }
         Format::Csv => lines_table(&invoice, reader).text(Format::Csv),
-        Format::Table => summary(&invoice, reader),
+        Format::Table => {
+            let mut text = summary(&invoice, reader);
+            if invoice.status == InvoiceStatus::Draft && reader == Reader::Provider {
+                text.push_str(&incomplete(app, &invoice).await?);
+            }
+            text
+        }
     };
     Ok(output::print(&text)?)
+}
+
+/// Why a draft does not hold all usage of its period.
+async fn incomplete(app: &App, invoice: &Document) -> anyhow::Result<String> {
+    let gaps = jobs::gaps(&app.lake().await?).await?;
+    let touching = jobs::touching(&gaps, &invoice.period);
+    Ok(touching.map(|gap| format!("\nIncomplete: {gap}.\n")).collect())
 }
 
 /// The stored document of a finalized invoice; that of a draft is made now.

@@ -17,6 +17,7 @@ mod demo;
 mod explain;
 mod health;
 mod ingest;
+mod ingest_health;
 mod inventory;
 mod invoice;
 mod key;

@@ -217,6 +217,7 @@ fn fields(report: &RateReport) -> Record {
         .with("accounts", Cell::Integer(*accounts))
         .with("parked", Cell::count(report.parked.len()))
         .with("unassigned", Cell::count(report.unassigned.len()))
+        .with("gaps", Cell::count(report.gaps.len()))
         .with("hash", Cell::text(result_hash))
 }
 
@@ -244,6 +245,16 @@ fn json(report: &RateReport) -> String {
         })
     });
     object.insert("parked".to_owned(), parked.collect());
+    let gaps = report.gaps.iter().map(|gap| {
+        serde_json::json!({
+            "origin": gap.origin,
+            "from": gap.from,
+            "to": gap.to,
+            "since": gap.since.map(|since| since.to_string()),
+            "until": gap.until.to_string(),
+        })
+    });
+    object.insert("gaps".to_owned(), gaps.collect());
     output::pretty(&serde_json::Value::Object(object))
 }
 
@@ -252,6 +263,9 @@ const UNASSIGNED_SHOWN_MAX: usize = 5;
 
 /// Says on standard error what was not billed.
 fn warn(report: &RateReport) {
+    for gap in &report.gaps {
+        output::note(&format!("warning: the period is incomplete: {gap}"));
+    }
     for parked in &report.parked {
         output::note(&format!(
             "warning: account `{}` is parked, nothing of it is billed: {}",

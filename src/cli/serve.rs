@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::cli::ingest::kafka_settings;
 use crate::fault::{Blame as _, Kind};
 use crate::output;
-use crate::scheduler;
+use crate::scheduler::{self, StopAsked};
 
 /// Serves the pages; ingests, compacts, rates and drafts in the background
 #[derive(Debug, Args)]
@@ -88,15 +88,13 @@ pub async fn serve(
     };
     let signalled = {
         let board = Arc::clone(&board);
+        let mut asked = StopAsked::listen();
         async move {
-            scheduler::stop_asked().await;
+            asked.next().await;
             output::note("stopping: no new work; ctrl-c again ends at once");
             board.update(|status| status.draining = true);
             stopper.stop();
-            tokio::spawn(async {
-                scheduler::stop_asked().await;
-                std::process::exit(130);
-            });
+            asked.end_at_next();
         }
     };
     let served = turnpike_web::serve(state, listener, admin, signalled).await;

@@ -3,14 +3,26 @@
 use turnpike_books::{
     Books, FinalizeError, FinalizeRequest, Finalized, FinalizedInvoice, NumberedDraft,
 };
-use turnpike_invoices::{Audience, InvoiceError};
+use turnpike_ingest::Gap;
+use turnpike_invoices::Audience;
 use turnpike_schemas::{Instant, InvoiceId, Scope};
+
+use super::touching;
 
 /// A draft that stays one, and why.
 pub struct Refusal {
     pub id: InvoiceId,
     pub account: String,
     pub reason: String,
+}
+
+/// What somebody has decided to bill, and what nobody has.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Accepted<'a> {
+    /// Usage that is estimated.
+    pub estimated: bool,
+    /// Periods that these touch stay drafts: usage of theirs may be missing.
+    pub gaps: &'a [Gap],
 }
 
 /// What finalizing several drafts came to.
@@ -24,14 +36,13 @@ pub struct FinalizeReport {
 pub async fn finalize(
     books: &Books,
     ids: &[(InvoiceId, String)],
-    accept_estimated: bool,
+    accepted: Accepted<'_>,
     now: Instant,
 ) -> anyhow::Result<FinalizeReport> {
     let mut report = FinalizeReport::default();
     for (id, account) in ids {
         let request = FinalizeRequest { id, now, issue_date: None, actor: "cli" };
-        let made =
-            books.finalize(&Scope::Provider, request, |draft| make(draft, accept_estimated)).await;
+        let made = books.finalize(&Scope::Provider, request, |draft| make(draft, accepted)).await;
         match made {
             Ok(finalized) => report.finalized.push(finalized),
             Err(FinalizeError::Books(error)) => return Err(error.into()),
@@ -51,14 +62,21 @@ pub async fn finalize(
 
 fn make(
     numbered: NumberedDraft<'_>,
-    accept_estimated: bool,
-) -> Result<FinalizedInvoice, InvoiceError> {
+    accepted: Accepted<'_>,
+) -> Result<FinalizedInvoice, Box<dyn std::error::Error + Send + Sync>> {
+    if let Some(gap) = touching(accepted.gaps, &numbered.draft.period).next() {
+        let text = format!(
+            "{gap}: bill what there is with --accept-incomplete, or give the gap up with \
+             `turnpike dead-letters discard`"
+        );
+        return Err(text.into());
+    }
     let number = numbered.number.to_owned();
     let invoice = turnpike_invoices::finalized(
         numbered.draft,
         number,
         numbered.issue_date,
-        accept_estimated,
+        accepted.estimated,
     )?;
     let customer_html = turnpike_invoices::html(&invoice, Audience::Customer)?;
     let provider_html = turnpike_invoices::html(&invoice, Audience::Provider)?;

@@ -6,11 +6,13 @@
 //! recorded run can always be read.
 
 mod finalize;
+mod gaps;
 mod invoice;
 mod rate;
 mod revision;
 
-pub use finalize::{FinalizeReport, finalize};
+pub use finalize::{Accepted, FinalizeReport, finalize};
+pub use gaps::{gaps, gaps_of_window, touching};
 pub use invoice::{DraftReport, draft, draft_lines, drafts, lines_of, window_of};
 pub use rate::{RateReport, rate, rate_stored};
 pub use revision::{Against, Earlier, against};

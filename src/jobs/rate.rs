@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use turnpike_books::{Books, ParkedRecord, RunRecord, RunStatus, UnassignedRecord};
-use turnpike_ingest::kill;
+use turnpike_ingest::{Gap, kill};
 use turnpike_lake::Lake;
 use turnpike_rating::{
     Parked, RatingOutcome, RatingProgress, RatingRequest, Unassigned, Window, rate_staged,
@@ -10,7 +10,7 @@ use turnpike_rating::{
 use turnpike_schemas::{Instant, RatedLine, RunId};
 
 use crate::app::{App, threads};
-use crate::jobs::new_id;
+use crate::jobs::{gaps_of_window, new_id};
 
 /// What a run came to.
 pub struct RateReport {
@@ -20,6 +20,8 @@ pub struct RateReport {
     pub lines: Vec<RatedLine>,
     pub events: u64,
     pub intervals: u64,
+    /// Why the period is not complete: records that were lost before they were read.
+    pub gaps: Vec<Gap>,
 }
 
 /// Rates a window up to `as_of`, stores the lines in one commit and records the run.
@@ -90,6 +92,7 @@ async fn rate_keeping(
         lines: outcome.lines,
         events: outcome.events,
         intervals: outcome.intervals,
+        gaps: gaps_of_window(lake, window).await?,
     })
 }
 

@@ -8,6 +8,7 @@
 mod background;
 mod source;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 pub use background::spawn;
@@ -45,19 +46,46 @@ impl Stop {
     }
 }
 
-/// Ready at SIGTERM or ctrl-c.
-pub async fn stop_asked() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+/// SIGTERM and ctrl-c, from when this is made: none is missed between the first and the second.
+#[derive(Debug)]
+pub struct StopAsked {
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+}
+
+impl StopAsked {
+    pub fn listen() -> Self {
+        Self {
+            terminate: signal(SignalKind::terminate()).ok(),
+            interrupt: signal(SignalKind::interrupt()).ok(),
         }
-    };
-    tokio::select! {
-        () = terminated => {}
-        _ = tokio::signal::ctrl_c() => {}
+    }
+
+    /// Ready at the next signal.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            () = received(&mut self.terminate) => {}
+            () = received(&mut self.interrupt) => {}
+        }
+    }
+
+    /// Ends the process, whatever it waits for, at the next signal.
+    pub fn end_at_next(mut self) {
+        tokio::spawn(async move {
+            self.next().await;
+            std::process::exit(STOPPED_AT_ONCE);
+        });
+    }
+}
+
+/// The exit code of a process that was asked twice, as a shell has it for an interrupt.
+const STOPPED_AT_ONCE: i32 = 130;
+
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }

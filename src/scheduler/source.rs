@@ -115,13 +115,14 @@ type Positions = BTreeMap<(String, i32), i64>;
 
 async fn read_positions(lake: &Lake) -> Option<Positions> {
     let apps = lake.apps_with_prefix("kafka:").await.ok()?;
-    // kafka:CLUSTER:TOPIC:EPOCH:PARTITION; a topic's name holds no colon.
-    let positions = apps.iter().filter_map(|(app, next)| {
-        let parts: Vec<&str> = app.as_str().split(':').collect();
-        let [_, _, topic, _, partition] = parts.as_slice() else { return None };
-        Some((((*topic).to_owned(), partition.parse().ok()?), *next))
-    });
-    Some(positions.collect())
+    Some(apps.iter().filter_map(|(app, next)| Some((place_of(app.as_str())?, *next))).collect())
+}
+
+/// The topic and partition of `kafka:CLUSTER:TOPIC:EPOCH:PARTITION`; a topic's name holds no colon.
+fn place_of(origin: &str) -> Option<(String, i32)> {
+    let parts: Vec<&str> = origin.split(':').collect();
+    let [_, _, topic, _, partition] = parts.as_slice() else { return None };
+    Some(((*topic).to_owned(), partition.parse().ok()?))
 }
 
 fn report(board: &StatusBoard, snapshots: &[(&str, MetricsSnapshot)], positions: &Positions) {
@@ -139,14 +140,16 @@ fn report(board: &StatusBoard, snapshots: &[(&str, MetricsSnapshot)], positions:
                 _ => counts.dead += count,
             }
         }
-        let watermark = Some(snapshot.watermark_micros)
-            .filter(|micros| *micros > 0)
-            .and_then(|micros| Instant::from_micros(micros).ok());
+        let reached: BTreeMap<(String, i32), Instant> = snapshot
+            .reached
+            .iter()
+            .filter_map(|(origin, time)| Some((place_of(origin)?, *time)))
+            .collect();
         reported.extend(snapshot.lag.iter().map(|((topic, partition), lag)| SourceStatus {
             name: format!("kafka:{topic}/{partition}"),
             position: positions.get(&(topic.clone(), *partition)).copied().unwrap_or_default(),
             lag: Some(*lag),
-            watermark,
+            watermark: reached.get(&(topic.clone(), *partition)).copied(),
         }));
     }
     board.update(|status| {

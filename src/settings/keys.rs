@@ -22,6 +22,11 @@ pub const KEYS: &[Key] = &[
         "168",
         "hours for which files that a newer version replaced are kept; at least 1",
     ),
+    key(
+        "lake.checkpoint_commits",
+        "100",
+        "commits of a table between two checkpoints, which compaction writes",
+    ),
     key("books.url", "", "sqlite:PATH or postgres://...; empty: sqlite in data.dir"),
     key("kafka.bootstrap", "", "brokers as host:port,host:port; empty: no Kafka"),
     key("kafka.topics", "", "topics to read, separated by commas"),
@@ -55,6 +60,7 @@ pub const KEYS: &[Key] = &[
     key("ingest.flush_rows", "65536", "events after which a batch is committed"),
     key("ingest.message_bytes_max", "1048576", "a larger message is a dead letter"),
     key("ingest.filter_events_max", "500000", "events that the duplicate filter remembers"),
+    key("ingest.listen", "", "address of health and metrics of `ingest --from kafka`; empty: none"),
     key("ingest.adapter", "", "adapter that reads every message; empty: content decides"),
     key(
         "ingest.adapters_by_topic",

@@ -32,6 +32,8 @@ pub struct DataSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LakeSettings {
     pub vacuum_retention_hours: u64,
+    /// Commits of a table between two checkpoints.
+    pub checkpoint_commits: i64,
 }
 
 /// The database of the books.
@@ -66,6 +68,8 @@ pub struct IngestSettings {
     pub filter_events_max: usize,
     /// Which adapter reads, where the content shall not decide.
     pub pins: Pins,
+    /// Where `ingest --from kafka` answers for its health.
+    pub listen: Option<SocketAddr>,
 }
 
 /// What is taken by HTTP.
@@ -170,6 +174,7 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
     };
     let lake = LakeSettings {
         vacuum_retention_hours: reader.number("lake.vacuum_retention_hours", 1, 24 * 3_660),
+        checkpoint_commits: reader.number("lake.checkpoint_commits", 1, 1 << 20),
     };
     let books = BooksSettings { url: reader.books_url(&data.dir) };
     let settings = Settings {
@@ -183,6 +188,7 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
             message_bytes_max: reader.number("ingest.message_bytes_max", 1_024, 1 << 30),
             filter_events_max: reader.number("ingest.filter_events_max", 0, 100_000_000),
             pins: reader.pins(),
+            listen: reader.address("ingest.listen"),
         },
         http: reader.http(),
         rating: RatingSettings {

@@ -30,7 +30,8 @@ fn events() -> String {
 }
 
 async fn filled(folder: &TempDir) -> Lake {
-    let settings = LakeSettings { root: folder.path().join("lake"), buckets: 16, fsync: false };
+    let settings =
+        LakeSettings { buckets: 16, fsync: false, ..LakeSettings::new(folder.path().join("lake")) };
     let lake = Lake::open(settings, now()).await.unwrap();
     let path = folder.path().join("events.jsonl");
     std::fs::write(&path, events()).unwrap();

@@ -10,6 +10,7 @@ use crate::pipeline::ingest;
 use crate::support::case;
 use crate::support::cli::Turnpike;
 use crate::support::kafka::{self, Record};
+use crate::support::skip;
 
 const PERIOD: &str = "2025-10";
 
@@ -115,7 +116,8 @@ fn libvirt(arguments: &[&str]) -> Option<Vec<Value>> {
     let python = "/usr/bin/python3";
     let has = Command::new(python).args(["-c", "import libvirt"]).output();
     if !has.is_ok_and(|output| output.status.success()) {
-        println!("skipped: {python} has no libvirt (Debian's python3-libvirt)");
+        let reason = format!("{python} has no libvirt (Debian's python3-libvirt)");
+        skip::say("events of libvirt's own driver", &reason);
         return None;
     }
     let agent = case::folder("../docs/systems/libvirt_agent.py");

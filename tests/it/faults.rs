@@ -7,6 +7,7 @@
 //! have to say. Rows that take longer than a minute run in `make faults` only.
 
 mod brokers;
+mod compaction;
 mod consumers;
 mod crash;
 mod disk;
@@ -18,15 +19,19 @@ mod oracle;
 mod order;
 mod points;
 mod poison;
+mod poll;
 mod rated;
 mod row;
+mod served;
 mod soak;
 mod sums;
 mod sweep;
 mod time;
 mod tools;
+mod topics;
 mod trace;
 mod unknown;
+mod wire;
 
 pub use points::KILL_AT;
 

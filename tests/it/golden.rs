@@ -16,6 +16,7 @@ use turnpike_schemas::{Amount, Fraction, Instant, LineKind, RunId, parse};
 use crate::exact;
 use crate::support::case::{self, Case};
 use crate::support::cli::Turnpike;
+use crate::support::skip;
 
 /// Cases at the same time. Other tests run beside these.
 const THREADS: usize = 2;
@@ -209,7 +210,8 @@ pub fn python() -> Option<Command> {
     let modern = "import sys, tomllib, zoneinfo; zoneinfo.ZoneInfo('Europe/Paris')";
     let found = Command::new("python3").args(["-c", modern]).output();
     if !found.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no python3 of at least 3.11 with time zones is installed");
+        let reason = "no python3 of at least 3.11 with time zones is installed";
+        skip::say("the programs beside the golden cases", reason);
         return None;
     }
     Some(Command::new("python3"))

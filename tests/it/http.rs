@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::faults::KILL_AT;
 use crate::support::case::{self, Case};
 use crate::support::cli::{COMMAND_MAX, Turnpike};
-use crate::support::{counts, wait};
+use crate::support::{counts, skip, wait};
 use server::{Answer, Server};
 
 const SIGABRT: i32 = 6;
@@ -119,7 +119,7 @@ fn a_full_disk_refuses_and_goes_on_by_itself() {
     let (turnpike, _) = install();
     let data = turnpike.data();
     let Some(disk) = Disk::mount(&data, "24m") else {
-        eprintln!("skipped: a file system cannot be mounted here");
+        skip::say("HTTP on a full disk", "a file system cannot be mounted here");
         return;
     };
     let key = create_key(&turnpike);

@@ -15,6 +15,7 @@ use turnpike_schemas::meter::{GIB, MIB, MeterCatalogue};
 use turnpike_schemas::{Aggregation, Instant, UsageEvent, UsageInterval};
 
 use crate::support::case;
+use crate::support::skip;
 
 /// Later than everything that happens: what ends here is open.
 const UNTIL: &str = "2026-11-20T00:00:00Z";
@@ -31,7 +32,7 @@ fn lives_give_the_intervals_they_should() {
     if beside.exists() {
         assert!(check_all(&beside) >= 8, "cases are missing from {}", beside.display());
     } else {
-        println!("skipped: {} is not there", beside.display());
+        skip::say("further cases of lifecycles", &format!("{} is not there", beside.display()));
     }
 }
 

@@ -1,13 +1,17 @@
 //! From OpenStack notifications on a real Apache Kafka to invoices, to the cent.
 
+use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
+use crate::http::server::{get, post};
 use crate::support::case::{self, Case};
-use crate::support::cli::Turnpike;
+use crate::support::cli::{COMMAND_MAX, Running, Turnpike};
 use crate::support::counts;
 use crate::support::kafka::{self, Record};
+use crate::support::{skip, wait};
 
 /// The records of a case, as `tests/kafka/client.py` sends them.
 pub fn records(case: &Case) -> Vec<Record> {
@@ -83,11 +87,39 @@ fn notifications_become_the_invoices_of_the_readme() {
 }
 
 #[test]
+fn a_consumer_without_pages_answers_for_its_health() {
+    let topic = kafka::unique_topic("health");
+    kafka::create_topic(&topic, 1);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let turnpike = Turnpike::new().with("TURNPIKE__INGEST__LISTEN", &format!("127.0.0.1:{port}"));
+    let group = kafka::unique_topic("group");
+    let mut arguments = ingest_arguments(&topic, &group).to_vec();
+    assert_eq!(arguments.pop(), Some("--until-end"));
+    let mut running = Running::start(turnpike.command(arguments));
+    wait::until("a consumer that is ready", COMMAND_MAX, || {
+        get(port, "/readyz").filter(|answer| answer.status == 200)
+    });
+    kafka::produce_with_python(&topic, &[Record::new("{}"), Record::new("{}")]);
+    let counted = "turnpike_source_records_total{source=\"kafka\"} 2";
+    wait::until("its records to be counted", COMMAND_MAX, || {
+        get(port, "/metrics").filter(|answer| answer.body.contains(counted))
+    });
+    assert_eq!(get(port, "/healthz").unwrap().status, 200);
+    // There is nothing else: no pages, and nothing to send events to.
+    assert_eq!(get(port, "/").unwrap().status, 404);
+    assert_eq!(post(port, "/v1/events", "none", &[], b"{}").unwrap().status, 404);
+    let ended = Command::new("kill").args(["-TERM", &running.id().to_string()]).status();
+    assert!(ended.unwrap().success());
+    let ran = running.wait(COMMAND_MAX).expect("it ends");
+    assert!(ran.status.success(), "{ran}");
+}
+
+#[test]
 fn what_oslo_messaging_wrote_itself_is_read() {
     let captured = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../shared/samples/wire-captures/oslo_kafka_wire.jsonl");
     let Ok(text) = std::fs::read_to_string(&captured) else {
-        eprintln!("skipped: {} is not there", captured.display());
+        skip::say("captures of oslo.messaging", &format!("{} is not there", captured.display()));
         return;
     };
     let prefix = kafka::unique_topic("captured");

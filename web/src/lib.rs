@@ -36,7 +36,7 @@ mod tests;
 
 pub use access::{MintedKey, mint_key, portal_link};
 pub use metrics::Metrics;
-pub use serve::{ServeError, serve};
+pub use serve::{ServeError, serve, serve_admin};
 pub use settings::{SECRET_CHARS_MIN, Secret, SecretError, WebSettings};
 pub use state::{Clock, WebState};
 pub use status::{IngestCounts, JobStatus, ServiceStatus, SourceStatus, Status, StatusBoard};

@@ -68,6 +68,25 @@ pub async fn serve(
     }
 }
 
+/// Serves `/healthz`, `/readyz` and `/metrics` alone, for a process that has no pages, until `stop`
+/// is ready. Nobody is asked who they are: the address is to be kept from the public.
+pub async fn serve_admin(
+    state: WebState,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let app = Data::new(App::new(state));
+    let server = start(&app, listener, Part::Admin)?;
+    let handle = server.handle();
+    match select(Box::pin(server), Box::pin(stop)).await {
+        Either::Left((ended, _)) => Ok(ended?),
+        Either::Right(((), server)) => {
+            let (ended, ()) = futures::join!(server, handle.stop(true));
+            Ok(ended?)
+        }
+    }
+}
+
 /// Whoever reaches a loopback address is trusted; anybody else must sign in.
 fn check(settings: &WebSettings, address: SocketAddr) -> Result<(), ServeError> {
     match settings.operator_token.is_some() || address.ip().to_canonical().is_loopback() {

@@ -13,7 +13,7 @@ pub struct SourceStatus {
     pub position: i64,
     /// Positions the source is ahead; `None` where it has no end to compare with.
     pub lag: Option<i64>,
-    /// Time of the newest event read from it.
+    /// Time of the newest event committed of it since the process has it.
     pub watermark: Option<Instant>,
 }
 
@@ -58,9 +58,16 @@ pub struct ServiceStatus {
 }
 
 impl ServiceStatus {
-    /// The newest event time that every source has reached.
+    /// The event time that every source has reached: the least of those that are behind, unknown
+    /// while one of these has not committed anything. A source that was read to its end holds nothing
+    /// back, however long ago its last event was; where all are, it is the newest of all.
     pub fn watermark(&self) -> Option<Instant> {
-        self.sources.iter().filter_map(|source| source.watermark).min()
+        let is_behind = |source: &&SourceStatus| source.lag.is_none_or(|lag| lag > 0);
+        let mut behind = self.sources.iter().filter(is_behind).peekable();
+        match behind.peek() {
+            Some(_) => behind.map(|source| source.watermark).min().flatten(),
+            None => self.sources.iter().filter_map(|source| source.watermark).max(),
+        }
     }
 
     /// Positions all sources together are ahead.
@@ -113,5 +120,37 @@ impl StatusBoard {
 impl Status for StatusBoard {
     fn look(&self) -> ServiceStatus {
         self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watermark_is_that_of_the_source_that_is_furthest_behind() {
+        /// Lag, and the day of the newest event.
+        type Source = (Option<i64>, Option<u32>);
+        // Sources, and the day that all have reached.
+        let cases: [(&[Source], Option<u32>); 7] = [
+            (&[], None),
+            (&[(Some(5), Some(3)), (Some(1), Some(9))], Some(3)),
+            // Idle and read to its end: its last event may be long ago.
+            (&[(Some(0), Some(1)), (Some(1), Some(9))], Some(9)),
+            (&[(Some(0), None), (Some(1), Some(9))], Some(9)),
+            (&[(Some(0), Some(4)), (Some(0), Some(6))], Some(6)),
+            (&[(Some(7), None), (Some(1), Some(9))], None),
+            (&[(None, Some(2)), (Some(1), Some(9))], Some(2)),
+        ];
+        for (sources, expect) in cases {
+            let day = |day: u32| Instant::parse(&format!("2026-10-{day:02}T00:00:00Z")).ok();
+            let sources = sources.iter().map(|(lag, reached)| SourceStatus {
+                lag: *lag,
+                watermark: reached.and_then(day),
+                ..SourceStatus::default()
+            });
+            let status = ServiceStatus { sources: sources.collect(), ..ServiceStatus::default() };
+            assert_eq!(status.watermark(), expect.and_then(day), "{:?}", status.sources);
+        }
     }
 }

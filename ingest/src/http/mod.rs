@@ -180,6 +180,21 @@ impl Submitter {
         (Submitter { shared: Arc::new(shared), jobs }, SubmitWriter { task, stop })
     }
 
+    /// One that takes nothing, for a process without requests: whoever asks is told that it stops.
+    pub fn closed(ingest: IngestSettings, clock: Clock) -> Submitter {
+        let shared = Shared {
+            budget: Arc::new(Semaphore::new(0)),
+            kib_max: 1,
+            origin: Arc::from(""),
+            ingest,
+            clock,
+            metrics: Arc::default(),
+        };
+        // The queue's other end is dropped here.
+        let (jobs, _) = mpsc::channel(1);
+        Submitter { shared: Arc::new(shared), jobs }
+    }
+
     /// A place in the queue that holds nothing yet.
     pub fn reserve(&self) -> Reservation {
         let shared = &self.shared;

@@ -3,7 +3,8 @@
 //! What goes in comes out in the same order. Batches need the processor and no disk until they are
 //! committed, one after another, so the next ones are made ready meanwhile.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Instant as Moment;
@@ -26,8 +27,13 @@ pub(super) struct Ticket {
     pub sequence: u64,
     /// When its first record came.
     pub since: Moment,
+    /// What was known of the records that chunks end with.
+    pub marks: KnownMarks,
     built: Receiver<Result<Encoded, IngestError>>,
 }
+
+/// By source partition and offset.
+pub(super) type KnownMarks = Vec<(Arc<str>, BTreeMap<i64, i64>)>;
 
 impl Ticket {
     pub fn wait(self) -> Result<Encoded, IngestError> {
@@ -77,7 +83,7 @@ impl Builders {
 
     pub fn give(
         &mut self,
-        unbuilt: Unbuilt,
+        (unbuilt, marks): (Unbuilt, KnownMarks),
         since: Moment,
         now: Instant,
     ) -> Result<(), IngestError> {
@@ -86,7 +92,7 @@ impl Builders {
         let worker = &self.workers[self.given % self.workers.len()];
         self.given += 1;
         worker.send((unbuilt, now, done)).map_err(|_| ended())?;
-        self.waiting.push_back(Ticket { sequence, since, built });
+        self.waiting.push_back(Ticket { sequence, since, marks, built });
         Ok(())
     }
 

@@ -73,7 +73,11 @@ impl Reading<'_> {
         {
             self.context().state().batcher.push_block(block);
         }
-        let buffer = self.context().state().batcher.buffer();
+        let buffer = {
+            let mut state = self.context().state();
+            state.partitions.seal();
+            state.batcher.buffer()
+        };
         let next = Chunk::new(buffer, self.decoders.entries());
         let chunk = std::mem::replace(&mut self.chunk, next);
         self.decoders.give(chunk, (self.clock)())
@@ -117,7 +121,10 @@ impl Reading<'_> {
         let mut state = self.context().state();
         let unbuilt = state.batcher.take_unbuilt();
         let given = match unbuilt {
-            Some(unbuilt) => state.builders.give(unbuilt, since, now),
+            Some(unbuilt) => {
+                let marks = state.partitions.marks();
+                state.builders.give((unbuilt, marks), since, now)
+            }
             None => Ok(()),
         };
         drop(state);
@@ -285,6 +292,7 @@ impl Reading<'_> {
 
     fn committed(&mut self, attempt: &Attempt) {
         let batch = &attempt.batch;
+        self.context().state().partitions.committed(&batch.advances);
         self.report.add(&batch.counts.report());
         let metrics = self.metrics();
         metrics.records.fetch_add(batch.counts.records, Ordering::Relaxed);
@@ -292,9 +300,7 @@ impl Reading<'_> {
         metrics.commits.fetch_add(1, Ordering::Relaxed);
         metrics.commit_seconds.observe(attempt.took);
         metrics.last_commit_micros.store(batch.now.micros(), Ordering::Relaxed);
-        if let Some(newest) = batch.counts.newest {
-            metrics.watermark_micros.fetch_max(newest.micros(), Ordering::Relaxed);
-        }
+        metrics.reached(&batch.counts.newest);
         metrics.add_rows(&batch.counts.rows);
         kill::at("before_offset_commit");
         // For lag tools only: a failure changes nothing.

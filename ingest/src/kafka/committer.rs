@@ -5,9 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use turnpike_lake::{Append, Lake, LakeError};
+use turnpike_lake::{AppId, Append, Lake, LakeError};
 
 use super::builders::Ticket;
+use super::incarnation;
 use crate::batch::Encoded;
 use crate::{IngestError, kill};
 
@@ -15,6 +16,8 @@ use crate::{IngestError, kill};
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub batch: Encoded,
+    /// What tells the last record of each partition from any other.
+    marks: Vec<(AppId, i64)>,
     /// How often it failed before.
     pub failures: u32,
     /// How long the last try of committing it took.
@@ -111,15 +114,18 @@ impl Committer {
 fn attempt(lake: &Lake, runtime: &Handle, work: Work) -> Done {
     let mut attempt = match work {
         Work::First(ticket) => {
+            let known = ticket.marks.clone();
             let batch = ticket.wait()?;
-            Box::new(Attempt { batch, failures: 0, took: Duration::ZERO })
+            let marks = incarnation::marks_of(&batch.advances, &known);
+            Box::new(Attempt { batch, marks, failures: 0, took: Duration::ZERO })
         }
         Work::Again(attempt) => attempt,
     };
     kill::at("before_parquet");
     let batch = &attempt.batch;
     let began = std::time::Instant::now();
-    let append = runtime.block_on(lake.append_encoded(&batch.events, &batch.advances));
+    let append = lake.append_encoded(&batch.events, &batch.advances, &attempt.marks);
+    let append = runtime.block_on(append);
     attempt.took = began.elapsed();
     if matches!(append, Ok(Append::Committed { .. })) {
         kill::at("after_commit");

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::KafkaSettings;
@@ -41,6 +42,8 @@ const FIXED: [(&str, &str); 8] = [
 
 pub(super) fn config(settings: &KafkaSettings) -> ClientConfig {
     let mut config = ClientConfig::new();
+    // The default is what another logging crate lets through, which is nothing but errors.
+    config.set_log_level(RDKafkaLogLevel::Warning);
     config
         .set("client.id", "turnpike")
         .set("fetch.message.max.bytes", FETCH_BYTES)

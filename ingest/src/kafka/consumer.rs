@@ -242,6 +242,7 @@ impl Reading<'_> {
             return;
         }
         partition.next = Some(offset + 1);
+        partition.marks.take(message);
         let polled = Polled {
             offset,
             key: message.key(),

@@ -15,11 +15,12 @@ use turnpike_lake::Lake;
 
 use super::builders::Builders;
 use super::committer::Committer;
+use super::incarnation::{self, Known, Marks};
 use super::partitions::{self, Partition, Partitions};
 use super::{KafkaSettings, OnGap};
 use crate::batch::Batcher;
 use crate::block::Prepared;
-use crate::{IngestError, IngestMetrics};
+use crate::{IngestError, IngestMetrics, gap};
 
 /// How long a broker may take to say where a partition begins and ends.
 pub(super) const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -148,11 +149,16 @@ impl Context {
         let table = self.runtime.block_on(partitions::table_offsets(&self.lake, &origins))?;
         // A broker that does not answer is asked once, not once for each partition.
         let mut answers = true;
-        let mut seeks = Vec::with_capacity(given.len());
-        for (((topic, number), origin), table) in given.iter().zip(origins).zip(table) {
+        let mut starts = Vec::with_capacity(given.len());
+        for ((topic, number), table) in given.iter().zip(&table) {
             let marks = if answers { self.watermarks(consumer, topic, *number) } else { None };
             answers = marks.is_some();
-            let (seek, gap) = self.start(topic, *number, table, marks)?;
+            starts.push((self.start(topic, *number, *table, marks)?, marks));
+        }
+        self.check_incarnations(given, &origins, &starts)?;
+        let mut seeks = Vec::with_capacity(given.len());
+        for (at, ((topic, number), ((seek, gap), marks))) in given.iter().zip(starts).enumerate() {
+            let (origin, table) = (Arc::clone(&origins[at]), table[at]);
             let (low, high) = marks.unzip();
             let next = match seek {
                 Offset::Offset(offset) => Some(offset),
@@ -167,13 +173,39 @@ impl Context {
             if let Some((from, to)) = gap {
                 self.record_gap(&mut state, topic, *number, &origin, from, to);
             }
-            let topic_name: Arc<str> = topic.as_str().into();
-            let partition =
-                Partition { origin, topic: topic_name, opening, next, end: high, at_end: false };
+            let partition = Partition {
+                origin,
+                topic: topic.as_str().into(),
+                opening,
+                next,
+                end: high,
+                at_end: false,
+                marks: Marks::default(),
+            };
             state.partitions.insert(topic, *number, partition);
             seeks.push(seek);
         }
         Ok(seeks)
+    }
+
+    /// Refuses topics that are not those that were read, of the partitions that are new to us.
+    fn check_incarnations(
+        &self,
+        given: &[(String, i32)],
+        origins: &[Arc<str>],
+        starts: &[(Start, Option<(i64, i64)>)],
+    ) -> Result<(), IngestError> {
+        let marks = self.runtime.block_on(partitions::table_marks(&self.lake, origins))?;
+        let places = given.iter().zip(starts).zip(marks);
+        let known = places.filter_map(|(((topic, number), (start, watermarks)), mark)| {
+            let ((Offset::Offset(next), None), (low, _)) = (*start, (*watermarks)?) else {
+                return None;
+            };
+            let is_there = next > low && !self.state().partitions.holds(topic, *number);
+            let (topic, number, offset) = (topic.clone(), *number, next - 1);
+            is_there.then_some(Known { topic, number, offset, mark: mark? })
+        });
+        incarnation::check(&self.settings, known.collect())
     }
 
     fn watermarks(
@@ -232,7 +264,9 @@ impl Context {
         let message = format!(
             "{topic}/{number}: the offsets {from} to {to} (not included) were gone before they were read"
         );
-        state.batcher.push_prepared(origin, from, Prepared::gap(message));
+        let since = self.runtime.block_on(gap::newest_event(&self.lake, origin));
+        let prepared = Prepared::gap(message, gap::note(from, to, since));
+        state.batcher.push_prepared(origin, from, prepared);
         state.batcher.advance(origin, to);
     }
 
@@ -247,6 +281,7 @@ impl Context {
             let (topic, number) = (element.topic(), element.partition());
             if let Some(partition) = state.partitions.remove(topic, number) {
                 state.batcher.close(&partition.origin);
+                self.metrics.drop_reached(&partition.origin);
             }
             self.metrics.drop_lag(topic, number);
         }

@@ -19,6 +19,7 @@ mod connect;
 mod consumer;
 mod context;
 mod decoders;
+mod incarnation;
 mod partitions;
 mod produce;
 mod settings;

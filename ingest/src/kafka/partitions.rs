@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use rdkafka::Offset;
-use turnpike_lake::{AppId, Lake, LakeError};
+use turnpike_lake::{AppId, Lake, LakeError, OffsetAdvance};
 
+use super::builders::KnownMarks;
+use super::incarnation::{self, Marks};
 use super::{KafkaSettings, StartAt};
 use crate::IngestError;
 
@@ -22,6 +24,8 @@ pub(super) struct Partition {
     pub end: Option<i64>,
     /// Its end was reached since it was assigned.
     pub at_end: bool,
+    /// What tells the records apart that commits may end with.
+    pub marks: Marks,
 }
 
 impl Partition {
@@ -91,6 +95,31 @@ impl Partitions {
         self.all.iter().map(|held| (held.topic.as_str(), held.number, &held.partition))
     }
 
+    pub fn holds(&self, topic: &str, number: i32) -> bool {
+        self.find(topic, number).is_ok()
+    }
+
+    /// A chunk of records ends here.
+    pub fn seal(&mut self) {
+        self.all.iter_mut().for_each(|held| held.partition.marks.seal());
+    }
+
+    /// The marks of all that is polled and not committed.
+    pub fn marks(&self) -> KnownMarks {
+        let all = self.all.iter().map(|held| &held.partition);
+        all.map(|part| (Arc::clone(&part.origin), part.marks.ends().clone())).collect()
+    }
+
+    /// These advances are committed.
+    pub fn committed(&mut self, advances: &[OffsetAdvance]) {
+        for partition in self.all.iter_mut().map(|held| &mut held.partition) {
+            let same = |advance: &&OffsetAdvance| advance.app.as_str() == &*partition.origin;
+            if let Some(advance) = advances.iter().find(same) {
+                partition.marks.committed(advance.end);
+            }
+        }
+    }
+
     /// Marks the end of partition `number`. librdkafka does not say of which topic; with several
     /// topics the end that each partition had when it was assigned decides.
     pub fn at_end(&mut self, number: i32) {
@@ -112,6 +141,15 @@ pub(super) async fn table_offsets(
     origins: &[Arc<str>],
 ) -> Result<Vec<Option<i64>>, IngestError> {
     let apps: Vec<AppId> = origins.iter().map(|origin| AppId::new(origin.as_ref())).collect();
+    lake.offsets(&apps).await.map_err(failed)
+}
+
+/// The marks that the table has of partitions, in their order.
+pub(super) async fn table_marks(
+    lake: &Lake,
+    origins: &[Arc<str>],
+) -> Result<Vec<Option<i64>>, IngestError> {
+    let apps: Vec<AppId> = origins.iter().map(|origin| incarnation::app(origin)).collect();
     lake.offsets(&apps).await.map_err(failed)
 }
 
@@ -151,6 +189,7 @@ mod tests {
             next: None,
             end: None,
             at_end: false,
+            marks: Marks::default(),
         };
         let mut partitions = Partitions::default();
         for (topic, number, opening) in [("b", 1, 1), ("a", 0, 2), ("b", 0, 3), ("a", 1, 4)] {

@@ -205,7 +205,7 @@ impl Fixture {
 }
 
 pub(crate) fn settings(folder: &Path) -> LakeSettings {
-    LakeSettings { root: folder.join("lake"), buckets: BUCKETS, fsync: true }
+    LakeSettings { buckets: BUCKETS, ..LakeSettings::new(folder.join("lake")) }
 }
 
 pub(crate) fn advance(app: &str, start: Option<i64>, end: i64) -> OffsetAdvance {

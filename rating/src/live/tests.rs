@@ -206,7 +206,7 @@ fn live(bill: &LiveBill, book: &PriceBook, as_of: Instant) -> Owed {
 
 async fn random_arrivals(seed: u64) -> Advance {
     let folder = std::env::temp_dir().join(format!("turnpike-live-{}-{seed}", std::process::id()));
-    let settings = LakeSettings { root: folder.clone(), buckets: BUCKETS, fsync: false };
+    let settings = LakeSettings { buckets: BUCKETS, fsync: false, ..LakeSettings::new(&folder) };
     let lake = Lake::open(settings, at("2026-10-01T00:00:00Z")).await.expect("opens");
     let (book, window) = (network(), Window::parse_month("2026-10").expect("month"));
     let mut numbers = Numbers(seed);

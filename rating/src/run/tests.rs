@@ -93,7 +93,7 @@ async fn month(lake: &Lake, run: &str, month: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_event_of_one_bucket_leaves_the_states_of_the_others() {
     let folder = std::env::temp_dir().join(format!("turnpike-rating-{}", std::process::id()));
-    let settings = LakeSettings { root: folder.clone(), buckets: BUCKETS, fsync: false };
+    let settings = LakeSettings { buckets: BUCKETS, fsync: false, ..LakeSettings::new(&folder) };
     let lake = Lake::open(settings, at("2026-11-20T00:00:00Z")).await.expect("opens");
     let names: Vec<String> = (0..BUCKETS)
         .map(|bucket| {

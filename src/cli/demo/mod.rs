@@ -303,7 +303,7 @@ async fn finalized(
         .iter()
         .map(|invoice| (invoice.id.clone(), invoice.account.id.to_string()))
         .collect();
-    let report = jobs::finalize(books, &ids, false, now).await?;
+    let report = jobs::finalize(books, &ids, jobs::Accepted::default(), now).await?;
     let number = report.finalized.len();
     let what = format!("{number} invoices of {}, while the next month is rated", record.label);
     Ok((report, Stage { name: "finalize", what, time: since.elapsed() }))

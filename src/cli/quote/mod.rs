@@ -170,7 +170,7 @@ async fn of_events(
     let now = app.clock.now().max(of.period.end());
     let root = std::env::temp_dir().join(new_id("turnpike-quote", now));
     let scratch = Scratch(root.clone());
-    let settings = LakeSettings { root, buckets: 1, fsync: false };
+    let settings = LakeSettings { buckets: 1, fsync: false, ..LakeSettings::new(root) };
     let lake = Lake::open(settings, now).await.context("making tables for the quote")?;
     let mut settings = decoded::settings(app).await?;
     settings.meters = of.book.meters.clone();

@@ -1,12 +1,13 @@
 //! Row F24: three consumers that come and go at random over a topic that is being written.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use super::events::{Random, events};
 use super::kafka::{install, wait_for_records};
 use super::oracle::{self, Journal};
 use super::row::{Proof, row, scaled};
-use super::tools::signal;
+use super::tools::{signal, wait_until_it_catches};
 use crate::support::cli::{Running, Turnpike};
 use crate::support::kafka::{self, Producing};
 use crate::support::wait;
@@ -52,6 +53,15 @@ impl Group<'_> {
         self.starts += 1;
     }
 
+    /// A member that is to be disturbed has not ended by itself: then it would prove nothing.
+    fn assert_alive(&mut self, at: usize) {
+        if let Some(member) = &mut self.members[at]
+            && let Some(ran) = member.wait(Duration::ZERO)
+        {
+            panic!("member {at} had ended by itself: {ran}");
+        }
+    }
+
     fn thaw(&mut self, at: usize) {
         if let (Some(member), Some(_)) = (&self.members[at], self.frozen[at].take()) {
             signal(member.id(), "CONT");
@@ -60,8 +70,10 @@ impl Group<'_> {
 
     /// Ends a member as it should be done, which has to succeed.
     fn stop(&mut self, at: usize) {
+        self.assert_alive(at);
         self.thaw(at);
         if let Some(mut member) = self.members[at].take() {
+            wait_until_it_catches(member.id());
             signal(member.id(), "TERM");
             let ran = member.wait(Duration::from_secs(30)).expect("it ends within 30 s");
             assert!(ran.status.success(), "{ran}");
@@ -76,6 +88,7 @@ impl Group<'_> {
                 self.thaw(member);
             }
         }
+        self.assert_alive(at);
         match (&self.members[at], self.random.below(5)) {
             (None, _) => self.start(at),
             (Some(_), 0) => self.stop(at),
@@ -86,7 +99,8 @@ impl Group<'_> {
             }
             (Some(_), _) => {
                 self.frozen[at] = None;
-                self.members[at].take().unwrap().kill();
+                let ran = self.members[at].take().unwrap().kill();
+                assert_eq!(ran.status.signal(), Some(9), "member {at} was not killed: {ran}");
                 self.kills += 1;
             }
         }
@@ -130,6 +144,8 @@ fn f24_consumers_that_come_and_go() {
             }
         }
         wait_for_records(&turnpike, records.len());
+        let disturbed = u64::from(group.kills + group.freezes);
+        assert!(disturbed >= scaled(20, 2), "only {disturbed} kills and freezes");
         (0..3).for_each(|at| group.stop(at));
         let Group { starts, kills, freezes, .. } = group;
         let report = oracle::check(&turnpike, &journal);

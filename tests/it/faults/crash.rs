@@ -1,4 +1,4 @@
-//! Rows F01 to F05, F09 and F10: a process that ends, at any step and in any way.
+//! Rows F01 to F05 and F10: a process that ends, at any step and in any way.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use super::events::{Random, events, poison};
 use super::oracle::{self, Journal};
 use super::points::KILL_AT;
+use super::poll::STALL_AT;
 use super::row::{Proof, row, scaled};
 use super::tools::{self, KillPoint};
 use crate::pipeline::{ingest, ingest_arguments};
 use crate::support::cli::{COMMAND_MAX, Running, Turnpike};
-use crate::support::{kafka, log};
+use crate::support::{kafka, log, wait};
 
 const SEED: u64 = 7;
 /// Rows to a commit: a run of some hundred events makes dozens of them.
@@ -146,7 +147,7 @@ fn vacuumed(turnpike: &Turnpike) -> usize {
 }
 
 /// Makes all data files of a table older than any retention.
-fn age(table: &Path) {
+pub fn age(table: &Path) {
     for path in log::walk(table).into_iter().filter(|path| path.contains(".parquet")) {
         let file = File::options().append(true).open(table.join(path)).unwrap();
         let then = file.metadata().unwrap().modified().unwrap() - VACUUM_AGE;
@@ -167,7 +168,9 @@ fn orphans(turnpike: &Turnpike) -> usize {
     let named = log::files(&table);
     log::walk(&table)
         .into_iter()
-        .filter(|path| path.contains(".parquet") && !named.contains(path))
+        // The log's own are checkpoints.
+        .filter(|path| path.contains(".parquet") && !path.starts_with("_delta_log/"))
+        .filter(|path| !named.contains(path))
         .count()
 }
 
@@ -185,42 +188,10 @@ fn f05_killed_with_dead_letters_in_the_batch() {
     });
 }
 
-#[test]
-fn f09_killed_while_compacting() {
-    row("F09", "kill -9 during compaction", || {
-        if let Some(reason) = tools::lacks_strace() {
-            return Proof::Skip(reason);
-        }
-        let turnpike = oracle::install(FLUSH_ROWS);
-        let mut journal = Journal::default();
-        let (mut killed, mut sent) = (0, 0);
-        for call in ["linkat", "rename", "write", "fsync"] {
-            for number in 1..=scaled(12, 2) {
-                let name = format!("{call}-{number}.jsonl");
-                let mut records = events(sent..sent + 40);
-                // Of the last file, again: duplicates that only compaction can tell.
-                records.extend(events(sent.saturating_sub(10)..sent));
-                sent += 40;
-                let path = journal.file(&turnpike, &name, &records);
-                turnpike.ok(&["ingest", "--from", &format!("file:{}", path.display())]);
-                let point = KillPoint { call, path: None, number };
-                killed += u64::from(tools::killed_at(&turnpike, &point, &["compact"]));
-            }
-        }
-        let before = log::offsets(&turnpike.data().join("lake/usage_events"));
-        let uncompacted = turnpike.json(&["rate", "--period", super::events::PERIOD]);
-        turnpike.ok(&["compact"]);
-        let compacted = turnpike.json(&["rate", "--period", super::events::PERIOD]);
-        assert_eq!(uncompacted["hash"], compacted["hash"]);
-        assert_eq!(before, log::offsets(&turnpike.data().join("lake/usage_events")));
-        let report = oracle::check(&turnpike, &journal);
-        assert!(killed >= 3, "only {killed} kills");
-        Proof::Pass(format!("{killed} kills; {}", oracle::words(&report)))
-    });
-}
-
 /// The longest that a process may take to end when it is asked to.
 const STOP_MAX: Duration = Duration::from_secs(30);
+/// The same of one that is asked twice: far less than what it would wait for.
+const STOP_AT_ONCE_MAX: Duration = Duration::from_secs(3);
 
 #[test]
 fn f10_asked_to_end() {
@@ -245,14 +216,32 @@ fn f10_asked_to_end() {
             assert!(ran.status.success(), "{ran}");
             slowest = slowest.max(asked.elapsed());
         }
-        // The second signal does not wait for anything.
-        let mut running = Running::start(turnpike.command(arguments.iter().copied()));
+        // The second signal waits for nothing, whatever the first one waits for: here for a commit
+        // that does not end.
+        let stalled = turnpike.folder().join("stalled");
+        let mut command = turnpike.command(arguments.iter().copied());
+        command
+            .env(STALL_AT, format!("before_parquet:1:{}", stalled.display()))
+            .env("TURNPIKE__INGEST__FLUSH_MS", "200");
+        let mut running = Running::start(command);
         log::wait_for_member(&group);
+        journal.produce(&topic, &events(10_000..10_100));
+        wait::until("a commit that does not end", STOP_MAX, || stalled.exists().then_some(()));
         tools::signal(running.id(), "TERM");
+        running.wait_for_stderr("stopping", STOP_MAX);
+        assert!(running.wait(Duration::ZERO).is_none(), "it did not wait for its commit");
         tools::signal(running.id(), "TERM");
-        assert!(running.wait(STOP_MAX).is_some());
+        let asked = Instant::now();
+        let ran = running.wait(STOP_AT_ONCE_MAX).expect("the second signal ends it at once");
+        let at_once = asked.elapsed();
+        assert_eq!(ran.status.code(), Some(130), "{ran}");
         ingest(&turnpike, &topic);
         let report = oracle::check(&turnpike, &journal);
-        Proof::Pass(format!("ended within {} ms; {}", slowest.as_millis(), oracle::words(&report)))
+        Proof::Pass(format!(
+            "ended within {} ms, at the second signal within {} ms; {}",
+            slowest.as_millis(),
+            at_once.as_millis(),
+            oracle::words(&report)
+        ))
     });
 }

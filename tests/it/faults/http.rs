@@ -21,11 +21,11 @@ use crate::support::cli::Turnpike;
 use crate::support::kafka::{self, Producing, Record};
 use crate::support::wait;
 
-const EVENTS: &str = "/v1/events";
+pub const EVENTS: &str = "/v1/events";
 /// From a commit to its answer, on a machine that compiles beside.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
-fn install() -> (Turnpike, String) {
+pub fn install() -> (Turnpike, String) {
     let turnpike = oracle::install(64);
     let created = turnpike.json(&["key", "create", "faults"]);
     let key = created["key"].as_str().unwrap().to_owned();
@@ -33,7 +33,7 @@ fn install() -> (Turnpike, String) {
 }
 
 /// Records as the body of one request.
-fn list(records: &[Record]) -> Vec<u8> {
+pub fn list(records: &[Record]) -> Vec<u8> {
     let items: Vec<&str> = records.iter().map(Record::text).collect();
     format!("[{}]", items.join(",")).into_bytes()
 }

@@ -4,6 +4,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::Instant;
 
+use crate::support::skip;
+
 /// Set to `all` by `make faults`: rows of minutes run too.
 const WHICH: &str = "TURNPIKE_FAULTS";
 /// A file that gets a line per row: id, result, seconds, what, detail; tabs between.
@@ -32,9 +34,13 @@ pub fn row(id: &str, what: &str, proof: impl FnOnce() -> Proof) {
     let mut line = Line { id, what, began: Instant::now(), result: "FAIL", detail: String::new() };
     match proof() {
         Proof::Pass(detail) => (line.result, line.detail) = ("PASS", detail),
-        Proof::Skip(reason) => (line.result, line.detail) = ("SKIP", reason),
+        Proof::Skip(reason) => {
+            skip::say(&format!("{id} {what}"), &reason);
+            (line.result, line.detail) = ("SKIP", reason);
+            return;
+        }
     }
-    println!("{} {id} {what}: {}", line.result, line.detail);
+    println!("PASS {id} {what}: {}", line.detail);
 }
 
 struct Line<'a> {

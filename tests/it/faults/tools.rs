@@ -52,6 +52,15 @@ pub fn strace(turnpike: &Turnpike, options: &[&str], arguments: &[&str]) -> Comm
     through(&prefix, &turnpike.command(arguments.iter().copied()))
 }
 
+/// A command whose writes, names, syncs and sends are written into a file, in their order.
+pub fn traced(path: &Path, command: &Command) -> Command {
+    let calls =
+        "trace=fsync,fdatasync,link,linkat,rename,renameat,renameat2,sendmsg,sendto,write,writev";
+    let to = path.to_string_lossy();
+    let prefix = ["strace", "-f", "-qq", "-y", "-x", "-s", "256", "-e", calls, "-o", &to, "--"];
+    through(&prefix, command)
+}
+
 /// Where SIGKILL meets a command: at the `number`th such call of a thread, on a path where one is
 /// given.
 pub struct KillPoint<'a> {
@@ -81,6 +90,17 @@ pub fn killed_at(turnpike: &Turnpike, point: &KillPoint<'_>, arguments: &[&str])
 pub fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
     assert!(status.unwrap().success(), "kill -{name} {pid}");
+}
+
+/// Returns once a process catches SIGTERM: before, the signal would end it as any program.
+pub fn wait_until_it_catches(pid: u32) {
+    const SIGTERM_BIT: u64 = 1 << 14;
+    wait::until("a process that catches SIGTERM", SETUP_MAX, || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
+        (caught & SIGTERM_BIT != 0).then_some(())
+    });
 }
 
 /// The one child of a process: the traced one of a strace.

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::wire;
 use crate::support::log;
 
 /// A system call that succeeded: where in the trace it began and where it ended.
@@ -23,7 +24,10 @@ impl Trace {
     /// Reads `strace -f -y -x -o FILE`: a line is `PID name(arguments) = result`, or its beginning
     /// and its end on two lines where another thread came in between.
     pub fn read(path: &Path) -> Trace {
-        let text = std::fs::read_to_string(path).unwrap();
+        Self::of_text(&std::fs::read_to_string(path).unwrap())
+    }
+
+    fn of_text(text: &str) -> Trace {
         let mut open: HashMap<&str, (usize, String)> = HashMap::new();
         let mut calls = Vec::new();
         for (at, line) in text.lines().enumerate() {
@@ -88,34 +92,146 @@ impl Trace {
         count
     }
 
-    /// The folder of the log was synced as often as the group was told an offset, each time before.
-    /// How often it was told.
-    pub fn check_offset_commits(&self) -> usize {
-        let told: Vec<usize> = self
-            .of(&["sendmsg", "sendto", "write"])
-            .filter(|call| is_offset_commit(&call.text))
-            .map(|call| call.begun)
-            .collect();
-        for (count, at) in (1..).zip(&told) {
-            let synced = self
-                .of(&["fsync"])
-                .filter(|call| call.ended < *at && call.text.contains("usage_events/_delta_log>"))
-                .count();
-            assert!(synced >= count, "offset commit {count} came after {synced} synced commits");
+    /// Whenever the group is told an offset, the commit that says so has its name, and its name is on
+    /// disk. `commit_of` names the commit of a partition and an offset. How often it was told.
+    pub fn check_offset_commits(
+        &self,
+        topic: &str,
+        commit_of: impl Fn(i32, i64) -> String,
+    ) -> Result<usize, String> {
+        let mut told = 0;
+        for call in self.of(&SENDING) {
+            for (partition, offset) in wire::told_offsets(&wire::bytes(&call.text), topic) {
+                let name = commit_of(partition, offset);
+                self.check_durable(&name, call.begun)
+                    .map_err(|reason| format!("offset {offset} of {partition}: {reason}"))?;
+                told += 1;
+            }
         }
-        told.len()
+        Ok(told)
+    }
+
+    /// Whenever an answer of 202 goes out, a commit was made since the one before, and its name is on
+    /// disk: of requests that are sent one after the other. How many there were.
+    pub fn check_answers(&self) -> Result<usize, String> {
+        let (mut answers, mut since) = (0, 0);
+        for call in self.of(&SENDING).filter(|call| call.text.contains("\"HTTP/1.1 202")) {
+            let made = self.commits().filter(|(_, commit)| commit.begun >= since);
+            let before = made.filter(|(_, commit)| commit.begun < call.begun);
+            let names: Vec<String> = before.map(|(name, _)| name).collect();
+            if names.is_empty() {
+                return Err(format!("answer {} came without a commit", answers + 1));
+            }
+            for name in names {
+                self.check_durable(&name, call.begun)
+                    .map_err(|reason| format!("answer {}: {reason}", answers + 1))?;
+            }
+            answers += 1;
+            since = call.begun;
+        }
+        Ok(answers)
+    }
+
+    /// The commits in the order in which they got their names.
+    fn commits(&self) -> impl Iterator<Item = (String, &Call)> {
+        let calls = self.of(&["link", "linkat", "rename", "renameat", "renameat2"]);
+        calls.filter_map(|call| {
+            let (_, last) = call.text.rsplit_once("usage_events/_delta_log/")?;
+            let name = last.get(..25).filter(|name| name.ends_with(".json"))?;
+            Some((name.to_owned(), call))
+        })
+    }
+
+    /// The content of a commit was synced, then it got its name, then its folder was synced, and all
+    /// that had ended before this place of the trace.
+    fn check_durable(&self, name: &str, at: usize) -> Result<(), String> {
+        let mut found = self.commits().filter(|(known, _)| known == name);
+        let (_, commit) = found.next().ok_or_else(|| format!("{name} was never published"))?;
+        if commit.ended >= at {
+            return Err(format!("{name} had no name yet"));
+        }
+        if !self.synced_before(commit.begun, |text| text.contains(name)) {
+            return Err(format!("the content of {name} was not synced before it had a name"));
+        }
+        let folder = self.of(&["fsync"]).any(|call| {
+            call.begun > commit.ended
+                && call.ended < at
+                && call.text.contains("usage_events/_delta_log>")
+        });
+        folder.then_some(()).ok_or_else(|| format!("the name of {name} was not synced"))
     }
 }
 
-/// Kafka's request of API key 8: its length in four bytes, then the key in two.
-fn is_offset_commit(text: &str) -> bool {
-    let Some((_, data)) = text.split_once("\"\\x") else { return false };
-    let bytes: Vec<&str> = data.split("\\x").map(|digits| digits.get(..2).unwrap_or("")).collect();
-    bytes.get(4..6) == Some(&["00", "08"]) && text.contains("<socket:")
-}
+/// How bytes leave a process.
+const SENDING: [&str; 4] = ["sendmsg", "sendto", "write", "writev"];
 
 fn commit_name(text: &str) -> Option<String> {
     let (_, last) = text.rsplit_once("_delta_log/")?;
     let name = last.get(..25)?;
     name.ends_with(".json").then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "00000000000000000003.json";
+
+    /// A trace of these calls; each is whole.
+    fn trace(calls: &[&str]) -> Trace {
+        let lines: Vec<String> = calls.iter().map(|call| format!("7 {call} = 0\n")).collect();
+        Trace::of_text(&lines.concat())
+    }
+
+    /// What a commit does, in its order.
+    fn steps() -> Vec<String> {
+        let log = "/d/usage_events/_delta_log";
+        vec![
+            format!("fsync(9<{log}/{COMMIT}#1>)"),
+            format!("linkat(AT_FDCWD, \"{log}/{COMMIT}#1\", AT_FDCWD, \"{log}/{COMMIT}\", 0)"),
+            format!("fsync(9<{log}>)"),
+        ]
+    }
+
+    /// All orders of a commit's steps and what is told: only after all of them it may be told.
+    fn check(told: &str, verdict: impl Fn(&Trace) -> Result<usize, String>) {
+        for at in 0..=3 {
+            let mut calls = steps();
+            calls.insert(at, told.to_owned());
+            // Of an earlier commit, and of creating the table: they prove nothing of this one.
+            let before = ["fsync(9</d/usage_events/_delta_log>)"; 3];
+            let calls: Vec<&str> =
+                before.into_iter().chain(calls.iter().map(String::as_str)).collect();
+            let found = verdict(&trace(&calls));
+            assert_eq!(found.is_ok(), at == 3, "told after {at} steps: {found:?}");
+        }
+        let mut calls = steps();
+        calls.remove(2);
+        calls.push(told.to_owned());
+        let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
+        assert!(verdict(&trace(&calls)).is_err(), "without its folder");
+    }
+
+    #[test]
+    fn an_answer_before_its_own_sync_is_found() {
+        check(
+            "sendto(5<socket:[1]>, \"HTTP/1.1 202 Acc\"..., 99, 0, NULL, 0)",
+            Trace::check_answers,
+        );
+    }
+
+    #[test]
+    fn an_offset_before_its_own_sync_is_found() {
+        let request: String = wire::tests::request("topic", 1, 16)
+            .iter()
+            .map(|byte| format!("\\x{byte:02x}"))
+            .collect();
+        let told = format!("sendmsg(5<socket:[1]>, {{msg_iov=[{{iov_base=\"{request}\"}}]}}, 0)");
+        check(&told, |trace| {
+            trace.check_offset_commits("topic", |partition, offset| {
+                assert_eq!((partition, offset), (1, 16));
+                COMMIT.to_owned()
+            })
+        });
+    }
 }

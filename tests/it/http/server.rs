@@ -32,6 +32,15 @@ impl Answer {
 impl Server {
     /// Starts a server without background jobs and waits until it answers.
     pub fn start(turnpike: &Turnpike, variables: &[(&str, &str)]) -> Server {
+        Server::start_through(turnpike, variables, |command| command)
+    }
+
+    /// The same with the command inside another one: a tracer, a file system of its own.
+    pub fn start_through(
+        turnpike: &Turnpike,
+        variables: &[(&str, &str)],
+        through: impl FnOnce(Command) -> Command,
+    ) -> Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let listen = port.to_string();
         let mut command = turnpike.command(["serve", "--listen", listen.as_str()]);
@@ -39,7 +48,7 @@ impl Server {
             .env("TURNPIKE__SCHEDULER__COMPACT_SECONDS", "0")
             .env("TURNPIKE__SCHEDULER__RATE_SECONDS", "0")
             .envs(variables.iter().copied());
-        let mut running = Running::start(command);
+        let mut running = Running::start(through(command));
         wait::until("the server", COMMAND_MAX, || {
             let early = running.wait(std::time::Duration::ZERO);
             assert!(early.is_none(), "it ended: {}", early.unwrap());

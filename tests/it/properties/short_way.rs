@@ -317,8 +317,11 @@ async fn both_terms(lake: &Lake, book: &PriceBook, case: &Case) -> Result<(), Te
 /// Rates October and November both ways; how many events went the short way.
 async fn compared(all: &[Told], case: &Case) -> Result<u64, TestCaseError> {
     let folder = TempDir::new().unwrap();
-    let settings =
-        LakeSettings { root: folder.path().join("lake"), buckets: case.buckets, fsync: false };
+    let settings = LakeSettings {
+        buckets: case.buckets,
+        fsync: false,
+        ..LakeSettings::new(folder.path().join("lake"))
+    };
     let lake = Lake::open(settings, now()).await.unwrap();
     let book = book(case);
     let mut lines: Vec<String> = all.iter().enumerate().map(|(n, told)| line(n, told)).collect();

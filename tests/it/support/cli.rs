@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -157,8 +157,11 @@ impl Running {
 
     /// Returns once it has written this to standard error.
     pub fn wait_for_stderr(&self, words: &str, limit: Duration) {
-        wait::until(&format!("{words:?} on standard error"), limit, || {
-            self.text(1).contains(words).then_some(())
+        let end = Instant::now() + limit;
+        wait::until(&format!("{words:?} on standard error"), limit + limit, || {
+            let said = self.text(1);
+            assert!(Instant::now() < end, "waited {limit:?} for {words:?}: it said {said}");
+            said.contains(words).then_some(())
         });
     }
 

@@ -32,7 +32,8 @@ pub fn offsets(table: &Path) -> BTreeMap<String, i64> {
         let txn = action.get("txn")?;
         Some((txn["appId"].as_str()?.to_owned(), txn["version"].as_i64()?))
     });
-    txns.collect()
+    // Beside each partition of Kafka stands what tells its last record from any other.
+    txns.filter(|(app, _)| !app.starts_with("mark:")).collect()
 }
 
 /// Records that were read of all partitions whose first offset is 0.
@@ -68,6 +69,25 @@ pub fn files_of(table: &Path, commit: &str) -> Vec<String> {
     let actions = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let paths = actions.filter_map(|action| Some(action.get("add")?["path"].as_str()?.to_owned()));
     paths.collect()
+}
+
+/// The commit that moved a source whose app id ends so to this offset.
+pub fn commit_of(table: &Path, source: &str, offset: i64) -> String {
+    let mut names: Vec<String> = walk(&table.join("_delta_log"));
+    names.retain(|name| name.ends_with(".json"));
+    names.sort();
+    let says_so = |action: &Value| {
+        let txn = action.get("txn");
+        txn.is_some_and(|txn| {
+            txn["appId"].as_str().is_some_and(|app| app.ends_with(source))
+                && txn["version"] == offset
+        })
+    };
+    let found = names.into_iter().find(|name| {
+        let text = std::fs::read_to_string(table.join("_delta_log").join(name)).unwrap();
+        text.lines().any(|line| serde_json::from_str(line).is_ok_and(|action| says_so(&action)))
+    });
+    found.unwrap_or_else(|| panic!("no commit moves {source} to {offset}"))
 }
 
 /// All files below a table's folder, by their paths in it.

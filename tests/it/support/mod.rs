@@ -6,4 +6,5 @@ pub mod counts;
 pub mod figures;
 pub mod kafka;
 pub mod log;
+pub mod skip;
 pub mod wait;

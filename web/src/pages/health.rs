@@ -55,9 +55,10 @@ async fn reasons(app: &App) -> Vec<String> {
     for source in app.state.metrics.stalled() {
         reasons.push(format!("events of {source} cannot be committed"));
     }
-    let (books, lake) = futures::join!(
+    let (books, lake, disk) = futures::join!(
         timeout(PATIENCE, app.state.books.ping()),
         timeout(PATIENCE, app.state.lake.snapshot()),
+        timeout(PATIENCE, app.state.lake.check_writable()),
     );
     // The causes may name paths and hosts, so they stay in the log.
     if !matches!(books, Ok(Ok(()))) {
@@ -67,6 +68,11 @@ async fn reasons(app: &App) -> Vec<String> {
     if !matches!(lake, Ok(Ok(_))) {
         tracing::warn!(cause = ?lake.map(|lake| lake.err()), "the lake does not answer");
         reasons.push("the lake does not answer".to_owned());
+    }
+    // Asked for itself: on a disk that is full or read-only everything can be read.
+    if !matches!(disk, Ok(Ok(()))) {
+        tracing::warn!(cause = ?disk, "the lake takes no writes");
+        reasons.push("the lake takes no writes".to_owned());
     }
     reasons
 }
