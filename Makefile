@@ -12,6 +12,7 @@ DEMO_ARGS ?=
 SEED ?= 1
 CYCLES ?= 100
 ROW ?=
+BENCH ?= run
 SECONDS ?= 60
 CASES ?= 10000
 
@@ -33,9 +34,8 @@ test: ## all tests, against a real Apache Kafka that is started and stopped here
 
 check: fmt-check clippy test deny ## everything to run before a commit is pushed
 
-bench: ## bench/run: speed, with the peers' side
-	@test -x bench/run || { echo "bench: bench/run does not exist yet, so there is nothing to measure" >&2; exit 1; }
-	bench/run
+bench: ## speed, with the peers' side (BENCH=rating: bench/rating; bench/README.md lists them)
+	bench/$(BENCH)
 
 gates: ## outside validators over what turnpike writes (gates/README.md)
 	gates/run

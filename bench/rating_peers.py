@@ -290,6 +290,14 @@ def ours(turnpike, folder):
     return time.perf_counter() - begin, memory, json.loads(text)
 
 
+def compared(turnpike, folder):
+    """The month under the same prices from a file: its seconds. Both sides have to be the run's total."""
+    command = [turnpike, "--data-dir", f"{folder}/data", "--now", "2026-02-02T00:00:00Z"]
+    command += ["--format", "json", "compare", "--period", "2026-01", "--book", f"{folder}/book.toml"]
+    took, _, text = measured(command)
+    return took, json.loads(text)
+
+
 def measured(command):
     begin = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -339,6 +347,7 @@ def beside_cloudkitty(own, events):
 def compare(folder, times, turnpike):
     wanted = os.environ.get("TURNPIKE_BENCH_ENGINES", "duckdb polars chdb").split()
     peers = [(engine, layout) for engine in wanted for layout in LAYOUTS]
+    comparisons = []
     took = {name: [] for name in [("turnpike", "own"), *peers]}
     memory = dict.fromkeys(took, 0)
     run = None
@@ -347,6 +356,7 @@ def compare(folder, times, turnpike):
         took["turnpike", "own"].append(seconds_taken)
         memory["turnpike", "own"] = max(memory["turnpike", "own"], peak)
         run = report["run"]
+        comparisons.append(compared(turnpike, folder)[0])
         for engine, layout in peers:
             command = [sys.executable, __file__, "query", engine, layout, folder]
             _, peak, text = measured(command)
@@ -362,6 +372,10 @@ def compare(folder, times, turnpike):
         )
     fastest = min(statistics.median(took[peer]) for peer in peers)
     print(f"ours takes {own / fastest:.2f} of the time of the fastest peer (aim: 0.50)")
+    compare_median = statistics.median(comparisons)
+    print(
+        f"turnpike compare: median {compare_median:.2f} s, {compare_median / own:.2f} of a run (aim: 1.30)"
+    )
     beside_cloudkitty(own, report["events"])
     answer = our_answer(folder, run)
     if os.environ.get("TURNPIKE_BENCH_DETAIL", "account") != "account":

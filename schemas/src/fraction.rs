@@ -194,14 +194,26 @@ impl Fraction {
     /// As an integer of 10^-scale, where the fraction ends within `scale_max` decimals: the least
     /// scale from `scale` on.
     pub fn to_scaled(&self, scale: u32, scale_max: u32) -> Option<(i128, u32)> {
-        (scale..=scale_max).find_map(|scale| {
-            let factor = I256::from(10_i128.checked_pow(scale)?);
-            let scaled = self.numerator.checked_mul(factor)?;
-            if scaled.checked_rem(self.denominator)? != I256::ZERO {
-                return None;
-            }
-            Some((i128::try_from(scaled.checked_div(self.denominator)?).ok()?, scale))
-        })
+        let scale = scale.max(self.decimals()?);
+        if scale > scale_max {
+            return None;
+        }
+        let factor = I256::from(10_i128.checked_pow(scale)?);
+        let scaled = self.numerator.checked_mul(factor)?.checked_div(self.denominator)?;
+        Some((i128::try_from(scaled).ok()?, scale))
+    }
+
+    /// How many decimals it has; `None` where they never end. In lowest terms they end where the
+    /// denominator has no prime factors but two and five.
+    fn decimals(&self) -> Option<u32> {
+        let twos = self.denominator.trailing_zeros();
+        let mut rest = self.denominator.checked_shr(twos)?;
+        let (five, mut fives) = (I256::from(5), 0_u32);
+        while rest.checked_rem(five)? == I256::ZERO {
+            rest = rest.checked_div(five)?;
+            fives = fives.checked_add(1)?;
+        }
+        (rest == I256::ONE).then(|| twos.max(fives))
     }
 }
 

@@ -50,6 +50,16 @@ pub fn spawn(
             }
         }));
     }
+    if scheduler.merge_seconds > 0 {
+        let pace = Duration::from_secs(scheduler.merge_seconds);
+        let (app, lake, board) = (app.clone(), lake.clone(), Arc::clone(board));
+        let mut stop = stop.clone();
+        handles.push(tokio::spawn(async move {
+            while wait(pace, &mut stop).await {
+                tracked(&app, &board, "merge", merge(&app, &lake)).await;
+            }
+        }));
+    }
     if scheduler.rate_seconds > 0 {
         let pace = Duration::from_secs(scheduler.rate_seconds);
         let (app, lake, books, board) =
@@ -137,6 +147,17 @@ async fn vacuum(app: &App, lake: &Lake) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Merges the runs of months that are over: the running one gets new runs all the time.
+async fn merge(app: &App, lake: &Lake) -> anyhow::Result<()> {
+    let before = app.clock.now().utc_month() - 1;
+    let settings = app.compact_settings();
+    let report = lake.merge(&settings, before, &|_| {}).await.context("merging runs")?;
+    if report.runs_merged > 0 {
+        tracing::info!(runs = report.runs_merged, left = report.runs_written, "merged runs");
+    }
+    Ok(())
+}
+
 async fn compact(app: &App, lake: &Lake) -> anyhow::Result<()> {
     let report = lake.compact(&app.compact_settings(), &|_| {}).await.context("compacting")?;
     if report.rows > 0 {
@@ -206,6 +227,7 @@ mod tests {
             compact_seconds: 60,
             compact_rows: 1_000,
             compact_bytes: 1 << 20,
+            merge_seconds: 0,
             vacuum_seconds: 0,
             rate_seconds: 0,
             draft: false,

@@ -89,6 +89,11 @@ pub const KEYS: &[Key] = &[
     ),
     key("scheduler.compact_rows", "500000", "so many new events are compacted at once"),
     key("scheduler.compact_bytes", "268435456", "so many new bytes are compacted at once"),
+    key(
+        "scheduler.merge_seconds",
+        "3600",
+        "pause between merges of each bucket's files of past months while serving; 0: never",
+    ),
     key("scheduler.vacuum_seconds", "86400", "pause between vacuums while serving; 0: never"),
     key("scheduler.rate_seconds", "300", "pause between ratings of the running month; 0: never"),
     key("scheduler.draft", "true", "draft the running month's invoices after each rating"),

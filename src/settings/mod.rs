@@ -99,6 +99,8 @@ pub struct SchedulerSettings {
     pub compact_rows: u64,
     pub compact_bytes: u64,
     /// Seconds; 0: never.
+    pub merge_seconds: u64,
+    /// Seconds; 0: never.
     pub vacuum_seconds: u64,
     /// Seconds; 0: never.
     pub rate_seconds: u64,
@@ -200,6 +202,7 @@ pub fn from_layers(layers: Layers) -> anyhow::Result<Settings> {
             compact_seconds: reader.number("scheduler.compact_seconds", 0, 86_400),
             compact_rows: reader.number("scheduler.compact_rows", 1, 1 << 40),
             compact_bytes: reader.number("scheduler.compact_bytes", 1, 1 << 50),
+            merge_seconds: reader.number("scheduler.merge_seconds", 0, 365 * 86_400),
             vacuum_seconds: reader.number("scheduler.vacuum_seconds", 0, 365 * 86_400),
             rate_seconds: reader.number("scheduler.rate_seconds", 0, 86_400),
             draft: reader.number("scheduler.draft", false, true),

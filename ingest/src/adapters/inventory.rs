@@ -95,16 +95,7 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     /// A cell as text; empty ones are absent.
     fn text(&self, column: &str) -> Result<Option<&'a str>, Reject> {
-        let Some(cell) = self.row.get(column) else { return Ok(None) };
-        match &cell.value {
-            Value::Null => Ok(None),
-            Value::Text(text) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
-            Value::Number(digits) => Ok(Some(digits)),
-            _ => Err(Reject::new(
-                reason::INVALID_FIELD,
-                format!("{}: {} where text or a number is expected", short(column), cell.kind()),
-            )),
-        }
+        self.row.get(column).map_or(Ok(None), |cell| text_of(column, cell))
     }
 
     fn required(&self, column: &str) -> Result<&'a str, Reject> {
@@ -195,12 +186,13 @@ impl<'a> Row<'a> {
         context: &DecodeContext,
     ) -> Result<(Vec<Measurement>, BTreeMap<String, String>), Reject> {
         let (mut measurements, mut attributes) = (Vec::new(), BTreeMap::new());
-        for (column, _) in self.row.entries().unwrap_or_default() {
+        for (column, cell) in self.row.entries().unwrap_or_default() {
             let column = column.as_ref();
             if COLUMNS.contains(&column) {
                 continue;
             }
-            let Some(text) = self.text(column)? else { continue };
+            // Not looked for by its name: a row may have a great many columns.
+            let Some(text) = text_of(column, cell)? else { continue };
             let bracket = column.split_once('[');
             let (name, unit) = bracket.map_or((column, None), |(name, unit)| (name, Some(unit)));
             let id = MeterId::new(name.trim()).ok();
@@ -212,7 +204,7 @@ impl<'a> Row<'a> {
                         format!("{}: there is no meter `{}`", short(column), short(name.trim()));
                     return Err(Reject::new(reason::INVALID_FIELD, text));
                 }
-                attributes.insert(column.to_owned(), text.to_owned());
+                attributes.entry(column.to_owned()).or_insert_with(|| text.to_owned());
                 continue;
             };
             let base_units = match unit {
@@ -233,6 +225,18 @@ impl<'a> Row<'a> {
             measurements.push(Measurement { meter, quantity, scale, flow: Flow::Held });
         }
         Ok((measurements, attributes))
+    }
+}
+
+fn text_of<'a>(column: &str, cell: &'a Json<'_>) -> Result<Option<&'a str>, Reject> {
+    match &cell.value {
+        Value::Null => Ok(None),
+        Value::Text(text) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
+        Value::Number(digits) => Ok(Some(digits)),
+        _ => Err(Reject::new(
+            reason::INVALID_FIELD,
+            format!("{}: {} where text or a number is expected", short(column), cell.kind()),
+        )),
     }
 }
 

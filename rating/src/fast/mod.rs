@@ -19,6 +19,7 @@
 mod block;
 mod codec;
 mod column;
+mod counting;
 mod cursor;
 mod fold;
 mod head;
