@@ -48,8 +48,13 @@ impl Rate {
     pub async fn run(self, app: &App) -> anyhow::Result<()> {
         let windows = self.windows()?;
         let as_of = self.as_of.unwrap_or_else(|| app.clock.now());
-        let lake = app.lake().await?;
         let books = app.books().await?;
+        // Reading a large book takes as long as opening the tables: both at once. What fails is told
+        // by whoever asks for the book.
+        let early = books.clone();
+        let reading = tokio::spawn(async move { early.price_book().await.is_ok() });
+        let lake = app.lake().await?;
+        let _ = reading.await;
         if windows.len() > 1 && matches!(self.against, Some(Earlier::Run(_))) {
             let text = "with --through only `--against latest` names a run of each month";
             return Err(fault(Kind::Usage, text));
