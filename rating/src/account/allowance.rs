@@ -81,9 +81,7 @@ impl<'a> Free<'a> {
         terms: &Terms<'a>,
         gathered: &'a [(GatherKey, Gathered)],
     ) -> Result<Self, ParkReason> {
-        let mut free = Self::default();
-        free.used = taken(book, terms, gathered, None)?;
-        Ok(free)
+        Ok(Self { used: taken(book, terms, gathered, None)?, ..Self::default() })
     }
 
     /// Takes those off the units of items as they were rounded, in smallest parts.
