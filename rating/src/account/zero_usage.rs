@@ -28,14 +28,18 @@ pub(super) fn add<'a>(
             continue;
         };
         // A tariff's own rate stands before the same one of its base.
-        let mut above = Shadow::default();
+        let (mut above, mut here) = (Shadow::default(), BTreeSet::new());
         for link in stretch.links.iter().rev() {
             for rate in link.version.rates.iter().filter(|rate| !above.holds(&rate.meter)) {
                 let assigned = assigned(stage.terms.account, stretch.start).cloned();
                 let series = (month.start(), assigned, rate.meter.clone(), series_name(rate));
-                let (true, Some(flat)) = (known.insert(series.clone()), first_flat(rate)) else {
+                // One that owes nothing here leaves the series to those in force later.
+                let (true, Some(flat)) = (here.insert(series.clone()), first_flat(rate)) else {
                     continue;
                 };
+                if !known.insert(series.clone()) {
+                    continue;
+                }
                 let Some(meter) = stage.lookup.book.meters.get(&rate.meter) else {
                     let text = format!("meter `{}` is not in the book", rate.meter);
                     return Err(ParkReason::new(ParkCode::UnknownMeter, text));
