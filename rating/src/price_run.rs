@@ -220,7 +220,7 @@ struct OpenPart<'p> {
 
 impl OpenPart<'_> {
     /// Adds a line to what the part comes to and to what is hashed of its account.
-    fn count(&mut self, line: &LineView<'_>, shared: &TermsDigest) -> Result<(), RatingError> {
+    fn count(&mut self, line: &LineView<'_>, shared: &TermsDigest) {
         line_digest::put(line, shared, &mut self.bytes);
         let (currency, amount) = (line.terms.currency, line.amount);
         let key = (currency, amount.denominator());
@@ -230,7 +230,6 @@ impl OpenPart<'_> {
             None => self.part.full.push((key, std::mem::replace(sum, amount.numerator()))),
         }
         self.part.lines += 1;
-        Ok(())
     }
 
     /// Ends an account that has lines.
@@ -402,7 +401,7 @@ impl<'p, 'l: 'p> PriceRun<'p, 'l> {
     ) -> Result<(), RatingError> {
         let lines = std::mem::take(&mut open.short);
         for (line, shared) in ready.short.views(account, &lines) {
-            open.count(&line, shared)?;
+            open.count(&line, shared);
             open.lines.put(&line)?;
         }
         if !lines.is_empty() {
@@ -438,7 +437,7 @@ fn put_general(priced: Vec<RatedLine>, open: &mut OpenPart<'_>) -> Result<(), Ra
     for line in &priced {
         let terms = LineTerms::of(line);
         let view = LineView::of(line, &terms);
-        open.count(&view, &TermsDigest::of(&terms))?;
+        open.count(&view, &TermsDigest::of(&terms));
         open.lines.put_table(&view)?;
     }
     if !priced.is_empty() {

@@ -1,13 +1,12 @@
 //! Hours of local days in which a rate applies: reading them, and what several leave of a week.
 
 use toml::de::DeValue;
-use turnpike_schemas::tariff::{EVERY_DAY, TimeOfUse, WEEKEND, WORKING_DAYS};
+use turnpike_schemas::tariff::{EVERY_DAY, TimeOfUse, WEEK_SECONDS, WEEKEND, WORKING_DAYS};
 
 use super::reader::{At, Log, Table, text_of, texts_of};
 use super::value::{DAY_SECONDS, short};
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-const WEEK_SECONDS: i64 = 7 * DAY_SECONDS;
 
 /// `times = [{ days = "mon-fri", from = "09:00", to = "12:00" }]`. None means always.
 pub(super) fn times(table: &mut Table<'_, '_>, log: &mut Log) -> Vec<TimeOfUse> {
@@ -130,22 +129,10 @@ impl Hours {
         if times.is_empty() {
             return Self(vec![(0, WEEK_SECONDS)]);
         }
-        let mut spans = Vec::new();
-        for time in times {
-            let (from, to) = (i64::from(time.from), i64::from(time.to));
-            let length = if to > from { to - from } else { DAY_SECONDS - from + to };
-            for day in (0..7).filter(|day| time.days >> day & 1 == 1) {
-                let start = day * DAY_SECONDS + from;
-                spans.push((start, (start + length).min(WEEK_SECONDS)));
-                // Hours of Sunday night go on on Monday.
-                spans.push((0, (start + length - WEEK_SECONDS).max(0)));
-            }
-        }
-        Self::merged(spans)
+        Self::merged(times.iter().flat_map(TimeOfUse::of_week).collect())
     }
 
     fn merged(mut spans: Vec<(i64, i64)>) -> Self {
-        spans.retain(|(from, to)| from < to);
         spans.sort_unstable();
         let mut merged: Vec<(i64, i64)> = Vec::new();
         for (from, to) in spans {

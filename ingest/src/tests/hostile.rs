@@ -104,4 +104,11 @@ fn many_names_take_no_longer_than_few() {
     let event =
         super::store::event("1", 1).replace(r#"{"meter":"vcpu","quantity":1}"#, &meters.join(","));
     assert!(!small(event).is_empty());
+    let cells: Vec<String> = (0..60_000).map(|number| format!("\"c{number}\":1")).collect();
+    let row = format!(
+        r#"{{"inventory":"turnpike.v1","first":true,"observed":"2026-10-10T09:00:00Z","system":"x",
+        "row":{{"kind":"instance","id":"a",{}}}}}"#,
+        cells.join(",")
+    );
+    assert!(!small(row).is_empty());
 }

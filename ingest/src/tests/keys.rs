@@ -1,36 +1,13 @@
 //! What a key may send, the first time and when a dead letter of it is replayed.
 
-use std::sync::Arc;
-
 use arrow::array::{Array, AsArray};
 use turnpike_lake::EventFilter;
 use turnpike_schemas::arrow::status;
 
 use super::store::{Store, event, now, store};
-use crate::http::{EventResult, Item, NotAllowed, Producer, Slot, SubmitSettings, Submitter};
+use crate::http::{NotAllowed, Producer};
 use crate::replay::{DeadLetter, replay};
-use crate::{IngestMetrics, IngestSettings, Installation};
-
-async fn send(
-    store: &Store,
-    text: &str,
-    producer: &Producer,
-) -> Result<Vec<EventResult>, NotAllowed> {
-    let slot = Slot::take(store.folder.path(), "test").expect("a slot");
-    let settings = SubmitSettings::new(IngestSettings::default());
-    let metrics = Arc::new(IngestMetrics::default());
-    let clock = Arc::new(now);
-    let (submitter, writer) = Submitter::start(store.lake.clone(), slot, &settings, clock, metrics);
-    let items = [Item { headers: Vec::new(), value: text.as_bytes().to_vec().into() }];
-    let results = match submitter.read(&items, producer) {
-        Ok(submission) => {
-            Ok(submitter.submit(submission, submitter.reserve()).await.expect("is taken"))
-        }
-        Err(refused) => Err(refused),
-    };
-    writer.finish().await;
-    results
-}
+use crate::{IngestSettings, Installation};
 
 fn correction(source: &str, target: &str) -> String {
     format!(
@@ -53,12 +30,12 @@ async fn a_key_takes_back_only_what_it_may_send() {
     let store = store().await;
     let key = Producer { source_prefix: Some("/acme/".to_owned()), ..Producer::default() };
     for make in [correction, amendment] {
-        let refused = send(&store, &make("/acme/agent", "/other/agent"), &key).await;
+        let refused = store.send(&[&make("/acme/agent", "/other/agent")], &key).await;
         let Err(NotAllowed::Target { index: 0, target, prefix }) = refused else {
             panic!("{refused:?}")
         };
         assert_eq!((target.as_str(), prefix.as_str()), ("/other/agent", "/acme/"));
-        let taken = send(&store, &make("/acme/agent", "/acme/other"), &key).await;
+        let taken = store.send(&[&make("/acme/agent", "/acme/other")], &key).await;
         assert!(taken.is_ok(), "{taken:?}");
     }
     assert_eq!(store.counts().await.read, 2);
@@ -69,14 +46,14 @@ async fn a_key_of_a_site_takes_nothing_back() {
     let store = store().await;
     let key = Producer { site: Some("lyon-1".to_owned()), ..Producer::default() };
     for make in [correction, amendment] {
-        let refused = send(&store, &make("/acme/agent", "/acme/agent"), &key).await;
+        let refused = store.send(&[&make("/acme/agent", "/acme/agent")], &key).await;
         assert!(matches!(refused, Err(NotAllowed::TargetSite { index: 0, .. })), "{refused:?}");
     }
     assert_eq!(store.counts().await.read, 0);
     // What adds an event and changes none is not meant.
     let late = event("c", 1)
         .replace("\"owner\":\"o\"", r#""owner":"o","correction":{"action":"backfill"}"#);
-    assert!(send(&store, &late, &key).await.is_ok());
+    assert!(store.send(&[&late], &key).await.is_ok());
 }
 
 /// The dead letters as their rows have them.
@@ -113,7 +90,7 @@ async fn a_dead_letter_is_replayed_by_the_rules_of_its_key() {
         source_prefix: Some("/test".to_owned()),
         ..Producer::default()
     };
-    send(&store, "{broken", &key).await.expect("is kept");
+    store.send(&["{broken"], &key).await.expect("is kept");
     let [letter] = &letters(&store).await[..] else { panic!("one") };
     let settings = IngestSettings::default();
     let mended =
@@ -146,7 +123,7 @@ async fn a_dead_letter_is_replayed_by_its_adapter_and_its_installation() {
     };
     let right = "<HISTORY><OID>13</OID><SEQ>0</SEQ><STIME>1767225600</STIME><ETIME>0</ETIME>\
         <RSTIME>0</RSTIME><RETIME>0</RETIME><VM><TEMPLATE><MEMORY>1024</MEMORY></TEMPLATE></VM></HISTORY>";
-    send(&store, &right.replace("1767225600", "soon"), &key).await.expect("is kept");
+    store.send(&[&right.replace("1767225600", "soon")], &key).await.expect("is kept");
     let [letter] = &letters(&store).await[..] else { panic!("one") };
     let settings = IngestSettings::default();
     let mended =

@@ -1,13 +1,8 @@
 //! Lists that are longer than a record may be, by HTTP and from a file.
 
-use std::sync::Arc;
-
-use super::store::{Store, now, store};
-use crate::http::{
-    Body, EventResult, Item, MediaType, NotAllowed, Producer, Slot, SubmitSettings, Submitter,
-    Verdict,
-};
-use crate::{IngestMetrics, IngestSettings, file};
+use super::store::{now, store};
+use crate::http::{Body, MediaType, NotAllowed, Producer, Verdict};
+use crate::{IngestSettings, file};
 
 /// A page of a usage listing of at least so many bytes, and how many records it has.
 fn listing(bytes: usize) -> (String, u64) {
@@ -45,29 +40,6 @@ fn trail(calls: u64) -> String {
     format!("{{\"Records\":[{}]}}", calls.join(","))
 }
 
-async fn send(
-    store: &Store,
-    texts: &[&str],
-    producer: &Producer,
-) -> Result<Vec<EventResult>, NotAllowed> {
-    let slot = Slot::take(store.folder.path(), "test").expect("a slot");
-    let settings = SubmitSettings::new(IngestSettings::default());
-    let metrics = Arc::new(IngestMetrics::default());
-    let clock = Arc::new(now);
-    let (submitter, writer) = Submitter::start(store.lake.clone(), slot, &settings, clock, metrics);
-    let item = |text: &&str| Item { headers: Vec::new(), value: text.as_bytes().to_vec().into() };
-    let items: Vec<Item<'static>> = texts.iter().map(item).collect();
-    let read = submitter.read(&items, producer);
-    let results = match read {
-        Ok(submission) => {
-            Ok(submitter.submit(submission, submitter.reserve()).await.expect("is taken"))
-        }
-        Err(refused) => Err(refused),
-    };
-    writer.finish().await;
-    results
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_list_sent_by_http_is_taken_record_by_record() {
     let store = store().await;
@@ -82,7 +54,7 @@ async fn a_long_list_sent_by_http_is_taken_record_by_record() {
         items_max: 10,
     };
     assert_eq!(body.items().expect("an item").len(), 1);
-    let results = send(&store, &[&page, &calls], &Producer::default()).await.expect("is taken");
+    let results = store.send(&[&page, &calls], &Producer::default()).await.expect("is taken");
     let accepted = results.iter().filter(|result| result.status == Verdict::Accepted).count();
     assert_eq!(accepted as u64, records + 3_500);
     assert!(results.iter().all(|result| result.index < 2));
@@ -96,7 +68,7 @@ async fn one_bad_record_of_a_long_list_is_a_dead_letter_that_can_be_replayed() {
     let store = store().await;
     let (page, records) = listing(3 << 20);
     let bad = page.replacen("\"rawusage\":\"1\"", "\"rawusage\":\"one\"", 1);
-    let results = send(&store, &[&bad], &Producer::default()).await.expect("is taken");
+    let results = store.send(&[&bad], &Producer::default()).await.expect("is taken");
     assert_eq!(results.len() as u64, records);
     assert_eq!(results.iter().filter(|result| result.status == Verdict::Dead).count(), 1);
     assert!(results[0].message.as_deref().is_some_and(|text| text.starts_with("record 1 of ")));
@@ -109,7 +81,7 @@ async fn what_is_too_long_and_no_list_is_refused_before_anything_is_committed() 
     let one = format!(r#"{{"Records":[{{"eventID":"{}"}}]}}"#, "x".repeat(2 << 20));
     let crumbs = format!("{{\"Records\":[1{}]}}", ",1".repeat(1 << 20));
     for text in [long, one, crumbs] {
-        let sent = send(&store, &[&super::store::event("a", 1), &text], &Producer::default()).await;
+        let sent = store.send(&[&super::store::event("a", 1), &text], &Producer::default()).await;
         let Err(NotAllowed::TooLarge { index: 1, bytes, bytes_max }) = sent else {
             panic!("{sent:?}")
         };

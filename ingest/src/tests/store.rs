@@ -1,10 +1,15 @@
 //! A lake in a temporary folder, and what it holds.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 use tempfile::TempDir;
 use turnpike_lake::{EventFilter, FinalCounts, Lake, LakeSettings};
 use turnpike_schemas::Instant;
+
+use crate::http::{EventResult, Item, NotAllowed, Producer, Slot, SubmitSettings, Submitter};
+use crate::{IngestMetrics, IngestSettings};
 
 pub(crate) struct Store {
     pub folder: TempDir,
@@ -24,6 +29,30 @@ pub(crate) async fn store() -> Store {
 }
 
 impl Store {
+    /// Sends items as one request of a producer.
+    pub async fn send(
+        &self,
+        texts: &[&str],
+        producer: &Producer,
+    ) -> Result<Vec<EventResult>, NotAllowed> {
+        let slot = Slot::take(self.folder.path(), "test").expect("a slot");
+        let settings = SubmitSettings::new(IngestSettings::default());
+        let metrics = Arc::new(IngestMetrics::default());
+        let (lake, clock) = (self.lake.clone(), Arc::new(now));
+        let (submitter, writer) = Submitter::start(lake, slot, &settings, clock, metrics);
+        let item =
+            |text: &&str| Item { headers: Vec::new(), value: text.as_bytes().to_vec().into() };
+        let items: Vec<Item<'static>> = texts.iter().map(item).collect();
+        let results = match submitter.read(&items, producer) {
+            Ok(submission) => {
+                Ok(submitter.submit(submission, submitter.reserve()).await.expect("is taken"))
+            }
+            Err(refused) => Err(refused),
+        };
+        writer.finish().await;
+        results
+    }
+
     pub async fn counts(&self) -> FinalCounts {
         let snapshot = self.lake.snapshot().await.expect("snapshot");
         snapshot.final_counts().await.expect("counts")

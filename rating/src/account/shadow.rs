@@ -3,11 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use turnpike_schemas::tariff::TimeOfUse;
+use turnpike_schemas::tariff::{TimeOfUse, WEEK_SECONDS};
 use turnpike_schemas::{MeterId, Rate, TariffVersion};
-
-const DAY_SECONDS: i64 = 86_400;
-const WEEK_SECONDS: i64 = 7 * DAY_SECONDS;
 
 /// What the versions added so far take.
 #[derive(Debug, Default)]
@@ -41,17 +38,7 @@ fn takes_any_usage(rate: &Rate) -> bool {
 }
 
 fn is_every_hour(times: &[&TimeOfUse]) -> bool {
-    let mut spans = Vec::new();
-    for time in times {
-        let (from, to) = (i64::from(time.from), i64::from(time.to));
-        let length = if to > from { to - from } else { DAY_SECONDS - from + to };
-        for day in (0..7).filter(|day| time.days >> day & 1 == 1) {
-            let start = day * DAY_SECONDS + from;
-            spans.push((start, start + length));
-            // Hours of Sunday night go on on Monday.
-            spans.push((start - WEEK_SECONDS, start + length - WEEK_SECONDS));
-        }
-    }
+    let mut spans: Vec<(i64, i64)> = times.iter().flat_map(|time| time.of_week()).collect();
     spans.sort_unstable();
     let covered = spans
         .into_iter()

@@ -18,7 +18,7 @@ pub use model::{
     HashMapKind, HashMapRule, Package, PercentTier, Percentage, PriceModel, PriceSeries, Tier,
     TierBasis, Tiers, WideNumber, ZeroUsage,
 };
-pub use when::{EVERY_DAY, TimeOfUse, WEEKEND, WORKING_DAYS};
+pub use when::{EVERY_DAY, TimeOfUse, WEEK_SECONDS, WEEKEND, WORKING_DAYS};
 
 use crate::event::ResourceState;
 use crate::{

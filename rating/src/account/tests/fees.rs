@@ -337,6 +337,19 @@ fn a_base_that_prices_nothing_of_a_meter_owes_no_first_tier() {
 }
 
 #[test]
+fn a_base_owes_its_first_tier_once_the_list_above_prices_the_meter_no_more() {
+    let tiers = graduated(&[("10", "10", "2"), ("", "5", "3")], ZeroUsage::FirstFlat);
+    let mut world = on_top(World::new().rate(tiers), |own| own.rates.push(rate("calls", "0.05")));
+    let versions = &mut world.book.tariffs[1].versions;
+    let (mut first, mut next) = (versions[0].clone(), versions[0].clone());
+    (first.valid_to, next.valid_from) = (Some(at("2026-01-10")), at("2026-01-10"));
+    next.id = "own.2".parse().expect("id");
+    next.rates.clear();
+    *versions = vec![first, next];
+    world.costs("2");
+}
+
+#[test]
 fn a_first_tier_is_due_without_usage_where_the_tariff_says_so() {
     let tiers = |zero| graduated(&[("10", "10", "2"), ("", "5", "3")], zero);
     World::new().rate(tiers(ZeroUsage::FirstFlat)).costs("2");
